@@ -1,0 +1,1 @@
+"""Hydra configuration, importable as pkg://metamann.conf."""

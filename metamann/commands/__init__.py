@@ -1,0 +1,1 @@
+"""The installed commands, each a thin shell over the rest."""

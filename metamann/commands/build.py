@@ -1,0 +1,135 @@
+"""From configuration to objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import hydra.utils
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from metamann.data.store import DataSplits
+from metamann.episodes.protocols import EpisodeProtocol
+from metamann.errors import ConfigError, MetamannError
+from metamann.learners.learner import Learner
+
+
+def build(node: DictConfig, trust: Sequence[str] = (), **extra: Any) -> Any:
+    """Build the object that a node's `_target_` names.
+
+    A configuration travels with its checkpoint, and a `_target_` can call anything: only metamann's own, and
+    what the user trusts, is called.
+
+    Args:
+        node: configuration of one object.
+        trust: packages beside metamann.
+        extra: arguments that the configuration does not hold.
+
+    Raises:
+        ConfigError: if the target is not trusted, or does not take these arguments.
+        MetamannError: what the object itself refuses.
+    """
+    plain = plain_config(node)
+    for target in _targets(plain):
+        _check_trusted(target, ("metamann", *trust))
+    try:
+        return hydra.utils.instantiate(plain, _convert_="all", **extra)
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, MetamannError):
+            cause = cause.__cause__
+        if isinstance(cause, MetamannError):
+            raise cause from error
+        if isinstance(error.__cause__, TypeError):
+            raise ConfigError(f"{error.__cause__}; correct the configuration of {plain.get('_target_')}.") from error
+        raise
+
+
+def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
+    """The learner of a run's configuration.
+
+    Args:
+        config: of the run.
+        code_width: of its label codes.
+    """
+    encoder = build(config.encoder, config.trust)
+    memory = build(config.memory, config.trust, features=encoder.features, code_width=code_width)
+    learner: Learner[Any] = build(config.learner, config.trust, encoder=encoder, memory=memory, code_width=code_width)
+    return learner
+
+
+def build_protocols(config: DictConfig) -> tuple[EpisodeProtocol, EpisodeProtocol]:
+    """The run's protocol, and the one it trains on: the same but for `train_protocol`, or one of its own."""
+    training = config.train_protocol
+    if "_target_" not in training:
+        training = update(config.protocol, training, "train_protocol")
+    return build(config.protocol, config.trust), build(training, config.trust)
+
+
+def code_width(*protocols: EpisodeProtocol) -> int:
+    """Width of label codes that serves all these protocols."""
+    return max(protocol.codes.width or protocol.max_ways for protocol in protocols)
+
+
+def build_data(config: DictConfig) -> DataSplits:
+    """The data set of a run's configuration."""
+    splits: DataSplits = build(config.data, config.trust)
+    return splits
+
+
+def update(node: DictConfig, changes: Any, name: str) -> DictConfig:
+    """A copy of a node with some of its keys changed.
+
+    Raises:
+        ConfigError: if it has no such key.
+    """
+    copy = OmegaConf.create(plain_config(node))
+    OmegaConf.set_struct(copy, True)
+    try:
+        copy.merge_with(changes)
+    except OmegaConfBaseException as error:
+        known = ", ".join(str(key) for key in copy if key != "_target_")
+        raise ConfigError(f"{name}: {str(error).splitlines()[0]}; it has {known}.") from error
+    return copy
+
+
+def plain_config(node: DictConfig) -> dict[str, Any]:
+    """A node as plain types, interpolations resolved.
+
+    Raises:
+        ConfigError: if a value is missing.
+    """
+    try:
+        plain: dict[str, Any] = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{str(error).splitlines()[0]}; set {getattr(error, 'full_key', None) or 'it'}.") from error
+    return plain
+
+
+def _check_trusted(target: str, packages: Sequence[str]) -> None:
+    def trusted(module: str) -> bool:
+        return any(module.startswith(f"{package}.") or module == package for package in packages)
+
+    if not trusted(target.rpartition(".")[0]):
+        raise ConfigError(
+            f"the configuration wants to call {target}, which is not metamann's. If you trust it, "
+            f"add its package: trust=[{target.partition('.')[0]}]."
+        )
+    try:
+        called = hydra.utils.get_object(target)
+    except Exception as error:  # whatever importing a module that the user names may raise
+        raise ConfigError(f"the configuration names {target}, which does not exist or cannot be imported.") from error
+    # a path through a trusted module may lead out of it again, to what the module imports
+    if not trusted(getattr(called, "__module__", None) or ""):
+        raise ConfigError(f"the configuration wants to call {target}, which only passes through a trusted package.")
+
+
+def _targets(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [str(node["_target_"])] if "_target_" in node else []
+        return own + [target for value in node.values() for target in _targets(value)]
+    if isinstance(node, list):
+        return [target for value in node for target in _targets(value)]
+    return []

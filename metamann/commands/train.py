@@ -1,0 +1,160 @@
+"""`metamann-train`: meta-train a learner on episodes of one data set."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from metamann.commands.build import build, build_data, build_learner, build_protocols, code_width, plain_config
+from metamann.commands.report import report
+from metamann.commands.shell import job, print_run_directory, run_command, run_directory
+from metamann.episodes.protocols import OnlineStream
+from metamann.episodes.sampler import Sampler
+from metamann.episodes.tasks import TaskList
+from metamann.errors import CheckpointError, check_number
+from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.metrics import mean_interval
+from metamann.evaluation.plots import plot_curves
+from metamann.hardware import choose_device, choose_precision
+from metamann.learners.mann import MANN
+from metamann.training.calibration import calibrate
+from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
+from metamann.training.loop import Interrupted, TrainerConfig, meta_train
+from metamann.training.record import Record
+
+VALIDATION_SEED = 0
+VALIDATION_CURVES = ("accuracy", "accuracy/instance_1", "accuracy/instance_2", "accuracy/instance_10")
+# what a resumed run keeps, so that it is the run that was started
+FIXED = ("seed", "protocol", "train_protocol", "encoder", "memory", "learner")
+GROUPS = ("data", "protocol", "encoder", "memory", "learner")
+
+
+@hydra.main(version_base="1.3", config_path="pkg://metamann.conf", config_name="train")
+@job
+def train(config: DictConfig) -> float:
+    """Meta-train, keep the best learner by validation, report it on validation episodes.
+
+    Returns:
+        Validation accuracy of the best checkpoint, for sweepers.
+    """
+    directory = run_directory()
+    resumed = None
+    if config.resume:
+        resumed = load_checkpoint(find_checkpoint(config.resume, "last.pt"))
+        config = _resumed_config(config, resumed)
+    check_number("seed", config.seed, least=0, whole=True)
+    check_number("validation.episodes", config.validation.episodes, least=2, whole=True)
+    check_number("validation.images_per_batch", config.validation.images_per_batch, least=1, whole=True)
+
+    splits = build_data(config)
+    protocol, train_protocol = build_protocols(config)
+    sampler = Sampler(splits.train, train_protocol, config.seed)
+    fingerprints = {name: splits.split(name).fingerprint for name in ("train", "val", "test")}
+    if resumed is not None and resumed.fingerprints != fingerprints:
+        raise CheckpointError(f"the data have changed since {config.resume} was started; resume with the same data.")
+
+    torch.manual_seed(config.seed)
+    learner = build_learner(config, code_width(protocol, train_protocol))
+    if resumed is not None:
+        resumed.load_into(learner, Path(config.resume))
+    trainer: TrainerConfig = build(config.trainer)
+    device = choose_device(trainer.device)
+    precision = choose_precision(trainer.precision, device)
+    held_out = Sampler(splits.val, protocol, VALIDATION_SEED)
+    tasks = TaskList.draw(held_out, config.validation.episodes)
+    images_per_batch = config.validation.images_per_batch
+    validation = Evaluator(splits.name, "val", held_out, tasks, device, precision, images_per_batch)
+
+    def validate() -> dict[str, float]:
+        scores = validation.scores(learner)
+        return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
+
+    plain = plain_config(config)
+    mirrors = mirrors_of(config.logger, directory, plain)
+    record = Record(directory, mirrors, trainer.steps, trainer.batch_size)
+    record.note(
+        f"{sum(each.numel() for each in learner.parameters()):,} parameters, {splits.train.n_classes} training classes "
+        f"of {splits.name}, {precision} on {device}, run directory {directory}"
+    )
+    checkpoints, identity = directory / "checkpoints", (plain, fingerprints)
+    try:
+        meta_train(learner, sampler, validate, trainer, record, checkpoints, identity, resumed)
+        best = load_checkpoint(checkpoints / "best.pt")
+        best.load_into(learner, checkpoints / "best.pt")
+        threshold = learner.memory.novelty_threshold() if isinstance(learner, MANN) else None
+        if threshold is not None and isinstance(protocol, OnlineStream):
+            reached = calibrate(threshold, lambda: validate()["accuracy"])
+            at_end = f"step {trainer.steps}/{trainer.steps}"
+            record.note(f"{at_end}  threshold of novelty {threshold.item():.3f}  validation accuracy {reached:.4f}")
+            best = best._replace(learner=learner.state_dict())
+            best.save(checkpoints / "best.pt")
+        curves = directory / "plots" / "training.png"
+        plot_curves(curves, [json.loads(line) for line in record.path.read_text().splitlines()])
+        mirrors.picture(trainer.steps, "training", curves)
+        context = {"checkpoint_step": best.step, "training_seconds": round(record.seconds)}
+        metrics = report(directory, learner, validation, context, mirrors)
+    except Interrupted as stopped:
+        print(f"stopped by signal {stopped}; go on with: metamann-train resume={directory}", file=sys.stderr)
+        print_run_directory(directory)
+        sys.exit(128 + int(stopped.args[0]))
+    finally:
+        mirrors.close()
+    print_run_directory(directory)
+    return metrics["accuracy"].mean
+
+
+def main() -> None:
+    """Entry point of `metamann-train`."""
+    # what training changes of its protocol are keys of the protocol that is chosen
+    run_command(train, open_groups=("train_protocol",))
+
+
+def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
+    """The configuration of the run that is resumed, with what the command line sets on top."""
+    saved = OmegaConf.create(resumed.config)
+    saved.trust = config.trust  # the user's, never what the file brings along
+    OmegaConf.set_struct(saved, True)
+    for override in HydraConfig.get().overrides.task:
+        key, _, _ = override.lstrip("+~").partition("=")
+        if key == "experiment":
+            continue
+        value = OmegaConf.select(config, key)
+        if OmegaConf.is_dict(value):
+            continue  # a group, compared below
+        if key.partition(".")[0] in FIXED and value != OmegaConf.select(saved, key):
+            raise CheckpointError(
+                f"{config.resume} was started with {key}={OmegaConf.select(saved, key)}, and a run cannot change it to "
+                f"{value} on its way. Leave out {key}=, or start a new run without resume=."
+            )
+        OmegaConf.update(saved, key, value)
+    named = [override.partition("=")[0] for override in HydraConfig.get().overrides.task]
+    for group in GROUPS:
+        new = config[group].get("_target_")
+        if (group in named or "experiment" in named) and new != saved[group].get("_target_"):
+            raise CheckpointError(
+                f"{config.resume} holds a run with {group} {saved[group]['_target_']}, not {new}: a run cannot change "
+                f"its {group}. Leave out {group}=, or start a new run without resume=."
+            )
+    return saved
+
+
+def mirrors_of(logger: DictConfig, directory: Path, plain: dict[str, Any]) -> Mirrors:
+    """The dashboards that a configuration asks for."""
+    makers: dict[str, Any] = {}
+    if logger.wandb:
+        makers["wandb"] = lambda: WandbDashboard(directory, plain, logger.project)
+    if logger.tensorboard:
+        makers["tensorboard"] = lambda: TensorBoardDashboard(directory)
+    return Mirrors(makers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Omniglot [L15]: 1,623 handwritten characters of 50 alphabets, 20 drawings each.
+
+References:
+    [L15] Lake, Salakhutdinov and Tenenbaum, Human-level concept learning through probabilistic program
+        induction, Science 350(6266), 2015.
+    [V16] Vinyals et al., Matching Networks for One Shot Learning, 2016 (the `vinyals` split).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from metamann.data.cache import cached_tensors, data_folder
+from metamann.data.download import fetch
+from metamann.data.store import ClassStore, DataSplits
+from metamann.errors import DataError
+
+ARCHIVES = ("images_background", "images_evaluation")
+DRAWINGS = 20
+COUNTS = {"alphabets": 50, "characters": 1623, "images": 32460}
+PUBLIC_ARCHIVES = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
+PUBLIC_SPLITS = (
+    "https://raw.githubusercontent.com/jakesnell/prototypical-networks/"
+    "c9bb4d258267c11cb6e23f0a19242d24ca98ad8a/data/omniglot/splits/vinyals"
+)
+# of the drawings as they were published: any container, the same pixels
+SPLIT_SHA256 = {
+    "train": "984522c194c30fb6",
+    "val": "11f99e54faee3e26",
+    "test": "845264cc5c156180",
+}
+# five of the 30 background alphabets, different in style, kept from training to choose on
+LAKE_VALIDATION = ("Gujarati", "Hebrew", "Korean", "Latin", "Sanskrit")
+
+
+def omniglot(
+    split: Literal["vinyals", "lake"] = "vinyals", size: int = 28, rotations: bool = True, train_mirrors: bool = False
+) -> DataSplits:
+    """Read Omniglot and split its characters.
+
+    Args:
+        split: `vinyals`, 1,028 / 172 / 423 characters [V16], or `lake`, the background alphabets (five of
+            them for validation) against the evaluation alphabets [L15].
+        size: height and width of the images, pixels; 28 and 20 are usual.
+        rotations: make every rotation by 90 degrees a class of its own, in all three splits.
+        train_mirrors: make mirrored drawings further classes, of the training split alone.
+
+    Raises:
+        DataError: if files are missing, damaged or not what was published, or an argument is unknown.
+    """
+    if split not in ("vinyals", "lake"):
+        raise DataError(f"Omniglot has no split '{split}'; set data.split to vinyals or lake.")
+    if not 8 <= size <= 105:
+        raise DataError(f"data.size is {size}; Omniglot is drawn on 105 pixels, choose 8 to 105 (usual: 28, 20).")
+    everything = _all_characters(size)
+    number_of = {name: number for number, name in enumerate(everything.class_names)}
+    stores = {}
+    for part, names in (_vinyals_names() if split == "vinyals" else _lake_names(everything)).items():
+        unknown = sorted(set(names) - set(number_of))
+        if unknown:
+            raise DataError(f"split '{part}' names {unknown[0]}, which Omniglot does not have; replace the file.")
+        store = everything.subset(f"omniglot/{split}/{part}", [number_of[name] for name in names])
+        stores[part] = store.with_rotations() if rotations else store
+    if train_mirrors:
+        stores["train"] = stores["train"].with_mirrors()
+    return DataSplits(f"omniglot/{split}", **stores)
+
+
+def _all_characters(size: int) -> ClassStore:
+    archives = [_archive(name) for name in ARCHIVES]
+    stamp = "-".join(str(path.stat().st_size) for path in archives)
+    cached = cached_tensors(f"omniglot-{size}-{stamp}", lambda: _decode(archives, size))
+    names = bytes(cached["names"].tolist()).decode().split("\n")
+    images = cached["images"]
+    return ClassStore(
+        "omniglot",
+        images,
+        tuple(names),
+        tuple(name.partition("/")[0] for name in names),
+        np.arange(len(names) + 1, dtype=np.int64) * DRAWINGS,
+    )
+
+
+def _archive(name: str) -> Path:
+    path = data_folder() / "omniglot" / f"{name}.zip"
+    if path.is_file():
+        return path
+    return fetch(
+        f"{PUBLIC_ARCHIVES}/{name}.zip",
+        "omniglot",
+        f"put images_background.zip and images_evaluation.zip in {path.parent}",
+    )
+
+
+def _decode(archives: list[Path], size: int) -> dict[str, Tensor]:
+    """Decode every drawing once: `images x 1 x size x size`, ink 255, and the characters' names."""
+    images: dict[str, list[np.ndarray]] = {}
+    for archive in archives:
+        for name, content in _drawings(archive):
+            try:
+                with Image.open(io.BytesIO(content)) as drawing:
+                    small = drawing.convert("L").resize((size, size), Image.Resampling.LANCZOS)
+            except (UnidentifiedImageError, OSError) as error:
+                raise DataError(
+                    f"a drawing of {name} in {archive} is no image ({error}); replace the archive."
+                ) from error
+            images.setdefault(name, []).append(255 - np.asarray(small, dtype=np.uint8))
+    found = {
+        "alphabets": len({name.partition("/")[0] for name in images}),
+        "characters": len(images),
+        "images": sum(len(drawings) for drawings in images.values()),
+    }
+    if found != COUNTS or any(len(drawings) != DRAWINGS for drawings in images.values()):
+        raise DataError(f"Omniglot has {COUNTS}, but {archives[0].parent} holds {found}; replace the archives.")
+    stacked = np.stack([drawing for drawings in images.values() for drawing in drawings])
+    names = np.frombuffer("\n".join(images).encode(), dtype=np.uint8)
+    return {"images": torch.from_numpy(stacked).unsqueeze(1), "names": torch.from_numpy(names.copy())}
+
+
+def _drawings(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """`Alphabet/characterNN` and the PNG bytes of every drawing, sorted by name."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for name in sorted(opened.namelist()):
+                if name.endswith(".png"):
+                    yield "/".join(name.split("/")[-3:-1]), opened.read(name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise DataError(f"{archive} is truncated or no zip archive ({error}); copy or download it again.") from error
+
+
+def _vinyals_names() -> dict[str, list[str]]:
+    names = {}
+    for part, digest in SPLIT_SHA256.items():
+        path = data_folder() / "omniglot" / "splits" / "vinyals" / f"{part}.txt"
+        if not path.is_file():
+            path = fetch(
+                f"{PUBLIC_SPLITS}/{part}.txt", "omniglot/splits/vinyals", f"put {part}.txt in {path.parent}", digest
+            )
+        lines = path.read_text().split()
+        # each character is listed once for each of its four rotations
+        names[part] = sorted({line.rpartition("/")[0] for line in lines})
+    return names
+
+
+def _lake_names(everything: ClassStore) -> dict[str, list[str]]:
+    with zipfile.ZipFile(_archive("images_background")) as opened:
+        background = {"/".join(name.split("/")[-3:-1]) for name in opened.namelist()}
+    in_background = [name for name in everything.class_names if name in background]
+    return {
+        "train": [name for name in in_background if name.partition("/")[0] not in LAKE_VALIDATION],
+        "val": [name for name in in_background if name.partition("/")[0] in LAKE_VALIDATION],
+        "test": [name for name in everything.class_names if name not in background],
+    }

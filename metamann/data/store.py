@@ -1,0 +1,153 @@
+"""Labelled items held in memory: the classes of a data set and its three splits."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metamann.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassStore:
+    """Items of many classes in one tensor, sorted by class.
+
+    Attributes:
+        name: what the errors and reports call it, such as `omniglot/vinyals/test`.
+        items: `items x channels x height x width`, uint8, 0 for paper and 255 for ink.
+        class_names: one name a class; a rotated copy ends in `@90`, `@180` or `@270`, a mirrored one in `@mirrored`.
+        groups: one name a class: its alphabet, or parent folder. Episodes may stay within one.
+        first_item: `classes + 1` offsets; class c owns `items[first_item[c]:first_item[c + 1]]`.
+    """
+
+    name: str
+    items: Tensor
+    class_names: tuple[str, ...]
+    groups: tuple[str, ...]
+    first_item: np.ndarray
+
+    @classmethod
+    def from_classes(
+        cls, name: str, images: Sequence[Tensor], class_names: Sequence[str], groups: Sequence[str]
+    ) -> ClassStore:
+        """Put the classes' images, each `items x channels x height x width`, behind one another.
+
+        Raises:
+            DataError: if there is no class at all.
+        """
+        if not images:
+            raise DataError(f"data set '{name}' has no classes; give it some, or choose another split.")
+        first_item = np.concatenate([[0], np.cumsum([len(each) for each in images])]).astype(np.int64)
+        return cls(name, torch.cat(list(images)), tuple(class_names), tuple(groups), first_item)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, rotated copies counted."""
+        return len(self.class_names)
+
+    @cached_property
+    def class_sizes(self) -> np.ndarray:
+        """Items of each class, `classes`."""
+        return np.diff(self.first_item)
+
+    @cached_property
+    def classes_by_group(self) -> dict[str, np.ndarray]:
+        """Class numbers of every group, by group name."""
+        members: dict[str, list[int]] = {}
+        for number, group in enumerate(self.groups):
+            members.setdefault(group, []).append(number)
+        return {group: np.array(numbers, dtype=np.int64) for group, numbers in members.items()}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over pixels, class borders, class names and groups: the same data give the same episodes."""
+        digest = hashlib.sha256()
+        digest.update(repr((tuple(self.items.shape), self.class_names, self.groups)).encode())
+        digest.update(self.first_item.tobytes())
+        digest.update(self.items.numpy().tobytes())
+        return digest.hexdigest()
+
+    def images_of(self, number: int) -> Tensor:
+        """Images of one class, `items x channels x height x width`."""
+        return self.items[int(self.first_item[number]) : int(self.first_item[number + 1])]
+
+    def subset(self, name: str, numbers: Sequence[int]) -> ClassStore:
+        """The classes of these numbers as a store of their own."""
+        return ClassStore.from_classes(
+            name,
+            [self.images_of(number) for number in numbers],
+            [self.class_names[number] for number in numbers],
+            [self.groups[number] for number in numbers],
+        )
+
+    def with_rotations(self) -> ClassStore:
+        """Four times the classes: every rotation by 90 degrees is a class, and its alphabet a group, of its own."""
+        images, class_names, groups = [], [], []
+        for quarter_turns in range(4):
+            suffix = f"@{90 * quarter_turns}" if quarter_turns else ""
+            for number in range(self.n_classes):
+                images.append(torch.rot90(self.images_of(number), quarter_turns, (2, 3)))
+                class_names.append(self.class_names[number] + suffix)
+                groups.append(self.groups[number] + suffix)
+        return ClassStore.from_classes(self.name, images, class_names, groups)
+
+    def with_mirrors(self) -> ClassStore:
+        """Twice the classes: every mirrored copy is a class, and its alphabet a group, of its own."""
+        numbers = range(self.n_classes)
+        return ClassStore.from_classes(
+            self.name,
+            [self.images_of(number) for number in numbers] + [self.images_of(number).flip(3) for number in numbers],
+            [*self.class_names, *(f"{name}@mirrored" for name in self.class_names)],
+            [*self.groups, *(f"{group}@mirrored" for group in self.groups)],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSplits:
+    """The three splits of a data set; their classes are disjoint, rotated copies included.
+
+    Attributes:
+        name: the data set and how it was split, such as `omniglot/vinyals`.
+        train: classes for meta-training.
+        val: classes for every choice: checkpoints, hyper-parameters.
+        test: classes for the figures that are reported.
+
+    Raises:
+        DataError: if a class, or a rotated copy of it, stands in two splits.
+    """
+
+    name: str
+    train: ClassStore
+    val: ClassStore
+    test: ClassStore
+
+    def __post_init__(self) -> None:
+        """Refuse overlapping splits at start, before anything is trained on them."""
+        for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
+            shared = _upright_names(self.split(first)) & _upright_names(self.split(second))
+            if shared:
+                raise DataError(
+                    f"splits '{first}' and '{second}' of '{self.name}' share {len(shared)} classes, such as "
+                    f"'{min(shared)}'. Give every class, with its rotated copies, to one split."
+                )
+
+    def split(self, name: str) -> ClassStore:
+        """The split of this name.
+
+        Raises:
+            DataError: if there is none.
+        """
+        if name not in ("train", "val", "test"):
+            raise DataError(f"there is no split '{name}'; choose train, val or test.")
+        store: ClassStore = getattr(self, name)
+        return store
+
+
+def _upright_names(store: ClassStore) -> set[str]:
+    return {name.partition("@")[0] for name in store.class_names}

@@ -1,0 +1,22 @@
+"""Raw pixels as features, as in the MANN paper."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class PixelEncoder(nn.Module):
+    """Flatten images to features in [0, 1]; nothing is learned.
+
+    Args:
+        size: height and width of the images, pixels.
+        in_channels: of the images.
+    """
+
+    def __init__(self, size: int = 20, in_channels: int = 1) -> None:
+        super().__init__()
+        self.features = in_channels * size * size
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Flatten uint8 images, `batch x items x channels x height x width` to `batch x items x features`."""
+        return inputs.flatten(2).float() / 255

@@ -1,0 +1,114 @@
+"""What a learner sees of a task: support and query sets, or an online stream; always a batch of them.
+
+The leading axis is the episode. Labels number the classes of this episode alone, at random; -100 is padding.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+PADDING = -100
+
+
+class Examples(NamedTuple):
+    """Labelled items of a batch of episodes.
+
+    Attributes:
+        inputs: `batch x items x channels x height x width`, uint8.
+        labels: `batch x items`, class numbers of the episode, `PADDING` where there is no item.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+
+class Classes(NamedTuple):
+    """The classes of a batch of episodes: how many, and the vector that stands for each label.
+
+    Attributes:
+        ways: `batch`, classes of each episode; at most the `classes` axis of `codes`.
+        codes: `batch x classes x width`: one-hot rows, or random label codes drawn for this episode alone.
+    """
+
+    ways: Tensor
+    codes: Tensor
+
+    @classmethod
+    def one_hot(cls, batch: int, classes: int) -> Classes:
+        """Classes numbered 0 to `classes - 1` in every episode, with one-hot codes."""
+        return cls(torch.full((batch,), classes), torch.eye(classes).expand(batch, classes, classes))
+
+    def to(self, device: torch.device) -> Classes:
+        """The same classes on another device."""
+        return Classes(self.ways.to(device), self.codes.to(device))
+
+    def of_labels(self, labels: Tensor) -> Tensor:
+        """Code of each label, `batch x items` to `batch x items x width`; zeros for padding."""
+        index = labels.clamp_min(0).unsqueeze(-1).expand(-1, -1, self.codes.shape[-1])
+        return self.codes.gather(1, index) * (labels >= 0).unsqueeze(-1)
+
+    def present(self) -> Tensor:
+        """True for the classes that an episode has, `batch x classes`."""
+        return torch.arange(self.codes.shape[1], device=self.ways.device) < self.ways.unsqueeze(1)
+
+
+class Episode(NamedTuple):
+    """A batch of N-way K-shot episodes: adapt to the support, be judged on the query.
+
+    Attributes:
+        support: the labelled examples, in random order.
+        query: the items to answer, with the labels to judge the answers by.
+        classes: the episode's classes.
+    """
+
+    support: Examples
+    query: Examples
+    classes: Classes
+
+    def to(self, device: torch.device) -> Episode:
+        """The same batch on another device."""
+        support, query = (Examples(part.inputs.to(device), part.labels.to(device)) for part in self[:2])
+        return Episode(support, query, self.classes.to(device))
+
+    @property
+    def targets(self) -> Tensor:
+        """Labels that predictions are judged by, `batch x queries`."""
+        return self.query.labels
+
+
+class Stream(NamedTuple):
+    """A batch of online streams [S16]: at step t the learner sees item t and the label of item t - 1.
+
+    References:
+        [S16] Santoro et al., Meta-Learning with Memory-Augmented Neural Networks, 2016, section 2.
+
+    Attributes:
+        inputs: `batch x steps x channels x height x width`, uint8.
+        labels: `batch x steps`, class numbers of the episode, `PADDING` after its end.
+        classes: the episode's classes.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    classes: Classes
+
+    def to(self, device: torch.device) -> Stream:
+        """The same batch on another device."""
+        return Stream(self.inputs.to(device), self.labels.to(device), self.classes.to(device))
+
+    @property
+    def targets(self) -> Tensor:
+        """Labels that predictions are judged by, `batch x steps`."""
+        return self.labels
+
+
+def instances(labels: Tensor) -> Tensor:
+    """How often the class of each item has been seen up to and with it, `batch x items`; 0 for padding.
+
+    The first item of a class is instance 1: its label cannot be known, only guessed among the unused ones.
+    """
+    same = labels.unsqueeze(-1) == labels.unsqueeze(-2)
+    return same.tril().sum(-1) * (labels >= 0)

@@ -1,0 +1,302 @@
+"""Protocols: which items make an episode. A plan is item and class numbers only, no pixels.
+
+References:
+    [V16] Vinyals et al., Matching Networks for One Shot Learning, 2016 (N-way K-shot).
+    [S16] Santoro et al., Meta-Learning with Memory-Augmented Neural Networks, 2016 (the online stream).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from metamann.data.store import ClassStore
+from metamann.episodes.episode import PADDING
+from metamann.errors import EpisodeError
+
+
+class Plan(NamedTuple):
+    """One episode as numbers, of the same shape for every episode of a protocol.
+
+    Attributes:
+        items: `positions`, rows of the store's `items`; 0 where padded.
+        labels: `positions`, class numbers of the episode; `PADDING` where padded.
+        n_classes: classes of the episode.
+    """
+
+    items: np.ndarray
+    labels: np.ndarray
+    n_classes: int
+
+
+class EpisodeProtocol(Protocol):
+    """What a sampler needs of a protocol."""
+
+    codes: LabelCodes
+
+    @property
+    def max_ways(self) -> int:
+        """Classes of the largest episode."""
+
+    @property
+    def support_size(self) -> int | None:
+        """Positions of the support set, the rest are queries; None for a stream."""
+
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+
+    def check(self, store: ClassStore) -> None:
+        """Refuse episodes that the store cannot give."""
+
+    def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
+        """Draw one episode."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelCodes:
+    """The vectors that stand for the labels of an episode.
+
+    Attributes:
+        kind: `onehot`, or `random`: rows of a random rotation (orthonormal) where the width allows, else
+            random unit vectors, fresh for every episode.
+        width: of a code; None takes the number of ways.
+    """
+
+    kind: Literal["onehot", "random"] = "onehot"
+    width: int | None = None
+
+    def draw(self, classes: int, rng: np.random.Generator) -> np.ndarray:
+        """Codes of one episode, `classes x width`, float32."""
+        width = self.width or classes
+        if self.kind == "onehot":
+            return np.eye(classes, width, dtype=np.float32)
+        gaussian = rng.standard_normal((max(classes, width), width))
+        if classes <= width:
+            rotation, upper = np.linalg.qr(gaussian)
+            # without the signs of the diagonal, the rotation would not be uniform
+            codes = (rotation * np.sign(np.diag(upper)))[:classes]
+        else:
+            codes = gaussian / np.linalg.norm(gaussian, axis=1, keepdims=True)
+        return codes.astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class NWayKShot:
+    """N classes, K support and Q query items of each [V16].
+
+    Attributes:
+        ways: classes of an episode, a number or a range `[low, high]` to draw from for every episode.
+        shots: support items of a class, a number or a range; one number for all classes of an episode.
+        queries: query items of a class.
+        within_group: take all classes of an episode from one group (alphabet).
+        codes: the vectors that stand for labels.
+    """
+
+    ways: int | Sequence[int] = 5
+    shots: int | Sequence[int] = 1
+    queries: int = 15
+    within_group: bool = False
+    codes: LabelCodes = LabelCodes()
+
+    @property
+    def max_ways(self) -> int:
+        """Classes of the largest episode."""
+        return _range(self.ways)[1]
+
+    @property
+    def support_size(self) -> int:
+        """Positions of the support set, the largest ways times the largest shots."""
+        return self.max_ways * _range(self.shots)[1]
+
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+        return {
+            "name": "nway_kshot",
+            "ways": _plain(self.ways),
+            "shots": _plain(self.shots),
+            "queries": self.queries,
+            "within_group": self.within_group,
+            "codes": dataclasses.asdict(self.codes),
+        }
+
+    def check(self, store: ClassStore) -> None:
+        """Refuse what the store cannot give.
+
+        Raises:
+            EpisodeError: with the numbers that do not fit.
+        """
+        _check_range("protocol.ways", self.ways)
+        _check_range("protocol.shots", self.shots)
+        if self.queries < 1:
+            raise EpisodeError(f"protocol.queries is {self.queries}; an episode needs at least 1 query a class.")
+        _check_codes(self.codes, self.max_ways)
+        _check_classes(store, self.max_ways, self.within_group)
+        shots = _range(self.shots)[1]
+        fewest = int(store.class_sizes.min())
+        if shots + self.queries > fewest:
+            raise EpisodeError(
+                f"{shots} shots and {self.queries} queries need {shots + self.queries} items of each class, but a "
+                f"class of '{store.name}' has {fewest}. Lower protocol.shots or protocol.queries."
+            )
+
+    def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
+        """Draw one episode: support positions, then query positions, each in random order."""
+        ways, shots = _drawn(self.ways, rng), _drawn(self.shots, rng)
+        classes = _draw_classes(store, ways, self.within_group, rng)
+        items = np.stack([_draw_items(store, number, shots + self.queries, rng) for number in classes])
+        labels = np.broadcast_to(np.arange(ways)[:, None], items.shape)
+        support = rng.permutation(ways * shots)
+        query = rng.permutation(ways * self.queries)
+        padding = self.support_size - len(support), self.max_ways * self.queries - len(query)
+        return Plan(
+            np.concatenate(
+                [
+                    np.pad(items[:, :shots].ravel()[support], (0, padding[0])),
+                    np.pad(items[:, shots:].ravel()[query], (0, padding[1])),
+                ]
+            ),
+            np.concatenate(
+                [
+                    np.pad(labels[:, :shots].ravel()[support], (0, padding[0]), constant_values=PADDING),
+                    np.pad(labels[:, shots:].ravel()[query], (0, padding[1]), constant_values=PADDING),
+                ]
+            ),
+            ways,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class OnlineStream:
+    """T items of C classes in random order, the label of each shown one step late [S16].
+
+    Attributes:
+        ways: classes C of a stream, a number or a range `[low, high]` to draw from for every stream.
+        steps: items T of a stream, dealt to the classes as evenly as they go.
+        within_group: take all classes of a stream from one group (alphabet).
+        codes: the vectors that stand for labels.
+    """
+
+    ways: int | Sequence[int] = 5
+    steps: int = 50
+    within_group: bool = False
+    codes: LabelCodes = LabelCodes()
+
+    @property
+    def max_ways(self) -> int:
+        """Classes of the largest stream."""
+        return _range(self.ways)[1]
+
+    @property
+    def support_size(self) -> None:
+        """A stream has no support set: every item is a query first and support from then on."""
+        return None
+
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+        return {
+            "name": "online_stream",
+            "ways": _plain(self.ways),
+            "steps": self.steps,
+            "within_group": self.within_group,
+            "codes": dataclasses.asdict(self.codes),
+        }
+
+    def check(self, store: ClassStore) -> None:
+        """Refuse what the store cannot give.
+
+        Raises:
+            EpisodeError: with the numbers that do not fit.
+        """
+        _check_range("protocol.ways", self.ways)
+        _check_codes(self.codes, self.max_ways)
+        _check_classes(store, self.max_ways, self.within_group)
+        if self.steps < self.max_ways:
+            raise EpisodeError(
+                f"{self.steps} steps cannot show {self.max_ways} classes. Raise protocol.steps to at least "
+                f"{self.max_ways}, or lower protocol.ways."
+            )
+        most = -(-self.steps // _range(self.ways)[0])
+        fewest = int(store.class_sizes.min())
+        if most > fewest:
+            raise EpisodeError(
+                f"{self.steps} steps over {_range(self.ways)[0]} classes need {most} items of a class, but a class "
+                f"of '{store.name}' has {fewest}. Lower protocol.steps or raise protocol.ways."
+            )
+
+    def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
+        """Draw one stream: `steps` positions in the order they are shown."""
+        ways = _drawn(self.ways, rng)
+        classes = _draw_classes(store, ways, self.within_group, rng)
+        sizes = np.full(ways, self.steps // ways)
+        # classes with one item more are drawn: were they always the first, labels could be guessed before they are told
+        sizes[rng.choice(ways, self.steps % ways, replace=False)] += 1
+        labels = np.repeat(np.arange(ways), sizes)
+        items = np.concatenate(
+            [_draw_items(store, number, size, rng) for number, size in zip(classes, sizes, strict=True)]
+        )
+        order = rng.permutation(self.steps)
+        return Plan(items[order], labels[order], ways)
+
+
+def _draw_classes(store: ClassStore, ways: int, within_group: bool, rng: np.random.Generator) -> np.ndarray:
+    """Distinct classes in random order, which is what makes the class numbers random."""
+    if not within_group:
+        return rng.choice(store.n_classes, ways, replace=False)
+    large_enough = [members for members in store.classes_by_group.values() if len(members) >= ways]
+    return rng.choice(large_enough[rng.integers(len(large_enough))], ways, replace=False)
+
+
+def _draw_items(store: ClassStore, number: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    within = rng.choice(store.class_sizes[number], size, replace=False)
+    return np.asarray(within + store.first_item[number])
+
+
+def _range(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+
+
+def _plain(value: int | Sequence[int]) -> int | list[int]:
+    return value if isinstance(value, int) else list(value)
+
+
+def _drawn(value: int | Sequence[int], rng: np.random.Generator) -> int:
+    low, high = _range(value)
+    return low if low == high else int(rng.integers(low, high + 1))
+
+
+def _check_range(name: str, value: int | Sequence[int]) -> None:
+    given = value
+    if isinstance(value, int):
+        value = (value, value)
+    if not isinstance(value, Sequence) or isinstance(value, str) or [type(end) for end in value] != [int, int]:
+        raise EpisodeError(f"{name}={value} must be a whole number or a range [low, high] of them.")
+    if not 1 <= value[0] <= value[1]:
+        raise EpisodeError(f"{name}={given} must be at least 1, and low at most high.")
+
+
+def _check_codes(codes: LabelCodes, ways: int) -> None:
+    if codes.kind not in ("onehot", "random"):
+        raise EpisodeError(f"protocol.codes.kind={codes.kind} is unknown; choose onehot or random.")
+    if codes.width is not None and codes.width < 1:
+        raise EpisodeError(f"protocol.codes.width={codes.width} must be at least 1, or null for the number of ways.")
+    if codes.kind == "onehot" and codes.width is not None and codes.width < ways:
+        raise EpisodeError(
+            f"one-hot codes of width {codes.width} cannot tell {ways} classes apart. Raise protocol.codes.width, "
+            "or take protocol.codes.kind=random."
+        )
+
+
+def _check_classes(store: ClassStore, ways: int, within_group: bool) -> None:
+    available, where = store.n_classes, f"'{store.name}' has"
+    if within_group:
+        available = max((len(members) for members in store.classes_by_group.values()), default=0)
+        where = f"the largest group of '{store.name}' has"
+    if ways > available:
+        fix = "without protocol.within_group, " if within_group else ""
+        raise EpisodeError(
+            f"{ways}-way episodes need {ways} classes, but {where} {available}. "
+            f"Lower protocol.ways to at most {available}, or choose another split, {fix}or more data."
+        )

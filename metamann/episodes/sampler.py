@@ -1,0 +1,87 @@
+"""The sampler: episode i is a pure function of (data fingerprint, protocol, seed, i)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from metamann.data.store import ClassStore
+from metamann.episodes.episode import Classes, Episode, Examples, Stream
+from metamann.episodes.protocols import EpisodeProtocol, Plan
+from metamann.errors import EpisodeError
+
+BATCHES_AHEAD = 2
+
+
+class Sampler:
+    """Deals episodes of one store under one protocol.
+
+    The same index gives the same episode for any batch size, number of workers and after any resume, so the
+    whole state of a sampler is one integer that the caller keeps.
+
+    Args:
+        store: the classes to deal from.
+        protocol: what an episode is.
+        seed: of the sequence of episodes.
+
+    Raises:
+        EpisodeError: if the store cannot give such episodes, or the seed is negative.
+    """
+
+    def __init__(self, store: ClassStore, protocol: EpisodeProtocol, seed: int = 0) -> None:
+        protocol.check(store)
+        if seed < 0:
+            raise EpisodeError(f"seed={seed} must be at least 0.")
+        self.store, self.protocol, self.seed = store, protocol, seed
+        identity = json.dumps([store.fingerprint, protocol.describe()], sort_keys=True)
+        self._entropy = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:16], "big")
+
+    def plan(self, index: int) -> Plan:
+        """Items and labels of episode `index`."""
+        return self.protocol.draw(self.store, self._rng(index, 0))
+
+    def codes(self, index: int) -> np.ndarray:
+        """Label codes of episode `index`, `ways x width`: drawn apart, so that they leave its items alone."""
+        return self.protocol.codes.draw(self.protocol.max_ways, self._rng(index, 1))
+
+    def batch(self, indices: Sequence[int]) -> Episode | Stream:
+        """Plan these episodes and fetch their items."""
+        return self.fetch([self.plan(index) for index in indices], [self.codes(index) for index in indices])
+
+    def fetch(self, plans: Sequence[Plan], codes: Sequence[np.ndarray]) -> Episode | Stream:
+        """Items of planned episodes, taken by one flat `index_select` and left in uint8."""
+        items = torch.from_numpy(np.stack([plan.items for plan in plans]))
+        labels = torch.from_numpy(np.stack([plan.labels for plan in plans]))
+        images = self.store.items.index_select(0, items.flatten())
+        inputs = images.view(*items.shape, *images.shape[1:])
+        classes = Classes(torch.tensor([plan.n_classes for plan in plans]), torch.from_numpy(np.stack(codes)))
+        size = self.protocol.support_size
+        if size is None:
+            return Stream(inputs, labels, classes)
+        return Episode(
+            Examples(inputs[:, :size], labels[:, :size]), Examples(inputs[:, size:], labels[:, size:]), classes
+        )
+
+    def batches(self, batches: Sequence[Sequence[int]], workers: int = 1) -> Iterator[Episode | Stream]:
+        """Batches of these episode indices in order, prepared by threads ahead of the step that uses them."""
+        with ThreadPoolExecutor(workers, thread_name_prefix="episodes") as pool:
+            ahead: deque[Future[Episode | Stream]] = deque()
+            try:
+                for indices in batches:
+                    ahead.append(pool.submit(self.batch, indices))
+                    if len(ahead) > workers * BATCHES_AHEAD:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for unused in ahead:
+                    unused.cancel()
+
+    def _rng(self, index: int, purpose: int) -> np.random.Generator:
+        return np.random.default_rng((self._entropy, self.seed, index, purpose))

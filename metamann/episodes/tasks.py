@@ -1,0 +1,132 @@
+"""Evaluation task lists: index lists that can be saved, hashed and loaded, no pixels."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from metamann.data.cache import write_atomically
+from metamann.episodes.episode import Episode, Stream
+from metamann.episodes.protocols import Plan
+from metamann.episodes.sampler import Sampler
+from metamann.errors import EpisodeError
+
+# what numpy raises for files that are truncated, damaged or of another kind
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskList:
+    """The first episodes of a sampler, fixed.
+
+    Attributes:
+        header: data fingerprint and name, protocol and seed that they were drawn with.
+        items: `episodes x positions`, rows of the store's items.
+        labels: `episodes x positions`, class numbers or `PADDING`.
+        n_classes: `episodes`.
+    """
+
+    header: dict[str, object]
+    items: np.ndarray
+    labels: np.ndarray
+    n_classes: np.ndarray
+
+    @classmethod
+    def draw(cls, sampler: Sampler, episodes: int) -> TaskList:
+        """Fix episodes 0 to `episodes - 1` of a sampler.
+
+        Raises:
+            EpisodeError: if fewer than 2 are asked for: an interval needs two.
+        """
+        if episodes < 2:
+            raise EpisodeError(f"episodes={episodes}: an interval over episodes needs at least 2.")
+        plans = [sampler.plan(index) for index in range(episodes)]
+        return cls(
+            _header(sampler),
+            np.stack([plan.items for plan in plans]).astype(np.int64),
+            np.stack([plan.labels for plan in plans]).astype(np.int64),
+            np.array([plan.n_classes for plan in plans], dtype=np.int64),
+        )
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return len(self.items)
+
+    @property
+    def seed(self) -> int:
+        """The seed that the list was drawn with."""
+        return int(str(self.header["seed"]))
+
+    @property
+    def hash(self) -> str:
+        """sha256 over the header and all index lists: two evaluations with one hash saw the same tasks."""
+        digest = hashlib.sha256(json.dumps(self.header, sort_keys=True).encode())
+        for array in (self.items, self.labels, self.n_classes):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the list as one `.npz` file."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer, header=json.dumps(self.header), items=self.items, labels=self.labels, n_classes=self.n_classes
+        )
+        write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> TaskList:
+        """Read a saved list.
+
+        Raises:
+            EpisodeError: if the file is missing or no task list.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(str(file["header"]))
+                return cls(header, file["items"], file["labels"], file["n_classes"])
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            TypeError,
+            AttributeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise EpisodeError(f"{path} is no task list ({error}); give a tasks.npz of an evaluation.") from error
+
+    def batches(self, sampler: Sampler, size: int) -> Iterator[Episode | Stream]:
+        """The episodes in order, `size` at a time.
+
+        Raises:
+            EpisodeError: if the sampler's data, protocol or seed are not those of the list.
+        """
+        expected = _header(sampler)
+        for name, value in self.header.items():
+            if expected.get(name) != value:
+                raise EpisodeError(
+                    f"the task list was drawn with {name}={value}, but this evaluation has {expected.get(name)}. "
+                    "Evaluate with the same data, protocol and seed, or without tasks=."
+                )
+        for start in range(0, len(self), size):
+            indices = range(start, min(start + size, len(self)))
+            plans = [Plan(self.items[i], self.labels[i], int(self.n_classes[i])) for i in indices]
+            yield sampler.fetch(plans, [sampler.codes(index) for index in indices])
+
+
+def _header(sampler: Sampler) -> dict[str, object]:
+    return {
+        "data": sampler.store.name,
+        "fingerprint": sampler.store.fingerprint,
+        "protocol": sampler.protocol.describe(),
+        "seed": sampler.seed,
+    }

@@ -1,0 +1,1 @@
+"""Metrics, intervals, reports and plots of evaluation on held-out tasks."""

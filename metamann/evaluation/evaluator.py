@@ -1,0 +1,51 @@
+"""A fixed evaluation: which episodes of which split, and how they are computed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from metamann.episodes.protocols import EpisodeProtocol
+from metamann.episodes.sampler import Sampler
+from metamann.episodes.tasks import TaskList
+from metamann.evaluation.metrics import score_episodes
+from metamann.learners.learner import Learner
+
+
+class Evaluator(NamedTuple):
+    """Scores any learner on the same episodes.
+
+    Attributes:
+        data: name of the data set and how it was split.
+        split: `train`, `val` or `test`.
+        sampler: deals the episodes.
+        tasks: which episodes.
+        device: to compute on.
+        precision: `fp32` or `bf16`.
+        images_per_batch: episodes are batched up to about this many images.
+    """
+
+    data: str
+    split: str
+    sampler: Sampler
+    tasks: TaskList
+    device: torch.device
+    precision: str
+    images_per_batch: int
+
+    def scores(self, learner: Learner[Any]) -> dict[str, np.ndarray]:
+        """Scores of each episode, see `score_episodes`."""
+        at_once = max(1, self.images_per_batch // self.tasks.items.shape[1])
+        return score_episodes(learner, self.tasks.batches(self.sampler, at_once), self.device, self.precision)
+
+    @property
+    def protocol(self) -> EpisodeProtocol:
+        """The protocol of the episodes."""
+        return self.sampler.protocol
+
+    def describe(self) -> dict[str, Any]:
+        """Data, split and protocol, to be printed beside every number."""
+        store = self.sampler.store
+        return {"data": self.data, "split": self.split, "classes": store.n_classes, **self.protocol.describe()}

@@ -1,0 +1,91 @@
+"""Scores of episodes, and their means with 95 % intervals over episodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metamann.episodes.episode import PADDING, Episode, Stream, instances
+from metamann.hardware import autocast
+from metamann.learners.learner import Learner
+
+MOST_INSTANCES = 10
+NORMAL_975 = 1.959964
+
+
+class Interval(NamedTuple):
+    """A mean over episodes and its 95 % interval.
+
+    Attributes:
+        mean: over episodes.
+        low: lower end.
+        high: upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+def mean_interval(scores: np.ndarray, lowest: float = 0.0, highest: float = 1.0) -> Interval:
+    """Mean and normal 95 % interval, mean +- 1.96 standard errors, cut to the range of the score.
+
+    Args:
+        scores: `episodes`; NaN where an episode has nothing to score.
+        lowest: of the score.
+        highest: of the score.
+    """
+    valid = scores[~np.isnan(scores)]
+    if len(valid) == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    mean = float(valid.mean())
+    half = NORMAL_975 * float(valid.std(ddof=1)) / math.sqrt(len(valid)) if len(valid) > 1 else math.inf
+    return Interval(mean, max(lowest, mean - half), min(highest, mean + half))
+
+
+def first_instance_ceiling(ways: int) -> float:
+    """Highest honest accuracy on first instances, H_C / C: novelty known, unused labels guessed evenly."""
+    return sum(1 / k for k in range(1, ways + 1)) / ways
+
+
+@torch.no_grad()
+def score_episodes(
+    learner: Learner[Any], batches: Iterable[Episode | Stream], device: torch.device, precision: str
+) -> dict[str, np.ndarray]:
+    """Scores of each episode: `accuracy`, and for streams `accuracy/instance_K` for K from 1 to 10.
+
+    Args:
+        learner: put into evaluation mode, parameters untouched.
+        batches: episodes to answer.
+        device: to compute on.
+        precision: `fp32` or `bf16`.
+
+    Returns:
+        Arrays over episodes, NaN where an episode has no such instance.
+    """
+    learner.to(device).eval()
+    scores: dict[str, list[np.ndarray]] = {}
+    for batch in batches:
+        batch = batch.to(device)
+        with autocast(device, precision):
+            log_probs = learner(batch)
+        right = log_probs.argmax(-1) == batch.targets
+        chosen = {"accuracy": batch.targets != PADDING}
+        if isinstance(batch, Stream):
+            which = instances(batch.labels)
+            for k in range(1, MOST_INSTANCES + 1):
+                chosen[f"accuracy/instance_{k}"] = which == k
+        for name, where in chosen.items():
+            scores.setdefault(name, []).append(_mean_where(right, where).cpu().numpy())
+    joined = {name: np.concatenate(each) for name, each in scores.items()}
+    return {name: values for name, values in joined.items() if not np.isnan(values).all()}
+
+
+def _mean_where(right: Tensor, where: Tensor) -> Tensor:
+    """Share of right answers among the chosen positions of each episode; NaN where there are none."""
+    return (right & where).sum(1) / where.sum(1)

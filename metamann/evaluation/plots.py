@@ -1,0 +1,150 @@
+"""Pictures of an evaluation: an episode with its predictions, accuracy by instance, read weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+# before the first import of matplotlib: a run needs no display
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from metamann.episodes.episode import Episode, Stream, instances
+from metamann.evaluation.metrics import Interval, first_instance_ceiling
+from metamann.evaluation.published import INSTANCES, STREAM_5_WAY
+from metamann.memory.interface import Trace
+
+RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
+COLUMNS = 10
+MOST_DRAWN = 50
+
+
+def plot_episode(path: Path, episode: Episode | Stream, predicted: Tensor) -> None:
+    """Draw the first episode of a batch: support, then items with predicted and true label.
+
+    Args:
+        path: PNG to write.
+        episode: batch of which the first is drawn, at most 50 items of each set.
+        predicted: `batch x targets`, class numbers.
+    """
+    sets: list[tuple[str, Tensor, Tensor, Tensor | None]]
+    if isinstance(episode, Stream):
+        sets = [("stream, in the order shown", episode.inputs[0], episode.labels[0], predicted[0])]
+    else:
+        sets = [
+            ("support", episode.support.inputs[0], episode.support.labels[0], None),
+            ("query", episode.query.inputs[0], episode.query.labels[0], predicted[0]),
+        ]
+    shown = [(title, _first(images, labels), answers) for title, images, labels, answers in sets]
+    rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in shown]
+    figure = plt.figure(figsize=(COLUMNS * 0.85, sum(rows) * 1.05 + 0.5 * len(rows)), layout="constrained")
+    parts = figure.subfigures(len(shown), 1, height_ratios=rows, squeeze=False)[:, 0]
+    for part, (title, (images, labels), answers), n_rows in zip(parts, shown, rows, strict=True):
+        part.suptitle(title, fontsize=10)
+        axes = np.atleast_2d(part.subplots(n_rows, COLUMNS))
+        which = instances(labels.unsqueeze(0))[0] if answers is not None and isinstance(episode, Stream) else None
+        for position, axis in enumerate(axes.flat):
+            axis.axis("off")
+            if position < len(labels):
+                axis.imshow(255 - images[position, 0].numpy(), cmap="gray", vmin=0, vmax=255)
+                nth = None if which is None else int(which[position])
+                _title(axis, int(labels[position]), None if answers is None else int(answers[position]), nth)
+    _save(path)
+
+
+def plot_instances(path: Path, metrics: Mapping[str, Interval], ways: int, title: str) -> None:
+    """Draw accuracy by instance with its 95 % interval, for 5 classes beside the published curves.
+
+    Args:
+        path: PNG to write.
+        metrics: of an evaluation on streams.
+        ways: classes of a stream, for the ceiling of first instances.
+        title: protocol, data and learner.
+    """
+    ks = sorted(int(name.rpartition("_")[2]) for name in metrics if name.startswith("accuracy/instance_"))
+    intervals = [metrics[f"accuracy/instance_{k}"] for k in ks]
+    _, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    if ways == 5:
+        for name, values in STREAM_5_WAY.items():
+            axis.plot(INSTANCES, 100 * np.array(values), "--", marker=".", linewidth=1, label=name)
+    axis.axhline(100 * first_instance_ceiling(ways), color="gray", linewidth=0.8)
+    axis.annotate(
+        f"ceiling of 1st instances {100 * first_instance_ceiling(ways):.2f} %",
+        (ks[-1], 100 * first_instance_ceiling(ways)),
+        ha="right", va="bottom", fontsize=8, color="gray",
+    )  # fmt: skip
+    means = 100 * np.array([interval.mean for interval in intervals])
+    errors = np.abs(100 * np.array([[i.low, i.high] for i in intervals]).T - means)
+    axis.errorbar(ks, means, yerr=errors, color="black", marker="o", markersize=4, capsize=3, label="this run")
+    axis.set(xlabel="instance of a class", ylabel="accuracy, %", ylim=(0, 102), xticks=ks, title=title)
+    axis.legend(fontsize=8, loc="lower right")
+    axis.grid(alpha=0.3)
+    _save(path)
+
+
+def plot_read_weights(path: Path, trace: Trace, labels: Tensor) -> None:
+    """Draw the read weights of one stream as a heat map, a panel a head.
+
+    Args:
+        path: PNG to write.
+        trace: of a batch of which the first episode is drawn.
+        labels: `batch x steps`, for the axis.
+    """
+    weights = trace.read_weights[0].float().numpy()
+    heads = len(weights)
+    figure, panels = plt.subplots(heads, 1, figsize=(8, 1.5 + 3.2 * heads), layout="constrained", squeeze=False)
+    for head, axis in enumerate(panels[:, 0]):
+        image = axis.imshow(weights[head].T, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_ylabel(trace.slot_label, fontsize=8)
+        axis.set_xticks(range(weights.shape[1]), [str(int(label)) for label in labels[0]], fontsize=6)
+        if heads > 1:
+            axis.set_title(f"head {head + 1}", fontsize=9)
+    panels[-1, 0].set_xlabel("step (the number is the class of its item)")
+    figure.colorbar(image, ax=list(panels[:, 0]), label="read weight", shrink=0.6)
+    _save(path)
+
+
+def plot_curves(path: Path, events: list[dict[str, float | str]]) -> None:
+    """Draw loss and accuracy over the training steps.
+
+    Args:
+        path: PNG to write.
+        events: lines of `metrics.jsonl`.
+    """
+    _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    train = [event for event in events if event["kind"] == "train"]
+    validation = [event for event in events if event["kind"] == "validation"]
+    left.plot([event["step"] for event in train], [event["loss"] for event in train], linewidth=0.7)
+    left.set(xlabel="step", ylabel="training loss, nats", yscale="log")
+    right.plot([e["step"] for e in train], [100 * float(e["accuracy"]) for e in train], linewidth=0.7, label="training")
+    right.plot(
+        [e["step"] for e in validation], [100 * float(e["accuracy"]) for e in validation], "o-", label="validation"
+    )
+    right.set(xlabel="step", ylabel="accuracy, %")
+    right.legend()
+    _save(path)
+
+
+def _first(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    real = labels >= 0
+    return images[real][:MOST_DRAWN], labels[real][:MOST_DRAWN]
+
+
+def _title(axis: Axes, label: int, answer: int | None, nth: int | None) -> None:
+    if answer is None:
+        axis.set_title(str(label), fontsize=8, color=GIVEN)
+        return
+    colour = RIGHT if answer == label else WRONG
+    text = str(label) if answer == label else f"{answer}, not {label}"
+    axis.set_title(text + (" (1st)" if nth == 1 else ""), fontsize=7, color=colour)
+
+
+def _save(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plt.savefig(path, dpi=110)
+    plt.close()

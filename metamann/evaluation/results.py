@@ -1,0 +1,67 @@
+"""The results of a run: `results.json` for programs, `results.md` for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from metamann.data.cache import write_atomically
+from metamann.evaluation.metrics import Interval
+
+
+def write_results(
+    run_directory: Path,
+    protocol: Mapping[str, Any],
+    episodes: int,
+    seed: int,
+    metrics: Mapping[str, Interval],
+    context: Mapping[str, Any],
+) -> str:
+    """Write both files.
+
+    Args:
+        run_directory: to write into.
+        protocol: data set, split, and settings of the episodes.
+        episodes: number of episodes.
+        seed: of the task list.
+        metrics: by name.
+        context: what else belongs beside the numbers: checkpoint, task list hash, command, machine, commit.
+
+    Returns:
+        The Markdown.
+    """
+    content = {
+        "protocol": dict(protocol),
+        "episodes": episodes,
+        "seed": seed,
+        "metrics": {name: interval._asdict() for name, interval in metrics.items()},
+        **context,
+    }
+    write_atomically(run_directory / "results.json", (json.dumps(content, indent=2) + "\n").encode())
+    text = "\n".join(
+        [
+            *results_table(metrics),
+            "",
+            f"{episodes} episodes, task seed {seed}; the interval is 95 % over episodes.",
+            "",
+            *(f"- {name}: {value}" for name, value in [*_flat(protocol), *_flat(context)]),
+            "",
+        ]
+    )
+    write_atomically(run_directory / "results.md", text.encode())
+    return text
+
+
+def results_table(metrics: Mapping[str, Interval]) -> list[str]:
+    """A Markdown table of metrics, in percent."""
+    rows = [
+        f"| {name} | {100 * mean:.2f} | {100 * low:.2f} to {100 * high:.2f} |"
+        for name, (mean, low, high) in metrics.items()
+    ]
+    return ["| metric | mean % | 95 % interval |", "|---|---|---|", *rows]
+
+
+def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, json.dumps(value) if isinstance(value, dict | list) else value) for name, value in values.items()]

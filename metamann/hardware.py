@@ -1,0 +1,74 @@
+"""Which device computes, and in which precision."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from pathlib import Path
+
+import torch
+
+from metamann.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; `auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        ConfigError: if it is unknown or not here.
+    """
+    if name == "auto":
+        mps = "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device("cuda" if torch.cuda.is_available() else mps)
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device '{name}' cannot be used ({reason}); set trainer.device=auto or cpu.") from error
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """`fp32` or `bf16`; `auto` takes bf16 where the hardware multiplies it.
+
+    Raises:
+        ConfigError: if the name is unknown.
+    """
+    if name not in ("auto", "fp32", "bf16"):
+        raise ConfigError(f"there is no precision '{name}'; set trainer.precision to auto, fp32 or bf16.")
+    if name != "auto":
+        return name
+    return "bf16" if _multiplies_bf16(device) else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
+    """Run the large products in this precision; memories and heads keep to float32."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Float32 inside an `autocast`: cosines and sums over a long episode do not stand 8 bits."""
+    return torch.autocast(device.type, enabled=False)
+
+
+def describe_machine() -> str:
+    """Processor and library versions, for results files."""
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text().splitlines() if cpu_info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{processor}{gpu}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    # torch names these checks with an underscore; where a release lacks one, fp32 is the safe answer
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, check, bool)()) for check in checks)

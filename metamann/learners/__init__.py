@@ -1,0 +1,1 @@
+"""Adapt and predict: the learners."""

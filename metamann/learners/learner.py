@@ -1,0 +1,58 @@
+"""The contract of every learner: adapt to a support set, predict queries, answer a stream."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from metamann.episodes.episode import Classes, Episode, Examples, Stream
+
+State = TypeVar("State", bound=tuple[Any, ...])
+
+
+class Learner(nn.Module, Generic[State]):
+    """Learns a task from its support set and answers its queries, without a gradient step."""
+
+    @abstractmethod
+    def adapt(self, support: Examples, classes: Classes, state: State | None = None) -> State:
+        """Learn from labelled examples.
+
+        Args:
+            support: `batch x items`, padded with `PADDING`.
+            classes: the classes of each episode.
+            state: to continue from, for instance with further classes; None starts afresh.
+
+        Returns:
+            All that was learned; nothing stays on the module.
+        """
+
+    @abstractmethod
+    def predict(self, state: State, inputs: Tensor) -> Tensor:
+        """Log-probabilities of the classes for queries that do not see each other.
+
+        Args:
+            state: of `adapt`; it is not changed.
+            inputs: `batch x queries x channels x height x width`.
+
+        Returns:
+            `batch x queries x classes`; minus infinity for classes that an episode does not have.
+        """
+
+    @abstractmethod
+    def stream(self, stream: Stream) -> Tensor:
+        """Log-probabilities at every step, from the items so far and the labels before, `batch x steps x classes`."""
+
+    def forward(self, episodes: Episode | Stream) -> Tensor:
+        """Log-probabilities of the targets of a batch, whatever its protocol."""
+        if isinstance(episodes, Stream):
+            return self.stream(episodes)
+        return self.predict(self.adapt(episodes.support, episodes.classes), episodes.query.inputs)
+
+
+def log_probabilities(logits: Tensor, classes: Classes) -> Tensor:
+    """Log-softmax over the classes that each episode has, `batch x items x classes`."""
+    absent = ~classes.present().unsqueeze(1)
+    return torch.log_softmax(logits.masked_fill(absent, -torch.inf), -1)

@@ -1,0 +1,100 @@
+"""The memory-augmented learner: encode, write the support into memory, answer by reading it.
+
+References:
+    [S16] Santoro et al., Meta-Learning with Memory-Augmented Neural Networks, ICML 2016.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.episodes.episode import Classes, Examples, Stream
+from metamann.hardware import full_precision
+from metamann.learners.heads import LabelMassHead, LinearHead
+from metamann.learners.learner import Learner
+from metamann.memory.interface import Memory, Trace
+
+
+class MannState(NamedTuple):
+    """What a batch of episodes has taught.
+
+    Attributes:
+        memory: state of the external memory.
+        classes: the classes of each episode.
+        shown: `batch x classes`, true for classes with at least one example.
+    """
+
+    memory: Any
+    classes: Classes
+    shown: Tensor
+
+
+class MANN(Learner[MannState]):
+    """Encoder, external memory and a head that names the classes.
+
+    Args:
+        encoder: uint8 images to features.
+        memory: writes pairs of features and label code, reads for features.
+        code_width: of the label codes, for memories whose reads need a learned head.
+    """
+
+    def __init__(self, encoder: nn.Module, memory: Memory[Any], code_width: int) -> None:
+        super().__init__()
+        self.encoder, self.memory = encoder, memory
+        self.head = (
+            LabelMassHead()
+            if memory.reads_label_mass
+            else LinearHead(memory.read_width, code_width, memory.code_readout())
+        )
+
+    def adapt(self, support: Examples, classes: Classes, state: MannState | None = None) -> MannState:
+        """Write the support into memory; see `Learner.adapt`."""
+        features = self.encoder(support.inputs)
+        if state is None:
+            batch = len(support.labels)
+            fresh = self.memory.initial_state(batch, classes.codes.shape[-1], features)
+            state = MannState(fresh, classes, torch.zeros_like(classes.present()))
+        codes, mask = classes.of_labels(support.labels), support.labels >= 0
+        with full_precision(features.device):
+            memory = self.memory.write(state.memory, features, codes, mask)
+        newer = classes.codes.shape[1] - state.shown.shape[1]
+        shown = F.pad(state.shown, (0, newer)) | _one_hot(support.labels, classes).any(1)
+        return MannState(memory, classes, shown)
+
+    def predict(self, state: MannState, inputs: Tensor) -> Tensor:
+        """Read the memory for each query alone; see `Learner.predict`."""
+        features = self.encoder(inputs)
+        shown = state.shown.unsqueeze(1).expand(-1, inputs.shape[1], -1)
+        with full_precision(features.device):
+            log_probs: Tensor = self.head(self.memory.read(state.memory, features), state.classes, shown)
+        return log_probs
+
+    def stream(self, stream: Stream) -> Tensor:
+        """Read for every item what was written before it; see `Learner.stream`."""
+        features, codes, mask = self._sequence(stream)
+        told = _one_hot(stream.labels, stream.classes)
+        shown_before = (told.cumsum(1) - told.int()) > 0
+        with full_precision(features.device):
+            fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)
+            reads, _ = self.memory.scan(fresh, features, codes, mask)
+            log_probs: Tensor = self.head(reads, stream.classes, shown_before)
+        return log_probs
+
+    def trace(self, stream: Stream) -> Trace:
+        """Read weights of the memory over a stream."""
+        features, codes, mask = self._sequence(stream)
+        with full_precision(features.device):
+            fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)
+            return self.memory.trace(fresh, features, codes, mask)
+
+    def _sequence(self, stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
+        return self.encoder(stream.inputs), stream.classes.of_labels(stream.labels), stream.labels >= 0
+
+
+def _one_hot(labels: Tensor, classes: Classes) -> Tensor:
+    """True at the class of each label, `batch x items x classes`; false for padding."""
+    return labels.unsqueeze(-1) == torch.arange(classes.codes.shape[1], device=labels.device)

@@ -1,0 +1,1 @@
+"""External memories, one file each: scores, state, step and parallel forms."""

@@ -1,0 +1,108 @@
+"""What every external memory offers to a learner."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+State = TypeVar("State", bound=tuple[Any, ...])
+
+
+class Trace(NamedTuple):
+    """What a memory did over a sequence, for pictures.
+
+    Attributes:
+        read_weights: `batch x heads x steps x slots`.
+        slot_label: what the slot axis counts, for the axis of a plot.
+    """
+
+    read_weights: Tensor
+    slot_label: str
+
+
+class Memory(nn.Module, Generic[State]):
+    """Reads for an item from what was written before, then writes the item with its label code.
+
+    The state of an episode is a NamedTuple of tensors, batch first, that the caller holds: nothing of an episode
+    stays on the module. The naive `step` is the ground truth; `scan` equals the chained step in outputs,
+    gradients and final state. A masked step changes nothing that is ever read: memories of fixed size keep their state
+    bitwise, append-only ones append a slot that counts as empty.
+
+    Attributes:
+        read_width: width of a read.
+        reads_label_mass: a read is the mass of attention on each written label code, with the mass on the
+            "never seen" slot behind it; otherwise it is a feature vector for a linear layer.
+    """
+
+    read_width: int
+    reads_label_mass: ClassVar[bool] = False
+
+    @abstractmethod
+    def initial_state(self, batch: int, code_width: int, like: Tensor) -> State:
+        """State of `batch` fresh episodes, on the device and in the type of `like`."""
+
+    @abstractmethod
+    def step(self, state: State, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, State]:
+        """Read for one item, then take in the item with its label.
+
+        Args:
+            state: what came before.
+            features: `batch x features`.
+            codes: `batch x code_width`; they change the state, never this step's read.
+            mask: `batch`, false where there is no item: the state stays as it was.
+
+        Returns:
+            The read, `batch x read_width`, and the next state.
+        """
+
+    @abstractmethod
+    def read(self, state: State, features: Tensor) -> Tensor:
+        """Read for queries that do not see each other, `batch x queries x features` to `... x read_width`."""
+
+    def scan(self, state: State, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, State]:
+        """The chained step over a sequence.
+
+        Args:
+            state: what came before.
+            features: `batch x steps x features`.
+            codes: `batch x steps x code_width`.
+            mask: `batch x steps`.
+
+        Returns:
+            Reads, `batch x steps x read_width`, and the final state.
+        """
+        reads = []
+        for t in range(features.shape[1]):
+            read, state = self.step(state, features[:, t], codes[:, t], mask[:, t])
+            reads.append(read)
+        if not reads:
+            return features.new_zeros(len(features), 0, self.read_width), state
+        return torch.stack(reads, 1), state
+
+    def write(self, state: State, features: Tensor, codes: Tensor, mask: Tensor) -> State:
+        """Take in labelled items without asking for reads; arguments as in `scan`."""
+        return self.scan(state, features, codes, mask)[1]
+
+    def novelty_threshold(self) -> nn.Parameter | None:
+        """The number that decides between a known class and a new one, if the memory has one."""
+        return None
+
+    def code_readout(self) -> Tensor | None:
+        """Weights that find the label code in a fresh memory's reads, `code_width x read_width`, if there are any."""
+        return None
+
+    @abstractmethod
+    def trace(self, state: State, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
+        """Weights of every read of `scan`."""
+
+
+def keep(mask: Tensor, new: State, old: State) -> State:
+    """The new state where the mask is true and the old one elsewhere, tensor by tensor."""
+    kept = [
+        torch.where(mask.view(-1, *[1] * (after.dim() - 1)), after, before)
+        for after, before in zip(new, old, strict=True)
+    ]
+    return type(new)(*kept)

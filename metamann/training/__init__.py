@@ -1,0 +1,1 @@
+"""The outer loop, checkpoints and logs."""

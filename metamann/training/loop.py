@@ -1,0 +1,206 @@
+"""Meta-training: sample episodes, adapt, predict, back-propagate the query loss through all of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.episodes.episode import PADDING
+from metamann.episodes.sampler import Sampler
+from metamann.errors import ConfigError, TrainingError, check_number
+from metamann.hardware import autocast, choose_device, choose_precision
+from metamann.learners.learner import Learner
+from metamann.training.checkpoint import Checkpoint
+from metamann.training.record import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainerConfig:
+    """Settings of the outer loop.
+
+    Attributes:
+        steps: optimizer steps.
+        batch_size: episodes of a step.
+        accumulate: parts that a step's episodes are worked off in, for less memory; the gradient is the same.
+        learning_rate: highest rate of AdamW, reached after the warm-up, then down a cosine to 0.
+        warmup_steps: of linear warm-up.
+        weight_decay: of AdamW, for matrices and convolutions only.
+        max_grad_norm: gradients are clipped to this norm.
+        precision: `auto`, `fp32` or `bf16`, of the encoder.
+        device: `auto`, or a name of torch.
+        compile: pass the learner through `torch.compile`.
+        validate_every: steps between validations on held-out classes; the last step is always validated.
+        log_every: steps between lines of the record.
+        save_every_seconds: between writes of `last.pt`; 0 writes it after every step.
+        workers: threads that prepare episodes ahead.
+    """
+
+    steps: int = 1000
+    batch_size: int = 16
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    warmup_steps: int = 50
+    weight_decay: float = 1e-4
+    max_grad_norm: float = 1.0
+    precision: str = "auto"
+    device: str = "auto"
+    compile: bool = False
+    validate_every: int = 500
+    log_every: int = 10
+    save_every_seconds: float = 60.0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be followed, with the one to change."""
+        for name in ("steps", "batch_size", "accumulate", "validate_every", "log_every", "workers"):
+            check_number(f"trainer.{name}", getattr(self, name), least=1, whole=True)
+        check_number("trainer.warmup_steps", self.warmup_steps, least=0, whole=True)
+        for name in ("learning_rate", "weight_decay", "max_grad_norm", "save_every_seconds"):
+            check_number(f"trainer.{name}", getattr(self, name), least=0)
+        if self.batch_size % self.accumulate:
+            raise ConfigError(
+                f"trainer.batch_size={self.batch_size} cannot be worked off in trainer.accumulate={self.accumulate} "
+                "equal parts; choose a divisor."
+            )
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step: linear warm-up, then a cosine to 0 at the last step."""
+        warmup = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        return self.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+class Interrupted(Exception):  # noqa: N818  # no error: the run was asked to stop
+    """SIGINT or SIGTERM came; `last.pt` was saved first. Holds the number of the signal."""
+
+
+def meta_train(
+    learner: Learner[Any],
+    sampler: Sampler,
+    validate: Callable[[], dict[str, float]],
+    config: TrainerConfig,
+    record: Record,
+    checkpoints: Path,
+    identity: tuple[dict[str, Any], dict[str, str]],
+    resumed: Checkpoint | None = None,
+) -> None:
+    """Train a learner to learn. The best learner by validation accuracy is kept in `best.pt`.
+
+    Args:
+        learner: what is trained.
+        sampler: deals the training episodes: step s takes episodes `[s * batch_size, (s + 1) * batch_size)`.
+        validate: scores of the learner on held-out classes; `accuracy` chooses the best.
+        config: settings.
+        record: where it is written down.
+        checkpoints: folder of `last.pt` and `best.pt`.
+        identity: configuration and data fingerprints, for the checkpoints.
+        resumed: where to go on from; the result is bit for bit that of a run never stopped.
+
+    Raises:
+        TrainingError: if a loss or gradient is not finite, or a checkpoint cannot be saved.
+        Interrupted: on SIGINT or SIGTERM.
+    """
+    device = choose_device(config.device)
+    precision = choose_precision(config.precision, device)
+    learner.to(device).train()
+    optimizer = torch.optim.AdamW(parameter_groups(learner, config.weight_decay), lr=config.learning_rate)
+    forward: Callable[..., Tensor] = torch.compile(learner) if config.compile else learner
+    start, best, seconds = 0, {"accuracy": -1.0, "step": 0.0}, 0.0
+    if resumed is not None:
+        start, best, seconds = resumed.step, resumed.best, resumed.seconds
+        optimizer.load_state_dict(resumed.optimizer)
+    record.open(start, seconds)
+
+    def checkpoint(step: int, *, with_optimizer: bool) -> Checkpoint:
+        state = optimizer.state_dict() if with_optimizer else {}
+        return Checkpoint(*identity, learner.state_dict(), state, step, best, record.seconds)
+
+    part_size = config.batch_size // config.accumulate
+    parts = sampler.batches(
+        [
+            range(first, first + part_size)
+            for first in range(start * config.batch_size, config.steps * config.batch_size, part_size)
+        ],
+        config.workers,
+    )
+    last_saved = time.monotonic()
+    with record, stop_signals() as stop:
+        for step in range(start, config.steps):
+            torch.manual_seed(step_seed(sampler.seed, step))  # dropout too is a pure function of (seed, step)
+            for group in optimizer.param_groups:
+                group["lr"] = config.rate(step)
+            optimizer.zero_grad(set_to_none=True)
+            batch = [next(parts).to(device) for _ in range(config.accumulate)]
+            answers = sum(int((part.targets != PADDING).sum()) for part in batch)
+            loss = accuracy = 0.0
+            for part in batch:
+                with autocast(device, precision):
+                    log_probs = forward(part)
+                part_loss = (
+                    F.nll_loss(log_probs.flatten(0, 1), part.targets.flatten(), ignore_index=PADDING, reduction="sum")
+                    / answers
+                )
+                part_loss.backward()  # type: ignore[no-untyped-call]
+                loss += part_loss.item()
+                accuracy += (log_probs.argmax(-1) == part.targets).sum().item() / answers
+            grad_norm = nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm).item()
+            if not math.isfinite(loss + grad_norm):
+                raise TrainingError(
+                    f"loss {loss} and gradient norm {grad_norm} at step {step} (seed {sampler.seed}, episodes "
+                    f"{step * config.batch_size} to {(step + 1) * config.batch_size - 1}) are not finite. The last "
+                    f"good checkpoint is in {checkpoints}. Lower trainer.learning_rate, or set trainer.precision=fp32."
+                )
+            optimizer.step()
+
+            done = step + 1
+            values = {"loss": loss, "accuracy": accuracy, "grad_norm": grad_norm, "learning_rate": config.rate(step)}
+            record.train(done, values, write=done % config.log_every == 0 or done == config.steps)
+            if done % config.validate_every == 0 or done == config.steps:
+                scores = validate()
+                learner.train()
+                improved = scores["accuracy"] > best["accuracy"]
+                if improved:
+                    best = {"accuracy": scores["accuracy"], "step": float(done)}
+                    checkpoint(done, with_optimizer=False).save(checkpoints / "best.pt")
+                record.validation(done, scores, best=improved)
+            if stop or done == config.steps or time.monotonic() - last_saved >= config.save_every_seconds:
+                checkpoint(done, with_optimizer=True).save(checkpoints / "last.pt")
+                last_saved = time.monotonic()
+            if stop and done < config.steps:
+                raise Interrupted(stop[0])
+
+
+def parameter_groups(learner: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters of AdamW: decay for matrices and convolutions, none for biases, gains and strengths."""
+    trained = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    return [
+        {"params": [each for each in trained if each.dim() > 1], "weight_decay": weight_decay},
+        {"params": [each for each in trained if each.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Seed of torch's generator at a step."""
+    return (seed * 1_000_003 + step) % 2**63
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """A list that SIGINT and SIGTERM put their number in, so that a step ends before the run does."""
+    received: list[int] = []
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda caught, _: received.append(caught)) for number in handled}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,109 @@
+"""From configuration to objects: what is trusted, and what a wrong configuration says."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from metamann.commands.build import build, build_protocols, code_width, plain_config, update
+from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
+from metamann.errors import ConfigError, EpisodeError
+
+NWAY = "metamann.episodes.protocols.NWayKShot"
+CODES = "metamann.episodes.protocols.LabelCodes"
+
+
+def node(**values: Any) -> Any:
+    return OmegaConf.create(values)
+
+
+def test_a_node_becomes_the_object_it_names_nested_ones_included() -> None:
+    built = build(node(_target_=NWAY, ways=[2, 4], codes={"_target_": CODES, "kind": "random", "width": 7}))
+    assert built == NWayKShot(ways=[2, 4], codes=LabelCodes("random", 7))
+    assert isinstance(built.ways, list)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.mkdir",
+        "metamann_evil.mkdir",
+        "metamann",
+        "metamann.commands.report.subprocess.os.mkdir",
+        "metamann.data.cache.os.mkdir",
+        "metamann.training.record.Path.mkdir",
+    ],
+)
+def test_what_is_not_metamanns_is_not_called(target: str, tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    with pytest.raises(ConfigError):
+        build(node(_target_=target, _args_=[str(planted)]))
+    assert not planted.exists()
+
+
+def test_a_foreign_target_deep_inside_is_refused_before_anything_is_called(tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    inner = [{"a": {"_target_": "os.mkdir", "_args_": [str(planted)]}}]
+    with pytest.raises(ConfigError, match=r"os\.mkdir.*trust=\[os\]"):
+        build(node(_target_=NWAY, ways=inner))
+    assert not planted.exists()
+
+
+def test_a_trusted_package_is_called() -> None:
+    assert build(node(_target_="fractions.Fraction", _args_=[1, 3]), trust=["fractions"]) == Fraction(1, 3)
+
+
+def test_trust_in_one_package_is_none_in_another_with_a_longer_name() -> None:
+    with pytest.raises(ConfigError, match="fractions"):
+        build(node(_target_="fractions.Fraction", _args_=[1, 3]), trust=["fraction"])
+
+
+def test_a_wrong_argument_is_named() -> None:
+    with pytest.raises(ConfigError, match="wayz") as caught:
+        build(node(_target_=NWAY, wayz=3))
+    assert NWAY in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("target", ["metamann.nonsense.Thing", "metamann.episodes.protocols.Nonsense", "metamann.x"])
+def test_a_target_that_does_not_exist_is_named(target: str) -> None:
+    with pytest.raises(ConfigError, match=target):
+        build(node(_target_=target))
+
+
+def test_what_the_object_refuses_comes_through_as_its_own_error() -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.steps=0"):
+        build(node(_target_="metamann.training.loop.TrainerConfig", steps=0))
+
+
+def test_a_missing_value_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"set path"):
+        plain_config(node(_target_="metamann.data.folder.folder", path="???"))
+
+
+def test_an_update_keeps_the_rest_and_refuses_new_keys() -> None:
+    before = node(_target_=NWAY, ways=5, shots=1)
+    assert update(before, {"ways": 20}, "train_protocol") == {"_target_": NWAY, "ways": 20, "shots": 1}
+    assert before.ways == 5
+    with pytest.raises(ConfigError, match=r"train_protocol.*wayz.*ways, shots"):
+        update(before, {"wayz": 20}, "train_protocol")
+
+
+def test_training_differs_from_the_protocol_only_where_it_says_so() -> None:
+    config = node(protocol={"_target_": NWAY, "ways": 5, "queries": 15}, train_protocol={"ways": 20}, trust=[])
+    assert build_protocols(config) == (NWayKShot(ways=5, queries=15), NWayKShot(ways=20, queries=15))
+
+
+def test_codes_are_as_wide_as_the_largest_episode_of_all_protocols() -> None:
+    assert code_width(OnlineStream(ways=[2, 5]), OnlineStream(ways=3)) == 5
+    assert code_width(OnlineStream(ways=5), OnlineStream(ways=3, codes=LabelCodes("random", 9))) == 9
+
+
+def test_an_impossible_request_is_not_the_builders_to_refuse() -> None:
+    protocol = build(node(_target_=NWAY, ways=0))
+    with pytest.raises(EpisodeError):
+        protocol.check(None)

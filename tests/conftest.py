@@ -1,0 +1,106 @@
+"""Shared by all tests: tiny data, tiny memories and tiny learners."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from metamann.data.store import ClassStore
+from metamann.encoders.conv import ConvEncoder
+from metamann.learners.mann import MANN
+from metamann.memory.interface import Memory
+from metamann.memory.keyvalue import KeyValueMemory
+from metamann.memory.lrua import LRUAMemory
+
+MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
+    "keyvalue": (KeyValueMemory, {}),
+    "lrua": (LRUAMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
+}
+
+
+@pytest.fixture(scope="session")
+def make_store() -> Callable[..., ClassStore]:
+    """Random images; classes are dealt to the groups in turn."""
+
+    def make(
+        classes: int = 12, items: int = 12, groups: int = 2, size: int = 16, seed: int = 0, name: str = "tiny"
+    ) -> ClassStore:
+        rng = np.random.default_rng(seed)
+        pixels = torch.from_numpy(rng.integers(0, 256, (classes, items, 1, size, size), dtype=np.uint8))
+        return ClassStore.from_classes(
+            name,
+            list(pixels),
+            [f"class{number}" for number in range(classes)],
+            [f"group{number % groups}" for number in range(classes)],
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def store(make_store: Callable[..., ClassStore]) -> ClassStore:
+    """Twelve classes of twelve images in two groups."""
+    return make_store()
+
+
+@pytest.fixture(scope="session", params=sorted(MEMORIES))
+def memory_kind(request: pytest.FixtureRequest) -> str:
+    """Every memory by its name."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def make_memory() -> Callable[..., Memory[Any]]:
+    """A tiny memory with every parameter drawn, none left at a special value such as zero."""
+
+    def make(
+        kind: str, features: int = 5, code_width: int = 3, dtype: torch.dtype = torch.float64, **options: Any
+    ) -> Memory[Any]:
+        cls, defaults = MEMORIES[kind]
+        memory = cls(features, code_width, **{**defaults, **options}).to(dtype)
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for parameter in memory.parameters():
+                parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+        return memory
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_mann() -> Callable[..., MANN]:
+    """A tiny learner of 16 x 16 images, as it is before training."""
+
+    def make(kind: str, ways: int = 5, **options: Any) -> MANN:
+        cls, defaults = MEMORIES[kind]
+        with torch.random.fork_rng():
+            torch.manual_seed(2)
+            encoder = ConvEncoder(size=16, channels=4)
+            return MANN(encoder, cls(encoder.features, ways, **{**defaults, **options}), ways)
+
+    return make
+
+
+@pytest.fixture
+def omniglot_data(omniglot_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of the real archives; they are decoded once a session, into a cache of its own."""
+    folder = Path(os.environ.get("METAMANN_DATA", "")) / "omniglot"
+    if not (folder / "images_background.zip").is_file():
+        reason = f"the real Omniglot is not in METAMANN_DATA ({folder})"
+        if os.environ.get("METAMANN_REQUIRE_DATA") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    monkeypatch.setenv("METAMANN_CACHE", str(omniglot_cache))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def omniglot_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the session keeps what it decoded."""
+    return tmp_path_factory.mktemp("omniglot_cache")

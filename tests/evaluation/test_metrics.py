@@ -1,0 +1,139 @@
+"""Scores against naive loops, intervals against theory and simulation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from metamann.data.store import ClassStore
+from metamann.episodes.episode import PADDING, Episode, Stream
+from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
+from metamann.episodes.sampler import Sampler
+from metamann.evaluation.metrics import first_instance_ceiling, mean_interval, score_episodes
+from metamann.learners.learner import Learner
+
+CPU = torch.device("cpu")
+
+
+class Scripted(Learner[Any]):
+    """Answers that follow from the pixels, right about half of the time."""
+
+    def adapt(self, support: Any, classes: Any, state: Any = None) -> Any:
+        raise NotImplementedError
+
+    def predict(self, state: Any, inputs: Any) -> Tensor:
+        raise NotImplementedError
+
+    def stream(self, stream: Any) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, episodes: Episode | Stream) -> Tensor:
+        assert not self.training
+        assert not torch.is_grad_enabled()
+        inputs = episodes.inputs if isinstance(episodes, Stream) else episodes.query.inputs
+        ways = episodes.classes.codes.shape[1]
+        noise = inputs.double().sum((-1, -2, -3)).remainder(7) + 1
+        wrong = (episodes.targets.clamp_min(0) + noise.long()) % ways
+        answer = torch.where(noise < 4, episodes.targets.clamp_min(0), wrong)
+        return torch.nn.functional.one_hot(answer, ways).double().add(1e-3).log()
+
+
+def naive_scores(batches: Sequence[Episode | Stream]) -> dict[str, list[float]]:
+    right: list[dict[str, list[bool]]] = []
+    for batch in batches:
+        answers = Scripted().eval()(batch).argmax(-1)
+        for labels, answered in zip(batch.targets.tolist(), answers.tolist(), strict=True):
+            seen: dict[int, int] = {}
+            scored: dict[str, list[bool]] = {"accuracy": []}
+            for label, answer in zip(labels, answered, strict=True):
+                if label == PADDING:
+                    continue
+                seen[label] = seen.get(label, 0) + 1
+                scored["accuracy"].append(answer == label)
+                if isinstance(batch, Stream) and seen[label] <= 10:
+                    scored.setdefault(f"accuracy/instance_{seen[label]}", []).append(answer == label)
+            right.append(scored)
+    names = {name for scored in right for name in scored}
+    return {name: [float(np.mean(each[name])) if name in each else math.nan for each in right] for name in names}
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        NWayKShot(ways=[2, 5], shots=1, queries=3),
+        OnlineStream(ways=4, steps=20),
+        OnlineStream(ways=[2, 5], steps=13),
+        OnlineStream(ways=[2, 3], steps=24),
+    ],
+    ids=["nway", "stream", "ragged", "long"],
+)
+@pytest.mark.parametrize("size", [1, 4, 12])
+def test_scores_are_those_of_a_plain_loop(store: ClassStore, protocol: EpisodeProtocol, size: int) -> None:
+    """One number an episode for every metric, NaN where it has no such instance, for any size of batch."""
+    sampler = Sampler(store, protocol)
+    batches = [sampler.batch(range(start, start + size)) for start in range(0, 12, size)]
+    learner = Scripted().train()
+    scores = score_episodes(learner, batches, CPU, "fp32")
+    with torch.no_grad():
+        expected = naive_scores(batches)
+    assert scores.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(scores[name], values, err_msg=name)
+    assert 0.1 < np.mean(scores["accuracy"]) < 0.9
+
+
+def test_padded_positions_are_not_scored(store: ClassStore) -> None:
+    stream = Sampler(store, OnlineStream(ways=2, steps=8)).batch(range(3))
+    labels = stream.labels.clone()
+    labels[0, 5:], labels[1] = PADDING, PADDING
+    batches = [stream._replace(labels=labels)]
+    scores = score_episodes(Scripted(), batches, CPU, "fp32")
+    assert np.isnan(scores["accuracy"]).tolist() == [False, True, False]
+    with torch.no_grad():
+        answers = Scripted().eval()(batches[0]).argmax(-1)
+    assert scores["accuracy"][0] == pytest.approx(float((answers == labels)[0, :5].float().mean()))
+
+
+@settings(deadline=None, max_examples=40)
+@given(scores=st.lists(st.floats(0, 1), min_size=2, max_size=30), gaps=st.integers(0, 3))
+def test_interval_is_the_normal_one_cut_to_the_range(scores: list[float], gaps: int) -> None:
+    mean, low, high = mean_interval(np.array(scores + [math.nan] * gaps))
+    half = NormalDist().inv_cdf(0.975) * np.std(scores, ddof=1) / np.sqrt(len(scores))
+    assert mean == pytest.approx(np.mean(scores), abs=1e-12)
+    assert low == pytest.approx(max(0, np.mean(scores) - half), abs=1e-6)
+    assert high == pytest.approx(min(1, np.mean(scores) + half), abs=1e-6)
+
+
+def test_interval_of_nothing_is_nan_and_of_one_episode_the_whole_range() -> None:
+    assert all(math.isnan(value) for value in mean_interval(np.array([math.nan, math.nan])))
+    assert mean_interval(np.array([0.7, math.nan])) == (0.7, 0.0, 1.0)
+    assert mean_interval(np.array([0.7]), lowest=-1, highest=2) == (0.7, -1, 2)
+
+
+def test_interval_covers_the_true_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.binomial(25, 0.8, (2000, 100)) / 25
+    covered = [low <= 0.8 <= high for _, low, high in map(mean_interval, scores)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize(("ways", "percent"), [(1, 100.0), (5, 45.67), (10, 29.29), (15, 22.12), (20, 17.99)])
+def test_first_instance_ceiling_has_the_published_values(ways: int, percent: float) -> None:
+    assert 100 * first_instance_ceiling(ways) == pytest.approx(percent, abs=0.005)
+
+
+def test_nobody_beats_the_ceiling_by_guessing_unused_labels() -> None:
+    rng = np.random.default_rng(0)
+    order = np.array([rng.permutation(5) for _ in range(20000)])
+    # whatever is guessed among the unused labels, here the lowest, is right with 1 / unused
+    right = [[row[k] == min(row[k:]) for k in range(5)] for row in order]
+    assert np.mean(right) == pytest.approx(first_instance_ceiling(5), abs=0.005)

@@ -1,0 +1,127 @@
+"""Every plot draws what it says, for both protocols, padded batches, one head and several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from metamann.data.store import ClassStore
+from metamann.episodes.episode import Episode, Stream
+from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
+from metamann.episodes.sampler import Sampler
+from metamann.evaluation.metrics import Interval
+from metamann.evaluation.plots import plot_curves, plot_episode, plot_instances, plot_read_weights
+from metamann.learners.mann import MANN
+
+
+def pixels(path: Path) -> np.ndarray:
+    """A picture, after checking that it is one of a sensible size with something on it."""
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert 300 <= image.width <= 3000
+        assert 150 <= image.height <= 3000
+        drawn = np.asarray(image.convert("RGB")).astype(int)
+    assert (drawn < 200).any(-1).mean() > 0.005
+    return drawn
+
+
+def batch_of(store: ClassStore, protocol: EpisodeProtocol, indices: range) -> Episode | Stream:
+    return Sampler(store, protocol, seed=0).batch(indices)
+
+
+PROTOCOLS: dict[str, EpisodeProtocol] = {
+    "1 shot": NWayKShot(ways=5, shots=1, queries=2),
+    "padded": NWayKShot(ways=[2, 5], shots=[1, 3], queries=2),
+    "large": NWayKShot(ways=12, shots=5, queries=6),
+    "stream": OnlineStream(ways=5, steps=25),
+    "short stream": OnlineStream(ways=2, steps=3),
+    "long stream": OnlineStream(ways=10, steps=70),
+    "streams of several sizes": OnlineStream(ways=[3, 5], steps=20),
+}
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_an_episode_of_any_protocol_is_drawn(name: str, store: ClassStore, tmp_path: Path) -> None:
+    batch = batch_of(store, PROTOCOLS[name], range(3))
+    plot_episode(tmp_path / "plots" / "episode.png", batch, batch.targets)
+    pixels(tmp_path / "plots" / "episode.png")
+
+
+def test_right_and_wrong_answers_can_be_told_apart(store: ClassStore, tmp_path: Path) -> None:
+    batch = batch_of(store, PROTOCOLS["stream"], range(1))
+    right = batch.targets
+    plot_episode(tmp_path / "right.png", batch, right)
+    plot_episode(tmp_path / "wrong.png", batch, (right + 1) % 5)
+    greenish, reddish = (
+        lambda image: ((image[..., 1] - image[..., 0]) > 60).sum(),
+        lambda image: ((image[..., 0] - image[..., 1]) > 60).sum(),
+    )
+    first, second = pixels(tmp_path / "right.png"), pixels(tmp_path / "wrong.png")
+    assert greenish(first) > 100
+    assert reddish(first) == 0
+    assert reddish(second) > 100
+    assert greenish(second) == 0
+
+
+def test_a_prediction_for_padding_is_not_drawn(store: ClassStore, tmp_path: Path) -> None:
+    episodes = batch_of(store, PROTOCOLS["padded"], range(20))
+    assert isinstance(episodes, Episode)
+    number = next(i for i in range(20) if (episodes.targets[i] < 0).any())
+    one = batch_of(store, PROTOCOLS["padded"], range(number, number + 1))
+    for name, answer in (("zeros", 0), ("ones", 1)):
+        predicted = torch.where(one.targets >= 0, one.targets, torch.tensor(answer))
+        plot_episode(tmp_path / f"{name}.png", one, predicted)
+    assert np.array_equal(pixels(tmp_path / "zeros.png"), pixels(tmp_path / "ones.png"))
+
+
+@pytest.mark.parametrize("ways", [5, 7])
+@pytest.mark.parametrize("instances", [1, 4, 10])
+def test_accuracy_by_instance_is_drawn(ways: int, instances: int, tmp_path: Path) -> None:
+    metrics = {"accuracy": Interval(0.8, 0.7, 0.9)}
+    metrics |= {f"accuracy/instance_{k}": Interval(1 - 0.5 / k, 0.9 - 0.5 / k, 1.0) for k in range(1, instances + 1)}
+    plot_instances(tmp_path / "instances.png", metrics, ways, "toy")
+    pixels(tmp_path / "instances.png")
+
+
+def test_published_curves_stand_only_beside_their_own_protocol(tmp_path: Path) -> None:
+    metrics = {f"accuracy/instance_{k}": Interval(0.5, 0.5, 0.5) for k in range(1, 11)}
+    for ways in (5, 6):
+        plot_instances(tmp_path / f"{ways}.png", metrics, ways, "toy")
+    colourful = [(np.ptp(pixels(tmp_path / f"{ways}.png"), axis=-1) > 60).sum() for ways in (5, 6)]
+    assert colourful[0] > 500
+    assert colourful[1] == 0
+
+
+def test_read_weights_of_every_memory_are_drawn_one_panel_a_head(
+    memory_kind: str, make_mann: Callable[..., MANN], store: ClassStore, tmp_path: Path
+) -> None:
+    stream = batch_of(store, OnlineStream(ways=5, steps=20), range(2))
+    assert isinstance(stream, Stream)
+    with torch.no_grad():
+        trace = make_mann(memory_kind).trace(stream)
+    plot_read_weights(tmp_path / "all.png", trace, stream.labels)
+    plot_read_weights(tmp_path / "one.png", trace._replace(read_weights=trace.read_weights[:, :1]), stream.labels)
+    heads = trace.read_weights.shape[1]
+    assert heads == {"keyvalue": 1, "lrua": 2}[memory_kind]
+    taller = len(pixels(tmp_path / "all.png")) - len(pixels(tmp_path / "one.png"))
+    assert (taller > 100) == (heads > 1)
+
+
+def test_training_curves_are_drawn(tmp_path: Path) -> None:
+    events = [{"kind": "train", "step": step, "loss": 1 / step, "accuracy": 0.5} for step in range(1, 9)]
+    plot_curves(tmp_path / "training.png", [*events, {"kind": "validation", "step": 8, "accuracy": 0.6}])
+    pixels(tmp_path / "training.png")
+
+
+def test_no_figure_is_left_open(store: ClassStore, tmp_path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    batch = batch_of(store, PROTOCOLS["stream"], range(1))
+    plot_episode(tmp_path / "episode.png", batch, batch.targets)
+    assert plt.get_fignums() == []
+    assert plt.get_backend().lower() == "agg"

@@ -1,0 +1,28 @@
+"""What imports what."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_imports_run_one_way() -> None:
+    script = Path(sys.executable).parent / "lint-imports"
+    checked = subprocess.run([script, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_importing_metamann_leaves_what_only_the_commands_need_alone() -> None:
+    heavy = ["wandb", "matplotlib", "hydra", "omegaconf", "tensorboard", "torch.utils.tensorboard"]
+    library = [
+        "metamann", "metamann.data.folder", "metamann.data.omniglot", "metamann.data.strokes",
+        "metamann.episodes.sampler", "metamann.episodes.tasks", "metamann.learners.mann", "metamann.encoders.conv",
+        "metamann.memory.keyvalue", "metamann.memory.lrua", "metamann.training.loop", "metamann.training.dashboards",
+        "metamann.evaluation.metrics", "metamann.evaluation.results",
+    ]  # fmt: skip
+    code = f"import sys, {', '.join(library)}; print([each for each in {heavy} if each in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

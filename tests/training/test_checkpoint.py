@@ -1,0 +1,222 @@
+"""Checkpoints: whole or not at all, and never code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import signal
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from metamann.errors import CheckpointError, TrainingError
+from metamann.learners.mann import MANN
+from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+
+
+@pytest.fixture
+def checkpoint(make_mann: Callable[..., MANN]) -> Checkpoint:
+    """Of a tiny learner, with an optimizer that has stepped once."""
+    learner = make_mann("keyvalue")
+    optimizer = torch.optim.AdamW(learner.parameters())
+    sum(parameter.sum() for parameter in learner.parameters()).backward()
+    optimizer.step()
+    config = {"seed": 3, "protocol": {"ways": [2, 5]}, "resume": None, "logger": {"wandb": False}}
+    best = {"accuracy": 0.25, "step": 1.0}
+    return Checkpoint(config, {"train": "abc"}, learner.state_dict(), optimizer.state_dict(), 7, best, 1.5)
+
+
+@pytest.fixture
+def saved(checkpoint: Checkpoint, tmp_path: Path) -> Path:
+    """It, written."""
+    path = tmp_path / "run" / "checkpoints" / "last.pt"
+    checkpoint.save(path)
+    return path
+
+
+def refused(path: Path) -> str:
+    """The one line that refuses a file, which it names."""
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert str(path) in message
+    return message
+
+
+def test_what_was_saved_comes_back(checkpoint: Checkpoint, saved: Path) -> None:
+    loaded = load_checkpoint(saved)
+    assert loaded._replace(learner={}, optimizer={}) == checkpoint._replace(learner={}, optimizer={})
+    assert loaded.learner.keys() == checkpoint.learner.keys()
+    assert all(torch.equal(loaded.learner[name], checkpoint.learner[name]) for name in checkpoint.learner)
+    assert loaded.optimizer["param_groups"] == checkpoint.optimizer["param_groups"]
+    for number, state in checkpoint.optimizer["state"].items():
+        assert all(torch.equal(loaded.optimizer["state"][number][name], state[name]) for name in state)
+
+
+def test_a_learner_takes_its_parameters_back(
+    checkpoint: Checkpoint, saved: Path, make_mann: Callable[..., MANN]
+) -> None:
+    learner = make_mann("keyvalue")
+    before = {name: value.clone() for name, value in learner.state_dict().items()}
+    load_checkpoint(saved).load_into(learner, saved)
+    for name, value in learner.state_dict().items():
+        assert torch.equal(value, checkpoint.learner[name])
+        assert not torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_truncated_file_is_refused(share: float, saved: Path) -> None:
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[: int(share * len(whole))])
+    assert "corrupt" in refused(saved)
+
+
+def test_a_file_with_a_damaged_tensor_is_refused(saved: Path, checkpoint: Checkpoint) -> None:
+    damaged = bytearray(saved.read_bytes())
+    largest = max(checkpoint.learner.values(), key=torch.Tensor.numel)
+    where = bytes(damaged).find(bytes(largest.untyped_storage())[:64])
+    assert where > 0
+    damaged[where + 8] ^= 0xFF
+    saved.write_bytes(damaged)
+    refused(saved)
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"\x80\x02}q\x00.", b"PK\x03\x04 no zip at all"])
+def test_garbage_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "garbage.pt"
+    path.write_bytes(content)
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"weights": torch.zeros(2)}, {}, [1, 2], torch.zeros(2), "text", None, {"format": "metamann-checkpoint/2"}],
+    ids=str,
+)
+def test_what_torch_saved_for_others_is_refused(content: Any, tmp_path: Path) -> None:
+    path = tmp_path / "foreign.pt"
+    torch.save(content, path)
+    refused(path)
+
+
+def test_a_checkpoint_that_lacks_a_part_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "part.pt"
+    torch.save({"format": "metamann-checkpoint/1", "config": {}}, path)
+    assert "fingerprints" in refused(path)
+
+
+class Planted:
+    """A pickle that makes a directory when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        """What pickle is to call."""
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_code_in_a_file_is_refused_and_not_run(how: str, checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path, planted = tmp_path / "evil.pt", tmp_path / "planted"
+    content = {"format": "metamann-checkpoint/1", **checkpoint._asdict(), "config": Planted(planted)}
+    if how == "torch":
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content, protocol=2))
+    message = refused(path)
+    assert not planted.exists()
+    # torch would advise the user to load it with all its code
+    assert "weights_only" not in message
+    pickle.loads(pickle.dumps(Planted(planted)))
+    assert planted.exists()
+
+
+def test_parameters_of_another_learner_are_refused_and_leave_this_one_alone(
+    saved: Path, make_mann: Callable[..., MANN]
+) -> None:
+    learner = make_mann("lrua")
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(saved).load_into(learner, saved)
+    assert str(saved) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_run_directory_stands_for_its_best_checkpoint_else_its_last(saved: Path, checkpoint: Checkpoint) -> None:
+    directory = saved.parent.parent
+    assert find_checkpoint(str(directory)) == saved
+    best = saved.parent / "best.pt"
+    checkpoint.save(best)
+    assert find_checkpoint(str(directory)) == best
+    assert find_checkpoint(str(directory), "last.pt") == saved
+    assert find_checkpoint(str(saved)) == saved
+
+
+def test_a_missing_checkpoint_is_one_line_with_the_path(tmp_path: Path) -> None:
+    for where in (tmp_path, tmp_path / "nowhere", tmp_path / "nowhere.pt"):
+        with pytest.raises(CheckpointError) as caught:
+            find_checkpoint(str(where))
+        assert str(where) in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+    refused(tmp_path / "nowhere.pt")
+
+
+def test_best_alone_is_no_checkpoint_to_go_on_from(saved: Path) -> None:
+    saved.rename(saved.parent / "best.pt")
+    with pytest.raises(CheckpointError, match=r"last\.pt"):
+        find_checkpoint(str(saved.parent.parent), "last.pt")
+
+
+def in_a_process_of_its_own(act: Callable[[], None]) -> str:
+    """Error message of what a forked process does; empty if it raises none."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+            os.write(writer, b"")
+        except TrainingError as error:
+            os.write(writer, str(error).encode())
+        except BaseException as error:
+            os.write(writer, f"not a TrainingError: {error!r}".encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        return pipe.read().decode()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(checkpoint: Checkpoint, saved: Path) -> None:
+    old = saved.read_bytes()
+
+    def save_on_a_full_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) // 2, len(old) // 2))
+        checkpoint._replace(step=8).save(saved)
+
+    message = in_a_process_of_its_own(save_on_a_full_disk)
+    assert "cannot be saved" in message
+    assert f"resume={saved.parent.parent}" in message
+    assert "not a TrainingError" not in message
+    assert saved.read_bytes() == old
+    assert load_checkpoint(saved).step == 7
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_folder_that_cannot_be_made_is_a_training_error(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="cannot be saved"):
+        checkpoint.save(tmp_path / "file" / "checkpoints" / "last.pt")
+
+
+def test_loading_a_good_checkpoint_warns_of_nothing(saved: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_checkpoint(saved)

@@ -1,0 +1,411 @@
+"""Meta-training: it learns, it repeats, it stops when it should."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from metamann.data.store import ClassStore
+from metamann.episodes.episode import Episode, Stream
+from metamann.episodes.protocols import NWayKShot, OnlineStream, Plan
+from metamann.episodes.sampler import Sampler
+from metamann.errors import ConfigError, TrainingError
+from metamann.evaluation.metrics import first_instance_ceiling, mean_interval, score_episodes
+from metamann.learners.mann import MANN
+from metamann.training.checkpoint import load_checkpoint
+from metamann.training.loop import Interrupted, TrainerConfig, parameter_groups
+
+CPU = torch.device("cpu")
+
+
+class OneEpisode(Sampler):
+    """Deals episode 0 for ever."""
+
+    def plan(self, index: int) -> Plan:
+        return super().plan(0)
+
+    def codes(self, index: int) -> np.ndarray:
+        return super().codes(0)
+
+
+def parameters(learner: nn.Module) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in learner.parameters()]
+
+
+def gradients(learner: nn.Module) -> list[Tensor]:
+    return [parameter.grad for parameter in learner.parameters() if parameter.grad is not None]
+
+
+def same(first: list[Tensor], second: list[Tensor]) -> bool:
+    return len(first) == len(second) and all(
+        torch.equal(ours, theirs) for ours, theirs in zip(first, second, strict=True)
+    )
+
+
+# learning
+
+
+def test_one_episode_can_be_memorised(
+    memory_kind: str, make_mann: Callable[..., MANN], store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    sampler = OneEpisode(store, NWayKShot(ways=4, shots=1, queries=4))
+    run = meta_trained(
+        make_mann(memory_kind, ways=4), store, sampler=sampler, steps=150, batch_size=1, learning_rate=1e-2,
+        validate_every=150, save_every_seconds=60.0, weight_decay=0.0,
+    )  # fmt: skip
+    losses = [line["loss"] for line in run.lines("train")]
+    assert losses[-1] < 0.1 * losses[0]
+    assert run.lines("train")[-1]["accuracy"] == 1.0
+
+
+@pytest.fixture(scope="module")
+def chance() -> float:
+    return 1 / 5
+
+
+@pytest.fixture
+def trained_toy(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> tuple[MANN, ClassStore]:
+    """A learner trained on 30 classes, and the 10 classes it has not seen."""
+    seen = toy_store.subset("seen", range(30))
+    run = meta_trained(
+        make_toy_learner(), seen, OnlineStream(ways=5, steps=30), steps=300, batch_size=8, learning_rate=1e-2,
+        warmup_steps=10, validate_every=300, save_every_seconds=60.0,
+    )  # fmt: skip
+    return run.learner, toy_store.subset("unseen", range(30, 40))
+
+
+def accuracy(learner: MANN, batches: list[Any], name: str = "accuracy") -> Any:
+    return mean_interval(score_episodes(learner, batches, CPU, "fp32")[name])
+
+
+def test_what_it_learned_holds_for_classes_it_has_not_seen_and_is_gone_with_the_labels(
+    trained_toy: tuple[MANN, ClassStore], make_toy_learner: Callable[..., MANN], chance: float
+) -> None:
+    learner, unseen = trained_toy
+    episodes = Sampler(unseen, NWayKShot(ways=5, shots=5, queries=4), seed=1).batch(range(300))
+    assert isinstance(episodes, Episode)
+    assert accuracy(learner, [episodes]).mean > 0.9
+    assert accuracy(make_toy_learner(), [episodes]).mean < 0.9
+
+    generator = torch.Generator().manual_seed(0)
+    orders = torch.stack([torch.randperm(25, generator=generator) for _ in range(300)])
+    shuffled = episodes.support._replace(labels=episodes.support.labels.gather(1, orders))
+    blind = accuracy(learner, [episodes._replace(support=shuffled)])
+    assert blind.low < chance + 0.02
+    assert blind.mean == pytest.approx(chance, abs=0.04)
+
+
+def test_first_instances_of_a_trained_learner_do_not_beat_their_ceiling(
+    trained_toy: tuple[MANN, ClassStore],
+) -> None:
+    learner, unseen = trained_toy
+    streams = Sampler(unseen, OnlineStream(ways=5, steps=25), seed=1).batch(range(400))
+    assert isinstance(streams, Stream)
+    first, second = (accuracy(learner, [streams], f"accuracy/instance_{k}") for k in (1, 2))
+    assert first.low <= first_instance_ceiling(5)
+    # it does know what is new, so the ceiling is all but reached
+    assert first.mean > 0.8 * first_instance_ceiling(5)
+    assert second.mean > 0.6
+
+
+# the same again
+
+
+def test_the_same_seed_gives_the_same_parameters_bit_for_bit(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    first, second, other = (
+        meta_trained(make_toy_learner(dropout=0.3), toy_store, seed=seed, workers=workers)
+        for seed, workers in ((3, 1), (3, 2), (4, 1))
+    )
+    assert same(parameters(first.learner), parameters(second.learner))
+    assert not same(parameters(first.learner), parameters(other.learner))
+    assert [line["loss"] for line in first.lines("train")] == [line["loss"] for line in second.lines("train")]
+
+
+def test_the_callers_random_numbers_do_not_change_a_run(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    first = meta_trained(make_toy_learner(dropout=0.3), toy_store)
+    learner = make_toy_learner(dropout=0.3)
+    torch.manual_seed(99)
+    second = meta_trained(learner, toy_store, validate=lambda: {"accuracy": float(torch.rand(()))})
+    assert same(parameters(first.learner), parameters(second.learner))
+
+
+@pytest.mark.parametrize("resume_at", [1, 2, 3, 4, 5])
+def test_a_resumed_run_ends_as_one_never_stopped(
+    resume_at: int, make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    whole = meta_trained(make_toy_learner(dropout=0.3), toy_store)
+
+    class KilledError(Exception):
+        pass
+
+    learner, calls = make_toy_learner(dropout=0.3), []
+
+    def die(*_: Any) -> None:
+        calls.append(1)
+        if len(calls) > resume_at:
+            raise KilledError
+
+    learner.register_forward_pre_hook(die)
+    directory = whole.directory.parent / f"{whole.directory.name}_killed_{resume_at}"
+    directory.mkdir()
+    with pytest.raises(KilledError):
+        meta_trained(learner, toy_store, directory=directory)
+    fresh = make_toy_learner(dropout=0.3)
+    saved = load_checkpoint(directory / "checkpoints" / "last.pt")
+    assert saved.step == resume_at
+    saved.load_into(fresh, directory)
+    resumed = meta_trained(fresh, toy_store, directory=directory, resumed=saved)
+    assert same(parameters(resumed.learner), parameters(whole.learner))
+    assert [line["loss"] for line in resumed.lines("train")] == [line["loss"] for line in whole.lines("train")]
+
+
+def test_a_step_worked_off_in_parts_has_the_same_gradient(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    # episodes of different sizes: each answer counts the same, whatever part it is in
+    protocol = NWayKShot(ways=[2, 5], shots=[1, 2], queries=3)
+    runs = [meta_trained(make_toy_learner(), toy_store, protocol, steps=1, accumulate=parts) for parts in (1, 2, 4)]
+    whole = runs[0].lines("train")[0]
+    for run in runs[1:]:
+        for ours, theirs in zip(gradients(run.learner), gradients(runs[0].learner), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+        for name in ("loss", "accuracy", "grad_norm"):
+            assert run.lines("train")[0][name] == pytest.approx(whole[name], rel=1e-5)
+
+
+def test_steps_worked_off_in_parts_lead_to_the_same_parameters(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    whole, parts = (meta_trained(make_toy_learner(), toy_store, accumulate=accumulate) for accumulate in (1, 4))
+    for ours, theirs in zip(parameters(parts.learner), parameters(whole.learner), strict=True):
+        # Adam divides by the gradient's size: where it is all but 0, rounding decides the direction of a step
+        assert ((ours - theirs).abs() > 1e-5).float().mean() < 0.01
+    assert not same(parameters(whole.learner), parameters(make_toy_learner()))
+
+
+# the schedule and the optimizer
+
+
+def test_the_learning_rate_rises_in_a_line_and_falls_down_a_cosine() -> None:
+    config = TrainerConfig(steps=100, learning_rate=8.0, warmup_steps=10)
+    cosine = 8.0 * np.cos(np.pi * np.arange(100) / 200) ** 2
+    line = np.minimum(1, np.arange(1, 101) / 10)
+    assert [config.rate(step) for step in range(100)] == pytest.approx(list(line * cosine))
+    assert config.rate(50) == pytest.approx(4.0)
+    assert config.rate(100) == pytest.approx(0.0)
+    assert TrainerConfig(steps=100, learning_rate=8.0, warmup_steps=0).rate(0) == 8.0
+
+
+def test_the_optimizer_follows_the_schedule(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    settings = {"steps": 4, "warmup_steps": 4, "learning_rate": 0.01, "weight_decay": 0.0}
+    run = meta_trained(make_toy_learner(), toy_store, **settings)
+    expected = [0.0025, 0.005 * (2 + math.sqrt(2)) / 4, 0.0075 / 2, 0.01 * (2 - math.sqrt(2)) / 4]
+    assert [line["learning_rate"] for line in run.lines("train")] == pytest.approx(expected)
+    # the first step of Adam is as long as the learning rate, whatever the gradient
+    learner = make_toy_learner()
+    before = parameters(learner)
+    with pytest.raises(Interrupted):
+        meta_trained(
+            learner, toy_store, validate=lambda: os.kill(os.getpid(), signal.SIGTERM) or {"accuracy": 0.0},
+            validate_every=1, **settings,
+        )  # fmt: skip
+    longest = max(float((after - old).abs().max()) for after, old in zip(parameters(learner), before, strict=True))
+    assert longest == pytest.approx(0.0025, rel=1e-3)
+
+
+def test_gradients_are_clipped_to_the_norm_that_is_set_and_recorded_unclipped(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    free = meta_trained(make_toy_learner(), toy_store, steps=1, max_grad_norm=1e9)
+    clipped = meta_trained(make_toy_learner(), toy_store, steps=1, max_grad_norm=1e-3)
+    norms = [math.sqrt(sum(float((each**2).sum()) for each in gradients(run.learner))) for run in (free, clipped)]
+    assert free.lines("train")[0]["grad_norm"] == pytest.approx(norms[0], rel=1e-4)
+    assert clipped.lines("train")[0]["grad_norm"] == pytest.approx(norms[0], rel=1e-4)
+    assert norms[1] == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_matrices_and_convolutions_decay_and_nothing_else_does(
+    memory_kind: str, make_mann: Callable[..., MANN]
+) -> None:
+    learner = make_mann(memory_kind)
+    decayed, kept = parameter_groups(learner, 0.1)
+    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.1, 0.0)
+    names = {id(parameter): name for name, parameter in learner.named_parameters()}
+    assert sorted(names) == sorted(id(each) for group in (decayed, kept) for each in group["params"])
+    assert {each.dim() for each in kept["params"]} <= {0, 1}
+    assert "encoder.layers.0.weight" in {names[id(each)] for each in decayed["params"]}
+    assert "encoder.layers.0.bias" in {names[id(each)] for each in kept["params"]}
+
+
+def test_a_frozen_parameter_stays(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    learner = make_toy_learner()
+    learner.encoder.requires_grad_(False)
+    before = parameters(learner)
+    meta_trained(learner, toy_store, weight_decay=0.5)
+    changed = [
+        name
+        for (name, after), old in zip(learner.named_parameters(), before, strict=True)
+        if not torch.equal(after, old)
+    ]
+    assert sorted(changed) == ["memory.log_strength", "memory.never_seen"]
+
+
+# validation
+
+
+def test_the_best_learner_by_validation_is_the_one_that_is_kept(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    learner, seen = make_toy_learner(), []
+
+    def validate() -> dict[str, float]:
+        learner.eval()
+        seen.append(parameters(learner))
+        return {"accuracy": [0.2, 0.7, 0.7, 0.3][len(seen) - 1]}
+
+    run = meta_trained(learner, toy_store, validate=validate, steps=7, validate_every=2)
+    assert [line["step"] for line in run.lines("validation")] == [2, 4, 6, 7]
+    assert [line["best"] for line in run.lines("validation")] == [1.0, 1.0, 0.0, 0.0]
+    best = load_checkpoint(run.directory / "checkpoints" / "best.pt")
+    assert (best.step, best.best) == (4, {"accuracy": 0.7, "step": 4.0})
+    assert same(list(best.learner.values()), seen[1])
+    last = load_checkpoint(run.directory / "checkpoints" / "last.pt")
+    assert (last.step, last.best) == (7, {"accuracy": 0.7, "step": 4.0})
+
+
+def test_validation_does_not_leave_the_learner_in_evaluation_mode(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    learner, modes = make_toy_learner(), []
+    learner.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+
+    def validate() -> dict[str, float]:
+        learner.eval()
+        return {"accuracy": 0.5}
+
+    meta_trained(learner, toy_store, validate=validate, validate_every=1)
+    assert modes == [True] * 6
+
+
+# stopping
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_seed_and_episodes(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any], tmp_path: Path
+) -> None:
+    learner, calls = make_toy_learner(), []
+
+    def poison(module: nn.Module, _: Any) -> None:
+        calls.append(1)
+        if len(calls) == 4:
+            with torch.no_grad():
+                module.encoder.layers[0].weight[0, 0, 0, 0] = torch.inf  # type: ignore[union-attr, index]
+
+    learner.register_forward_pre_hook(poison)
+    with pytest.raises(TrainingError, match=r"step 3 .*seed 5.*episodes 12 to 15") as caught:
+        meta_trained(learner, toy_store, seed=5, directory=tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+    good = load_checkpoint(tmp_path / "checkpoints" / "last.pt")
+    assert good.step == 3
+    assert all(torch.isfinite(each).all() for each in good.learner.values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_ends_the_step_saves_and_raises(
+    number: signal.Signals,
+    make_toy_learner: Callable[..., MANN],
+    toy_store: ClassStore,
+    meta_trained: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    learner = make_toy_learner()
+    sent = threading.Event()
+
+    def send(*_: Any) -> None:
+        if not sent.is_set():
+            sent.set()
+            os.kill(os.getpid(), number)
+
+    learner.register_forward_hook(send)
+    with pytest.raises(Interrupted) as caught:
+        meta_trained(learner, toy_store, directory=tmp_path, save_every_seconds=3600.0)
+    assert caught.value.args == (number,)
+    assert load_checkpoint(tmp_path / "checkpoints" / "last.pt").step == 1
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+def test_a_stop_signal_in_the_last_step_lets_the_run_end(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    validate = lambda: os.kill(os.getpid(), signal.SIGTERM) or {"accuracy": 0.5}  # noqa: E731
+    run = meta_trained(make_toy_learner(), toy_store, validate=validate, validate_every=6)
+    assert load_checkpoint(run.directory / "checkpoints" / "last.pt").step == 6
+
+
+def test_the_last_checkpoint_is_written_as_often_as_asked(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any], tmp_path: Path
+) -> None:
+    written: dict[str, list[bool]] = {"often": [], "rarely": []}
+    for name, seconds in (("often", 0.0), ("rarely", 3600.0)):
+        learner = make_toy_learner()
+        directory = tmp_path / name
+        directory.mkdir()
+        learner.register_forward_pre_hook(
+            lambda *_, name=name, last=directory / "checkpoints" / "last.pt": written[name].append(last.exists())
+        )
+        meta_trained(learner, toy_store, directory=directory, save_every_seconds=seconds)
+        assert (directory / "checkpoints" / "last.pt").exists()
+    assert written == {"often": [False] + [True] * 5, "rarely": [False] * 6}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"steps": 0}, {"batch_size": 0}, {"accumulate": 0}, {"validate_every": 0}, {"log_every": 0}, {"workers": 0},
+        {"batch_size": 16, "accumulate": 3}, {"steps": "many"}, {"learning_rate": "fast"}, {"learning_rate": -1.0},
+        {"save_every_seconds": "often"}, {"warmup_steps": "some"}, {"steps": 2.5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_settings_that_cannot_be_followed_are_refused_by_name(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=rf"trainer\.{list(settings)[-1]}"):
+        TrainerConfig(**settings)
+
+
+def test_an_unknown_device_or_precision_is_refused(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    for settings in ({"device": "abacus"}, {"precision": "fp8"}):
+        with pytest.raises(ConfigError, match=f"trainer.{next(iter(settings))}"):
+            meta_trained(make_toy_learner(), toy_store, **settings)
+
+
+def test_bf16_trains_too(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    exact, rough = (meta_trained(make_toy_learner(), toy_store, precision=precision) for precision in ("fp32", "bf16"))
+    losses = [[line["loss"] for line in run.lines("train")] for run in (exact, rough)]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+    assert {each.dtype for each in rough.learner.parameters()} == {torch.float32}

@@ -1,0 +1,122 @@
+"""The record of a run: one JSON line an event, the same after a resume, plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metamann.training.dashboards import Mirrors
+from metamann.training.record import Record
+
+VALUES = {"loss": 0.5, "accuracy": 0.75, "grad_norm": 1.0, "learning_rate": 0.001}
+
+
+def make(directory: Path, steps: int = 10) -> Record:
+    return Record(directory, Mirrors({}), steps, 4)
+
+
+def lines(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+
+
+def steps(directory: Path) -> list[tuple[str, int]]:
+    return [(line["kind"], line["step"]) for line in lines(directory)]
+
+
+def write(directory: Path, first: int, last: int) -> None:
+    record = make(directory)
+    record.open(first - 1, 0.0)
+    with record:
+        for step in range(first, last + 1):
+            record.train(step, VALUES, write=True)
+            if step % 2 == 0:
+                record.validation(step, {"accuracy": 0.5}, best=True)
+
+
+def test_each_event_is_one_line_of_json(tmp_path: Path) -> None:
+    write(tmp_path, 1, 2)
+    assert steps(tmp_path) == [("train", 1), ("train", 2), ("validation", 2)]
+    assert VALUES.items() <= lines(tmp_path)[0].items()
+    assert lines(tmp_path)[0]["episodes_per_second"] > 0
+    assert lines(tmp_path)[2].items() >= {"accuracy": 0.5, "best": 1.0}.items()
+
+
+def test_a_line_is_on_disk_as_soon_as_it_is_written(tmp_path: Path) -> None:
+    record = make(tmp_path)
+    record.open(0, 0.0)
+    with record:
+        record.train(1, VALUES, write=True)
+        assert steps(tmp_path) == [("train", 1)]
+        record.train(2, VALUES, write=False)
+        assert steps(tmp_path) == [("train", 1)]
+
+
+def test_a_new_run_does_not_keep_the_lines_of_an_old_one(tmp_path: Path) -> None:
+    write(tmp_path, 1, 4)
+    write(tmp_path, 1, 1)
+    assert steps(tmp_path) == [("train", 1)]
+
+
+@pytest.mark.parametrize("torn", ["", '{"kind": "train", "st', '{"kind": "train", "step": 3}', "\x00\x00\x00"])
+def test_a_resume_drops_what_came_after_its_step_and_a_torn_line(torn: str, tmp_path: Path) -> None:
+    write(tmp_path, 1, 4)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write(torn)
+    write(tmp_path, 3, 3)
+    assert steps(tmp_path) == [("train", 1), ("train", 2), ("validation", 2), ("train", 3)]
+
+
+def test_a_resume_without_a_record_begins_one(tmp_path: Path) -> None:
+    write(tmp_path, 3, 3)
+    assert steps(tmp_path) == [("train", 3)]
+
+
+def test_time_goes_on_where_it_was(tmp_path: Path) -> None:
+    record = make(tmp_path)
+    record.open(2, 100.0)
+    with record:
+        record.train(3, VALUES, write=True)
+        assert 100 <= record.seconds < 110
+    assert 100 <= lines(tmp_path)[0]["seconds"] < 110
+    # the speed is that of this stretch alone
+    assert lines(tmp_path)[0]["episodes_per_second"] > 1
+
+
+def test_without_a_terminal_progress_is_plain_lines_on_standard_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, 1, 10)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "\r" not in err
+    assert "\x1b" not in err
+    shown = err.splitlines()
+    assert [line.split("  ")[0] for line in shown] == ["step 2/10", "step 4/10", "step 6/10", "step 8/10"] + [
+        "step 10/10"
+    ] * 2
+    assert "loss 0.5000" in shown[4]
+    assert "validation accuracy 0.5000" in shown[5]
+
+
+def test_the_record_is_mirrored(tmp_path: Path) -> None:
+    seen: list[tuple[int, dict[str, float]]] = []
+
+    class Listener:
+        def scalars(self, step: int, values: dict[str, float]) -> None:
+            seen.append((step, values))
+
+        def close(self) -> None:
+            raise AssertionError("the results are still to come")
+
+    record = Record(tmp_path, Mirrors({"listener": Listener}), 10, 4)  # type: ignore[dict-item]
+    record.open(0, 0.0)
+    with record:
+        record.train(1, VALUES, write=True)
+        record.train(2, VALUES, write=False)
+        record.validation(2, {"accuracy": 0.5}, best=False)
+    assert [step for step, _ in seen] == [1, 2]
+    assert seen[0][1].items() >= {f"train/{name}": value for name, value in VALUES.items()}.items()
+    assert seen[1][1].items() >= {"validation/accuracy": 0.5, "validation/best": 0.0}.items()
