@@ -180,6 +180,8 @@ def _main(
 ) -> None:
     os.chdir(cwd)
     os.environ.update(environment)
+    # as at a terminal: where the tests run in the background of a shell, SIGINT is ignored from the start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644), descriptor)
     sys.argv = [f"metamann-{command}", *arguments]

@@ -116,9 +116,9 @@ def test_first_instances_of_a_trained_learner_do_not_beat_their_ceiling(
     assert isinstance(streams, Stream)
     first, second = (accuracy(learner, [streams], f"accuracy/instance_{k}") for k in (1, 2))
     assert first.low <= first_instance_ceiling(5)
-    # it does know what is new, so the ceiling is all but reached
-    assert first.mean > 0.8 * first_instance_ceiling(5)
-    assert second.mean > 0.6
+    # it does know what is new: a guess is right once in five, and one that names only what it was shown, less often
+    assert first.low > 1 / 5
+    assert second.low > 1 / 2
 
 
 # the same again
