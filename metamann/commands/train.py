@@ -74,7 +74,11 @@ def train(config: DictConfig) -> float:
     validation = Evaluator(splits.name, "val", held_out, tasks, device, precision, images_per_batch)
 
     def validate() -> dict[str, float]:
-        scores = validation.scores(learner)
+        encoded = validation.encode(learner)
+        margin = learner.memory.novelty_margin() if isinstance(learner, MANN) else None
+        if margin is not None and isinstance(protocol, OnlineStream):
+            calibrate(margin, lambda: mean_interval(validation.scores(learner, encoded)["accuracy"]).mean)
+        scores = validation.scores(learner, encoded)
         return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
 
     plain = plain_config(config)
@@ -89,13 +93,6 @@ def train(config: DictConfig) -> float:
         meta_train(learner, sampler, validate, trainer, record, checkpoints, identity, resumed)
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")
-        threshold = learner.memory.novelty_threshold() if isinstance(learner, MANN) else None
-        if threshold is not None and isinstance(protocol, OnlineStream):
-            reached = calibrate(threshold, lambda: validate()["accuracy"])
-            at_end = f"step {trainer.steps}/{trainer.steps}"
-            record.note(f"{at_end}  threshold of novelty {threshold.item():.3f}  validation accuracy {reached:.4f}")
-            best = best._replace(learner=learner.state_dict())
-            best.save(checkpoints / "best.pt")
         curves = directory / "plots" / "training.png"
         plot_curves(curves, [json.loads(line) for line in record.path.read_text().splitlines()])
         mirrors.picture(trainer.steps, "training", curves)

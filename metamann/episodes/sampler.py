@@ -54,12 +54,20 @@ class Sampler:
         """Plan these episodes and fetch their items."""
         return self.fetch([self.plan(index) for index in indices], [self.codes(index) for index in indices])
 
-    def fetch(self, plans: Sequence[Plan], codes: Sequence[np.ndarray]) -> Episode | Stream:
-        """Items of planned episodes, taken by one flat `index_select` and left in uint8."""
+    def fetch(
+        self, plans: Sequence[Plan], codes: Sequence[np.ndarray], rows: torch.Tensor | None = None
+    ) -> Episode | Stream:
+        """Items of planned episodes, taken by one flat `index_select` and left in uint8.
+
+        Args:
+            plans: of the episodes.
+            codes: of their labels, `ways x width` each.
+            rows: what to take in place of the store's items, one row an item: features, for instance.
+        """
         items = torch.from_numpy(np.stack([plan.items for plan in plans]))
         labels = torch.from_numpy(np.stack([plan.labels for plan in plans]))
-        images = self.store.items.index_select(0, items.flatten())
-        inputs = images.view(*items.shape, *images.shape[1:])
+        taken = (self.store.items if rows is None else rows).index_select(0, items.flatten())
+        inputs = taken.view(*items.shape, *taken.shape[1:])
         classes = Classes(torch.tensor([plan.n_classes for plan in plans]), torch.from_numpy(np.stack(codes)))
         size = self.protocol.support_size
         if size is None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import Episode, Stream
@@ -92,20 +93,11 @@ class TaskList:
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
                 return cls(header, file["items"], file["labels"], file["n_classes"])
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            EOFError,
-            TypeError,
-            AttributeError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        except UNREADABLE as error:
             raise EpisodeError(f"{path} is no task list ({error}); give a tasks.npz of an evaluation.") from error
 
-    def batches(self, sampler: Sampler, size: int) -> Iterator[Episode | Stream]:
-        """The episodes in order, `size` at a time.
+    def batches(self, sampler: Sampler, size: int, rows: torch.Tensor | None = None) -> Iterator[Episode | Stream]:
+        """The episodes in order, `size` at a time; `rows` as in `Sampler.fetch`.
 
         Raises:
             EpisodeError: if the sampler's data, protocol or seed are not those of the list.
@@ -120,7 +112,7 @@ class TaskList:
         for start in range(0, len(self), size):
             indices = range(start, min(start + size, len(self)))
             plans = [Plan(self.items[i], self.labels[i], int(self.n_classes[i])) for i in indices]
-            yield sampler.fetch(plans, [sampler.codes(index) for index in indices])
+            yield sampler.fetch(plans, [sampler.codes(index) for index in indices], rows)
 
 
 def _header(sampler: Sampler) -> dict[str, object]:

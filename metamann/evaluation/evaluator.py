@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from metamann.episodes.protocols import EpisodeProtocol
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasks import TaskList
 from metamann.evaluation.metrics import score_episodes
+from metamann.hardware import autocast
 from metamann.learners.learner import Learner
 
 
@@ -35,10 +37,29 @@ class Evaluator(NamedTuple):
     precision: str
     images_per_batch: int
 
-    def scores(self, learner: Learner[Any]) -> dict[str, np.ndarray]:
-        """Scores of each episode, see `score_episodes`."""
+    def scores(self, learner: Learner[Any], encoded: Tensor | None = None) -> dict[str, np.ndarray]:
+        """Scores of each episode, see `score_episodes`; `encoded` is what `encode` gave, if it was asked before."""
+        rows = self.encode(learner) if encoded is None else encoded
         at_once = max(1, self.images_per_batch // self.tasks.items.shape[1])
-        return score_episodes(learner, self.tasks.batches(self.sampler, at_once), self.device, self.precision)
+        return score_episodes(learner, self.tasks.batches(self.sampler, at_once, rows), self.device, self.precision)
+
+    @torch.no_grad()
+    def encode(self, learner: Learner[Any]) -> Tensor:
+        """Every item of the tasks, encoded once however many episodes hold it.
+
+        Returns:
+            One row for each item of the store, as `Learner.encode` gives it; zeros for items of no task.
+        """
+        learner.to(self.device).eval()
+        items = self.sampler.store.items
+        used = torch.from_numpy(np.unique(self.tasks.items))
+        with autocast(self.device, self.precision):
+            parts = [
+                learner.encode(items[part].unsqueeze(0).to(self.device))[0].cpu()
+                for part in torch.split(used, self.images_per_batch)
+            ]
+        rows = parts[0].new_zeros(len(items), *parts[0].shape[1:])
+        return rows.index_copy_(0, used, torch.cat(parts))
 
     @property
     def protocol(self) -> EpisodeProtocol:

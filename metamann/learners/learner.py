@@ -16,6 +16,17 @@ State = TypeVar("State", bound=tuple[Any, ...])
 class Learner(nn.Module, Generic[State]):
     """Learns a task from its support set and answers its queries, without a gradient step."""
 
+    def encode(self, inputs: Tensor) -> Tensor:
+        """What the learner makes of each item alone, whatever the episode; the items themselves, if nothing.
+
+        All other methods take what this gives in place of the inputs, so that an evaluation encodes every item
+        once, however many episodes hold it.
+
+        Args:
+            inputs: `batch x items x channels x height x width`.
+        """
+        return inputs
+
     @abstractmethod
     def adapt(self, support: Examples, classes: Classes, state: State | None = None) -> State:
         """Learn from labelled examples.

@@ -51,9 +51,16 @@ class MANN(Learner[MannState]):
             else LinearHead(memory.read_width, code_width, memory.code_readout())
         )
 
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Features, `batch x items x features`, of uint8 images; features stay as they are."""
+        if inputs.is_floating_point():
+            return inputs
+        features: Tensor = self.encoder(inputs)
+        return features
+
     def adapt(self, support: Examples, classes: Classes, state: MannState | None = None) -> MannState:
         """Write the support into memory; see `Learner.adapt`."""
-        features = self.encoder(support.inputs)
+        features = self.encode(support.inputs)
         if state is None:
             batch = len(support.labels)
             fresh = self.memory.initial_state(batch, classes.codes.shape[-1], features)
@@ -67,7 +74,7 @@ class MANN(Learner[MannState]):
 
     def predict(self, state: MannState, inputs: Tensor) -> Tensor:
         """Read the memory for each query alone; see `Learner.predict`."""
-        features = self.encoder(inputs)
+        features = self.encode(inputs)
         shown = state.shown.unsqueeze(1).expand(-1, inputs.shape[1], -1)
         with full_precision(features.device):
             log_probs: Tensor = self.head(self.memory.read(state.memory, features), state.classes, shown)
@@ -92,7 +99,7 @@ class MANN(Learner[MannState]):
             return self.memory.trace(fresh, features, codes, mask)
 
     def _sequence(self, stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
-        return self.encoder(stream.inputs), stream.classes.of_labels(stream.labels), stream.labels >= 0
+        return self.encode(stream.inputs), stream.classes.of_labels(stream.labels), stream.labels >= 0
 
 
 def _one_hot(labels: Tensor, classes: Classes) -> Tensor:

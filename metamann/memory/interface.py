@@ -86,8 +86,11 @@ class Memory(nn.Module, Generic[State]):
         """Take in labelled items without asking for reads; arguments as in `scan`."""
         return self.scan(state, features, codes, mask)[1]
 
-    def novelty_threshold(self) -> nn.Parameter | None:
-        """The number that decides between a known class and a new one, if the memory has one."""
+    def novelty_margin(self) -> Tensor | None:
+        """What evaluation adds to the learned score that decides between a known class and a new one, if there is one.
+
+        A buffer of one number, 0 until it is set on classes that were not trained on.
+        """
         return None
 
     def code_readout(self) -> Tensor | None:

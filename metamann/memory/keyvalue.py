@@ -61,6 +61,8 @@ class KeyValueMemory(Memory[KeyValueState]):
         self.query_update = nn.GRUCell(self.key_width, self.key_width) if hops > 1 else None
         self.log_strength = nn.Parameter(torch.tensor(math.log(strength)))
         self.never_seen = nn.Parameter(torch.tensor(never_seen))
+        self.margin: Tensor
+        self.register_buffer("margin", torch.zeros(()))
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> KeyValueState:
         """No pair written."""
@@ -70,9 +72,9 @@ class KeyValueMemory(Memory[KeyValueState]):
             torch.zeros(batch, 0, dtype=torch.bool, device=like.device),
         )
 
-    def novelty_threshold(self) -> nn.Parameter:
-        """Cosine that a written key must beat to be recognised."""
-        return self.never_seen
+    def novelty_margin(self) -> Tensor:
+        """What evaluation adds to the cosine that a written key must beat to be recognised."""
+        return self.margin
 
     def keys_of(self, features: Tensor) -> Tensor:
         """Unit keys, `... x features` to `... x key_width`."""
@@ -80,7 +82,7 @@ class KeyValueMemory(Memory[KeyValueState]):
 
     def step(self, state: KeyValueState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, KeyValueState]:
         """Read for one item, then append it; a masked step appends an empty slot, which nothing reads."""
-        read = self._read(state, features.unsqueeze(1), self.never_seen).squeeze(1)
+        read = self._read(state, features.unsqueeze(1), self._threshold()).squeeze(1)
         return read, self.write(state, features.unsqueeze(1), codes.unsqueeze(1), mask.unsqueeze(1))
 
     def write(self, state: KeyValueState, features: Tensor, codes: Tensor, mask: Tensor) -> KeyValueState:
@@ -99,14 +101,14 @@ class KeyValueMemory(Memory[KeyValueState]):
         """
         # queries are asked after the support has shown every class: they teach nothing of novelty, and without the
         # detachment rounding noise, which Adam scales up, would carry the threshold away
-        return self._read(state, features, self.never_seen.detach())
+        return self._read(state, features, self._threshold().detach())
 
     def scan(self, state: KeyValueState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, KeyValueState]:
         """The whole sequence in one pass: step t reads the slots written before it."""
         keys = self.keys_of(features)
         final = self._append(state, keys, codes, mask)
         readable = _written_before(state, final, features.shape[1])
-        weights = self._weights(keys, final.keys, readable, self.never_seen)
+        weights = self._weights(keys, final.keys, readable, self._threshold())
         return self._masses(weights, final.values), final
 
     def trace(self, state: KeyValueState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
@@ -114,8 +116,11 @@ class KeyValueMemory(Memory[KeyValueState]):
         keys = self.keys_of(features)
         final = self._append(state, keys, codes, mask)
         readable = _written_before(state, final, features.shape[1])
-        weights = self._weights(keys, final.keys, readable, self.never_seen)
+        weights = self._weights(keys, final.keys, readable, self._threshold())
         return Trace(weights.unsqueeze(1), "slot (written at this step; last: never seen)")
+
+    def _threshold(self) -> Tensor:
+        return self.never_seen if self.training else self.never_seen + self.margin
 
     def _read(self, state: KeyValueState, features: Tensor, never_seen: Tensor) -> Tensor:
         queries = self.keys_of(features)

@@ -101,6 +101,26 @@ def test_read_is_attention_by_cosine(strength: float) -> None:
             np.testing.assert_allclose(reads[episode, q], expected / expected.sum(), rtol=1e-6)
 
 
+def test_the_margin_moves_the_threshold_of_evaluation_alone(make_memory: Make) -> None:
+    memory = make_memory("keyvalue", FEATURES, CODE_WIDTH)
+    assert isinstance(memory, KeyValueMemory)
+    features, codes = draw()
+    fresh = memory.initial_state(BATCH, CODE_WIDTH, features)
+
+    def reads() -> Tensor:
+        return memory.scan(fresh, features, codes, all_shown(features))[0]
+
+    before = reads()
+    memory.novelty_margin().fill_(0.2)
+    assert torch.equal(reads(), before)  # in training
+    memory.eval()
+    raised = reads()
+    memory.novelty_margin().zero_()
+    assert torch.equal(reads(), before)
+    memory.never_seen.data.add_(0.2)
+    torch.testing.assert_close(reads(), raised)
+
+
 def test_two_hops_ask_again_with_what_was_found() -> None:
     memory = KeyValueMemory(FEATURES, CODE_WIDTH, hops=2, never_seen=0.3).double()
     features, codes = draw(batch=1)

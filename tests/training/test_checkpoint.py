@@ -67,7 +67,7 @@ def test_a_learner_takes_its_parameters_back(
     load_checkpoint(saved).load_into(learner, saved)
     for name, value in learner.state_dict().items():
         assert torch.equal(value, checkpoint.learner[name])
-        assert not torch.equal(value, before[name])
+        assert not torch.equal(value, before[name]) or name == "memory.margin"  # 0 until it is calibrated
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
