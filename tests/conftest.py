@@ -17,10 +17,12 @@ from metamann.learners.mann import MANN
 from metamann.memory.interface import Memory
 from metamann.memory.keyvalue import KeyValueMemory
 from metamann.memory.lrua import LRUAMemory
+from metamann.memory.none import ControllerOnly
 
 MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "keyvalue": (KeyValueMemory, {}),
     "lrua": (LRUAMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
+    "none": (ControllerOnly, {"item_width": 4, "hidden": 5}),
 }
 
 

@@ -1,4 +1,4 @@
-"""Recurrent controllers of external memories: an LSTM or GRU cell behind one signature."""
+"""Controllers of external memories: an LSTM or GRU cell, or a layer without recurrence, behind one signature."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from torch import Tensor, nn
 
 from metamann.errors import ConfigError
 
+KINDS = ("lstm", "gru", "feedforward")
+
 
 class ControllerState(NamedTuple):
-    """Hidden and cell state, `batch x hidden` each; the cell of a GRU has width 0."""
+    """Hidden and cell state, `batch x hidden` each; the cell of all but the LSTM has width 0."""
 
     hidden: Tensor
     cell: Tensor
 
 
 class Controller(nn.Module):
-    """One step of an LSTM, or of a GRU in the form of `torch.nn.GRUCell` (z and 1 - z swapped against the paper).
+    """One step of an LSTM, of a GRU, or tanh of a linear layer, which remembers nothing itself.
+
+    The GRU is `torch.nn.GRUCell`: z and 1 - z are swapped against Cho et al. 2014, and the reset gate acts after the
+    matrix product.
 
     Args:
-        kind: `lstm` or `gru`.
+        kind: `lstm`, `gru` or `feedforward`.
         inputs: width of the input.
         hidden: width of the hidden state.
 
@@ -28,12 +33,12 @@ class Controller(nn.Module):
         ConfigError: for another kind.
     """
 
-    def __init__(self, kind: Literal["lstm", "gru"], inputs: int, hidden: int) -> None:
+    def __init__(self, kind: Literal["lstm", "gru", "feedforward"], inputs: int, hidden: int) -> None:
         super().__init__()
-        if kind not in ("lstm", "gru"):
-            raise ConfigError(f"there is no controller '{kind}'; set memory.controller to lstm or gru.")
+        if kind not in KINDS:
+            raise ConfigError(f"memory.controller={kind} is unknown; choose {' or '.join(KINDS)}.")
         self.hidden = hidden
-        self.cell = nn.LSTMCell(inputs, hidden) if kind == "lstm" else nn.GRUCell(inputs, hidden)
+        self.cell: nn.Module = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "feedforward": nn.Linear}[kind](inputs, hidden)
 
     def initial_state(self, batch: int, like: Tensor) -> ControllerState:
         """Zeros, on the device and in the type of `like`."""
@@ -44,4 +49,5 @@ class Controller(nn.Module):
         """The next state, for inputs `batch x inputs`."""
         if isinstance(self.cell, nn.LSTMCell):
             return ControllerState(*self.cell(inputs, (state.hidden, state.cell)))
-        return ControllerState(self.cell(inputs, state.hidden), state.cell)
+        hidden = self.cell(inputs, state.hidden) if isinstance(self.cell, nn.GRUCell) else self.cell(inputs).tanh()
+        return ControllerState(hidden, state.cell)

@@ -24,8 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.errors import ConfigError
-from metamann.memory.controllers import Controller, ControllerState
-from metamann.memory.interface import Memory, Trace, keep
+from metamann.memory.controlled import ControlledMemory, check_option
 from metamann.memory.scores import cosine
 
 
@@ -53,7 +52,7 @@ class LRUAState(NamedTuple):
     told_code: Tensor
 
 
-class LRUAMemory(Memory[LRUAState]):
+class LRUAMemory(ControlledMemory[LRUAState]):
     """Least-recently-used access with a controller, batched over episodes.
 
     Args:
@@ -63,7 +62,7 @@ class LRUAMemory(Memory[LRUAState]):
         slots: rows N of the memory.
         width: of a row.
         heads: read heads; each writes where it read last, or to a least used slot.
-        controller: `lstm` (paper) or `gru`.
+        controller: `lstm` (paper), `gru` or `feedforward`.
         hidden: width of the controller.
         written: `key`, the read key itself (paper), or `add`, a vector of its own.
         least_used: with n heads, `per_head`: the j-th least used slot to head j; `shared`: every head writes to
@@ -74,9 +73,7 @@ class LRUAMemory(Memory[LRUAState]):
         usage_decay: g, 0.99 in the paper, 0.95 in public code.
         cosine_epsilon: `root` or `added`, see `cosine`.
         strength: s at the start of training, learned for each head; None is the paper's, fixed 1.
-        shortcut: let key and written vector see the item and the pair just told directly, beside the controller,
-            and start as one projection of both, so that a fresh network already finds and names what it wrote.
-            Without it (paper) the controller must learn to carry each item for one step to bind it to its label.
+        shortcut: see `ControlledMemory`; the paper has none.
         write_gate: logit of the gate at the start of training; below 0, fresh networks write to unused slots.
 
     Raises:
@@ -91,7 +88,7 @@ class LRUAMemory(Memory[LRUAState]):
         slots: int = 128,
         width: int = 40,
         heads: int = 4,
-        controller: Literal["lstm", "gru"] = "lstm",
+        controller: Literal["lstm", "gru", "feedforward"] = "lstm",
         hidden: int = 200,
         written: Literal["key", "add"] = "add",
         least_used: Literal["per_head", "shared", "threshold"] = "per_head",
@@ -103,39 +100,28 @@ class LRUAMemory(Memory[LRUAState]):
         shortcut: bool = True,
         write_gate: float = -3.0,
     ) -> None:
-        super().__init__()
-        _check("written", written, ("key", "add"))
-        _check("least_used", least_used, ("per_head", "shared", "threshold"))
-        _check("zeroed", zeroed, ("one", "all"))
-        _check("address_on", address_on, ("after", "before"))
-        _check("cosine_epsilon", cosine_epsilon, ("root", "added"))
+        check_option("written", written, ("key", "add"))
+        check_option("least_used", least_used, ("per_head", "shared", "threshold"))
+        check_option("zeroed", zeroed, ("one", "all"))
+        check_option("address_on", address_on, ("after", "before"))
+        check_option("cosine_epsilon", cosine_epsilon, ("root", "added"))
         if heads > slots:
             raise ConfigError(f"{heads} heads need {heads} slots, but memory.slots is {slots}; raise it.")
         if least_used == "threshold" and zeroed == "all":
             raise ConfigError("memory.least_used=threshold zeroes every tied slot at once: set memory.zeroed=one.")
         if shortcut and written == "key":
             raise ConfigError("memory.shortcut binds a key to a written vector of its own: set memory.written=add.")
-        self.item_width, self.code_width = item_width or features, code_width
-        self.slots, self.width, self.heads = slots, width, heads
-        self.written, self.least_used, self.zeroed, self.address_on = written, least_used, zeroed, address_on
+        rows = heads * width
+        parts = {"key": rows, "add": rows, "gate": heads} if written == "add" else {"key": rows, "gate": heads}
+        super().__init__(
+            features, code_width, item_width, controller, hidden, heads, width, parts, "key", written, shortcut
+        )
+        self.slots, self.written = slots, written
+        self.least_used, self.zeroed, self.address_on = least_used, zeroed, address_on
         self.usage_decay = usage_decay
         self.cosine_epsilon: Literal["root", "added"] = cosine_epsilon
-        self.item = (
-            nn.Sequential(nn.Linear(features, item_width), nn.LayerNorm(item_width)) if item_width else nn.Identity()
-        )
-        self.controller = Controller(controller, self.item_width + code_width + heads * width, hidden)
-        self.key = nn.Linear(hidden, heads * width)
-        self.add = nn.Linear(hidden, heads * width) if written == "add" else None
-        self.gate = nn.Linear(hidden, heads)
         self.log_strength = nn.Parameter(torch.full((heads,), math.log(strength))) if strength else None
-        self.shortcut = _Shortcut(self.item_width, code_width, heads * width) if shortcut else None
-        self.read_width = hidden + heads * width
-        nn.init.constant_(self.gate.bias, write_gate)
-        if self.add is not None and shortcut:
-            # at the start the shortcut alone decides; the controller grows into both
-            for layer in (self.key, self.add):
-                nn.init.zeros_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        self.start_part("gate", write_gate)
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> LRUAState:
         """Empty memory, nothing told.
@@ -143,26 +129,18 @@ class LRUAMemory(Memory[LRUAState]):
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
         """
-        self._check_width(code_width)
-        hidden, cell = self.controller.initial_state(batch, like)
         return LRUAState(
             memory=like.new_zeros(batch, self.slots, self.width),
             usage=like.new_zeros(batch, self.slots),
             read_weights=like.new_zeros(batch, self.heads, self.slots),
-            read=like.new_zeros(batch, self.heads * self.width),
-            hidden=hidden,
-            cell=cell,
-            told_item=like.new_zeros(batch, self.item_width),
-            told_code=like.new_zeros(batch, self.code_width),
+            **self.fresh_controller(batch, code_width, like),
         )
 
-    def step(self, state: LRUAState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, LRUAState]:
-        """One step of [S16]; the item's own label is only kept, for the next step to see."""
-        item = self.item(features)
-        seen = torch.cat([item, state.told_code, state.read], -1)
-        hidden, cell = self.controller(seen, ControllerState(state.hidden, state.cell))
-        key, written = self._interface(hidden, item, state)
-        gate = self.gate(hidden).sigmoid().unsqueeze(-1)
+    def access(self, parts: dict[str, Tensor], state: LRUAState) -> LRUAState:
+        """Write to where was read last or to the least used slots, then read [S16]."""
+        key = parts["key"].tanh().view(-1, self.heads, self.width)
+        written = key if self.written == "key" else parts["add"].tanh().view(-1, self.heads, self.width)
+        gate = parts["gate"].sigmoid().unsqueeze(-1)
 
         least_used, zeroed = self._least_used(state.usage)
         write_weights = gate * state.read_weights + (1 - gate) * least_used
@@ -175,53 +153,7 @@ class LRUAMemory(Memory[LRUAState]):
         # usage only ranks the slots: no gradient passes through a rank
         usage = self.usage_decay * state.usage + (read_weights + write_weights).detach().sum(1)
         read = (read_weights @ memory).flatten(1)
-
-        self._check_width(codes.shape[-1])
-        told_code = F.pad(codes, (0, self.code_width - codes.shape[-1]))
-        new = LRUAState(memory, usage, read_weights, read, hidden, cell, item, told_code)
-        return torch.cat([hidden, read], -1), keep(mask, new, state)
-
-    def read(self, state: LRUAState, features: Tensor) -> Tensor:
-        """One step for each query from the same state; what it would write is dropped."""
-        batch, queries, _ = features.shape
-        each = LRUAState(*(tensor.repeat_interleave(queries, 0) for tensor in state))
-        no_code = features.new_zeros(batch * queries, self.code_width)
-        all_shown = torch.ones(batch * queries, dtype=torch.bool, device=features.device)
-        reads, _ = self.step(each, features.flatten(0, 1), no_code, all_shown)
-        return reads.view(batch, queries, self.read_width)
-
-    def trace(self, state: LRUAState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
-        """Read weights of every head over the slots."""
-        weights = []
-        for t in range(features.shape[1]):
-            _, state = self.step(state, features[:, t], codes[:, t], mask[:, t])
-            weights.append(state.read_weights)
-        return Trace(torch.stack(weights, 2), "slot")
-
-    def code_readout(self) -> Tensor | None:
-        """Transposed projection of label codes into rows: with it a fresh network names what it finds."""
-        if self.shortcut is None:
-            return None
-        from_read = self.shortcut.told_code.weight.detach().T
-        return F.pad(from_read, (self.controller.hidden, 0))
-
-    def _check_width(self, code_width: int) -> None:
-        if code_width > self.code_width:
-            raise ConfigError(
-                f"this memory was built for label codes of width {self.code_width}, but the episodes have "
-                f"{code_width}. Use episodes of at most {self.code_width} classes, or train with wider codes."
-            )
-
-    def _interface(self, hidden: Tensor, item: Tensor, state: LRUAState) -> tuple[Tensor, Tensor]:
-        """Key and written vector, `batch x heads x width` each, in (-1, 1)."""
-        key = self.key(hidden)
-        added = self.add(hidden) if self.add is not None else None
-        if self.shortcut is not None and added is not None:
-            key = key + self.shortcut.item(item)
-            added = added + self.shortcut.told_item(state.told_item) + self.shortcut.told_code(state.told_code)
-        heads = (len(key), self.heads, self.width)
-        key = key.tanh().view(heads)
-        return key, key if added is None else added.tanh().view(heads)
+        return state._replace(memory=memory, usage=usage, read_weights=read_weights, read=read)
 
     def _least_used(self, usage: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of the least used slots, `batch x heads x slots`, and the rows to zero, `batch x slots`.
@@ -239,20 +171,3 @@ class LRUAMemory(Memory[LRUAState]):
             weights = (usage <= threshold).to(usage.dtype).unsqueeze(1).expand_as(per_head)
         zeroed = per_head[:, 0] if self.zeroed == "one" else weights.amax(1)
         return weights, zeroed.bool()
-
-
-class _Shortcut(nn.Module):
-    """Projections of the item to its key and of the pair just told to the written vector, equal at the start."""
-
-    def __init__(self, item_width: int, code_width: int, width: int) -> None:
-        super().__init__()
-        self.item = nn.Linear(item_width, width, bias=False)
-        self.told_item = nn.Linear(item_width, width, bias=False)
-        self.told_code = nn.Linear(code_width, width, bias=False)
-        self.told_item.weight.data.copy_(self.item.weight.data)
-        nn.init.normal_(self.told_code.weight, std=0.3)
-
-
-def _check(option: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ConfigError(f"memory.{option}={value} is unknown; choose {' or '.join(known)}.")

@@ -86,18 +86,18 @@ def reference_step(
     seen = np.concatenate([item, state["told_code"], state["read"]])
     hidden, cell = reference_controller(p, options["controller"], seen, state["hidden"], state["cell"])
 
-    keys = p["key.weight"] @ hidden + p["key.bias"]
+    keys = p["interface.key.weight"] @ hidden + p["interface.key.bias"]
     if options["shortcut"]:
         keys = keys + p["shortcut.item.weight"] @ item
     keys = np.tanh(keys).reshape(heads, width)
     written = keys
     if options["written"] == "add":
-        added = p["add.weight"] @ hidden + p["add.bias"]
+        added = p["interface.add.weight"] @ hidden + p["interface.add.bias"]
         if options["shortcut"]:
             added = added + p["shortcut.told_item.weight"] @ state["told_item"]
             added = added + p["shortcut.told_code.weight"] @ state["told_code"]
         written = np.tanh(added).reshape(heads, width)
-    gates = sigmoid(p["gate.weight"] @ hidden + p["gate.bias"])
+    gates = sigmoid(p["interface.gate.weight"] @ hidden + p["interface.gate.bias"])
 
     usage = state["usage"]
     by_usage = sorted(range(slots), key=lambda slot: (usage[slot], slot))
@@ -212,8 +212,8 @@ def test_usage_has_the_mass_of_all_weights(
     """8 (1 - g^50) / (1 - g) + g^50 u_0: four heads read and write a mass of 1 each; 147.7657 is for u_0 = 1."""
     memory = make_memory("lrua", FEATURES, CODE_WIDTH, **{**BASE, "heads": 4, "slots": 20})
     with torch.no_grad():
-        memory.gate.weight.zero_()
-        memory.gate.bias.fill_(-40)
+        memory.interface["gate"].weight.zero_()
+        memory.interface["gate"].bias.fill_(-40)
     features, codes = draw(steps=50)
     state = memory.initial_state(2, CODE_WIDTH, features)
     state.usage[:, 0] = initial_mass
@@ -230,13 +230,13 @@ def test_closed_gate_reads_as_cosine_attention_over_what_was_written(
     options = {"written": "key", "shortcut": False, "heads": 1, "slots": slots, "usage_decay": 1.0}
     memory = make_memory("lrua", FEATURES, CODE_WIDTH, **{**BASE, **options, "strength": strength})
     with torch.no_grad():
-        memory.gate.weight.zero_()
-        memory.gate.bias.fill_(-40)
+        memory.interface["gate"].weight.zero_()
+        memory.interface["gate"].bias.fill_(-40)
     features, codes = draw(steps=steps)
     state = memory.initial_state(2, CODE_WIDTH, features)
     reads, _ = memory.scan(state, features, codes, torch.ones(2, steps, dtype=torch.bool))
     hidden, reads = reads.detach().split([BASE["hidden"], BASE["width"]], -1)
-    keys = torch.tanh(hidden @ memory.key.weight.detach().T + memory.key.bias.detach())
+    keys = torch.tanh(hidden @ memory.interface["key"].weight.detach().T + memory.interface["key"].bias.detach())
     sharpness = 1.0 if strength is None else float(memory.log_strength.detach().exp())
     for episode, t in itertools.product(range(2), range(steps)):
         written, key = keys[episode, : t + 1].numpy(), keys[episode, t].numpy()
@@ -281,7 +281,7 @@ def test_untouched_slots_are_taken_in_order_for_any_number_of_threads(
     options = {"slots": 600, "heads": 3, "least_used": "per_head"}
     memory = make_memory("lrua", FEATURES, CODE_WIDTH, **{**BASE, **options})
     with torch.no_grad():
-        memory.gate.bias.fill_(-1000)
+        memory.interface["gate"].bias.fill_(-1000)
     features, codes = draw(steps=2, batch=200)
     state = memory.initial_state(200, CODE_WIDTH, features)
     for t in range(2):
@@ -404,7 +404,7 @@ def test_fresh_memory_already_names_what_it_was_told() -> None:
         ({"zeroed": "none"}, "zeroed=none"),
         ({"address_on": "during"}, "address_on=during"),
         ({"cosine_epsilon": "1e-16"}, "cosine_epsilon=1e-16"),
-        ({"controller": "rnn"}, "'rnn'"),
+        ({"controller": "rnn"}, "controller=rnn"),
         ({"heads": 9}, "9 heads"),
         ({"written": "key"}, "written=add"),
     ],
