@@ -83,12 +83,10 @@ class MANN(Learner[MannState]):
     def stream(self, stream: Stream) -> Tensor:
         """Read for every item what was written before it; see `Learner.stream`."""
         features, codes, mask = self._sequence(stream)
-        told = _one_hot(stream.labels, stream.classes)
-        shown_before = (told.cumsum(1) - told.int()) > 0
         with full_precision(features.device):
             fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)
             reads, _ = self.memory.scan(fresh, features, codes, mask)
-            log_probs: Tensor = self.head(reads, stream.classes, shown_before)
+            log_probs: Tensor = self.head(reads, stream.classes, self._shown_before(stream))
         return log_probs
 
     def trace(self, stream: Stream) -> Trace:
@@ -97,6 +95,12 @@ class MANN(Learner[MannState]):
         with full_precision(features.device):
             fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)
             return self.memory.trace(fresh, features, codes, mask)
+
+    @staticmethod
+    def _shown_before(stream: Stream) -> Tensor:
+        """True for the classes shown before each step, `batch x steps x classes`."""
+        told = _one_hot(stream.labels, stream.classes)
+        return (told.cumsum(1) - told.int()) > 0
 
     def _sequence(self, stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
         return self.encode(stream.inputs), stream.classes.of_labels(stream.labels), stream.labels >= 0

@@ -1,0 +1,232 @@
+"""Time and peak memory of a training step of every memory, beside its naive form and the floor of the machine.
+
+python benchmarks/memory.py                               # all memories, all sizes: about an hour on two cores
+python benchmarks/memory.py --memories lrua delta --steps 50 1000 --threads 1
+
+A training step is the scan over a batch of sequences and its backward pass, float32, sizes of conf/memory/. Each
+measurement has a process of its own, so that its peak of memory is its own. The naive form is the chained step. The
+floor is the time of the matrix products of the naive form alone, at the rate that this machine multiplies at, and the
+time to move the state once in and once out for each step of the forward and of the backward pass. What is predicted
+to take more than the limits is not run, and says so. Writes benchmarks/results/memory.json, .md and .png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from metamann.commands.build import build
+from metamann.hardware import describe_machine
+from metamann.memory.interface import Memory
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+FEATURES, CODES = 128, 5
+FORMS = ("scan", "naive")
+MOST_SECONDS, MOST_GIB = 60.0, 10.0
+REPEATS = 3
+
+
+def build_memory(name: str) -> Memory[Any]:
+    """The memory of `conf/memory/NAME.yaml`."""
+    torch.manual_seed(0)
+    memory: Memory[Any] = build(
+        OmegaConf.load(ROOT / "conf" / "memory" / f"{name}.yaml"), features=FEATURES, code_width=CODES
+    )
+    return memory
+
+
+def inputs_of(batch: int, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Features, one-hot codes and a mask without gaps."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(batch, steps, FEATURES, generator=generator).requires_grad_()
+    codes = torch.eye(CODES)[torch.randint(CODES, (batch, steps), generator=generator)]
+    return features, codes, torch.ones(batch, steps, dtype=torch.bool)
+
+
+def training_step(memory: Memory[Any], form: str, inputs: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Scan and backward pass."""
+    features = inputs[0]
+    state = memory.initial_state(len(features), CODES, features)
+    reads, _ = memory.scan(state, *inputs) if form == "scan" else Memory.scan(memory, state, *inputs)
+    reads.square().mean().backward()
+
+
+def measure(name: str, form: str, batch: int, steps: int, threads: int) -> dict[str, float]:
+    """Seconds of a training step, the least of a few, and the GiB that it adds to the process."""
+    torch.set_num_threads(threads)
+    memory, inputs = build_memory(name), inputs_of(batch, steps)
+    training_step(memory, form, inputs_of(2, 3))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    taken = []
+    while len(taken) < REPEATS and sum(taken) < 10:
+        memory.zero_grad(set_to_none=True)
+        start = time.perf_counter()
+        training_step(memory, form, inputs)
+        taken.append(time.perf_counter() - start)
+    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return {"seconds": min(taken), "gib": added / 2**20}
+
+
+def floor(name: str, batch: int, threads: int) -> dict[str, float]:
+    """Seconds for one step of a sequence: of the matrix products alone, and of moving the state."""
+    torch.set_num_threads(threads)
+    memory, steps = build_memory(name), 50
+    inputs = inputs_of(batch, steps)
+    with FlopCounterMode(display=False) as counter:
+        training_step(memory, "naive", inputs)
+    state = memory.initial_state(batch, CODES, inputs[0])
+    moved = 4 * sum(tensor.numel() * tensor.element_size() for tensor in state)
+    rate, bandwidth = machine_rates()
+    return {"products": counter.get_total_flops() / steps / rate, "bytes": moved / bandwidth}
+
+
+def machine_rates() -> tuple[float, float]:
+    """Floating-point operations a second of a float32 product of 1024 x 1024, and bytes a second of a copy."""
+    left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    source, target = torch.empty(64 * 2**20), torch.empty(64 * 2**20)
+    products, copies = [], []
+    for _ in range(10):
+        start = time.perf_counter()
+        left @ right
+        products.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        target.copy_(source)
+        copies.append(time.perf_counter() - start)
+    return 2 * 1024**3 / min(products), 2 * source.numel() * source.element_size() / min(copies)
+
+
+def in_a_process_of_its_own(*call: Any) -> dict[str, Any]:
+    """What `python benchmarks/memory.py --one CALL` prints."""
+    command = [sys.executable, str(Path(__file__)), "--one", json.dumps(call)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        return {"skipped": f"failed: {ended.stderr.strip().splitlines()[-1] if ended.stderr else ended.returncode}"}
+    result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return result
+
+
+def series(name: str, form: str, batch: int, steps: list[int], threads: int) -> dict[str, dict[str, Any]]:
+    """Measurements over growing lengths, until the next one is predicted to exceed a limit."""
+    found: dict[str, dict[str, Any]] = {}
+    last: dict[str, Any] | None = None
+    for length in sorted(steps):
+        if last is not None and "seconds" in last:
+            growth = length / last["steps"]
+            if last["seconds"] * growth > MOST_SECONDS or last["gib"] * growth > MOST_GIB:
+                last = {"skipped": f"predicted to exceed {MOST_SECONDS:.0f} s or {MOST_GIB:.0f} GiB"}
+        if last is None or "seconds" in last:
+            last = {"steps": length, **in_a_process_of_its_own("measure", name, form, batch, length, threads)}
+        found[str(length)] = last
+        print(name, form, f"batch {batch} steps {length}:", last, flush=True)
+    return found
+
+
+def run(memories: list[str], batches: list[int], steps: list[int], threads: int) -> None:
+    """Measure everything and write the results."""
+    results: dict[str, Any] = {
+        "machine": describe_machine(),
+        "threads": threads,
+        "command": " ".join(["python", *sys.argv]),
+        "memories": {},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    for name in memories:
+        results["memories"][name] = {
+            str(batch): {
+                "floor": in_a_process_of_its_own("floor", name, batch, threads),
+                **{form: series(name, form, batch, steps, threads) for form in FORMS},
+            }
+            for batch in batches
+        }
+        (RESULTS / "memory.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / "memory.md").write_text(table(results) + "\n")
+    plot(results, RESULTS / "memory.png")
+
+
+def table(results: dict[str, Any]) -> str:
+    """One row a memory, batch and length."""
+    head = (
+        "memory | batch | steps | scan ms | naive ms | naive / scan | scan / floor of products | scan GiB | naive GiB"
+    )
+    lines = [head, "|".join(["---"] * 9)]
+    for name, batches in results["memories"].items():
+        for batch, found in batches.items():
+            for steps, scan in found["scan"].items():
+                naive, products = found["naive"][steps], found["floor"].get("products", 0.0) * int(steps)
+                both = "seconds" in scan and "seconds" in naive
+                cells = [
+                    name,
+                    batch,
+                    steps,
+                    _number(scan, "seconds", 1000),
+                    _number(naive, "seconds", 1000),
+                    f"{naive['seconds'] / scan['seconds']:.1f}" if both else "-",
+                    f"{scan['seconds'] / products:.1f}" if products and "seconds" in scan else "-",
+                    _number(scan, "gib"),
+                    _number(naive, "gib"),
+                ]
+                lines.append(" | ".join(cells))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """Milliseconds and GiB over the length, one line a memory, dashed where naive."""
+    batches = list(next(iter(results["memories"].values())))
+    figure, panels = plt.subplots(2, len(batches), figsize=(5.5 * len(batches), 8), squeeze=False, layout="constrained")
+    colours = plt.get_cmap("tab20").colors
+    for column, batch in enumerate(batches):
+        for number, (name, found) in enumerate(results["memories"].items()):
+            for form, line in (("scan", "-"), ("naive", ":")):
+                points = [(int(t), each) for t, each in found[batch][form].items() if "seconds" in each]
+                for row, key in enumerate(("seconds", "gib")):
+                    panels[row, column].plot(
+                        [t for t, _ in points],
+                        [max(each[key], 1e-3) for _, each in points],
+                        line,
+                        marker=".",
+                        color=colours[number % 20],
+                        label=name if form == "scan" else None,
+                    )
+        for row, label in enumerate(("seconds of a training step", "GiB added")):
+            panels[row, column].set(xscale="log", yscale="log", xlabel="steps of a sequence", ylabel=label)
+        panels[0, column].set_title(f"batch {batch} (dotted: chained steps)")
+    panels[0, 0].legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+
+
+def _number(found: dict[str, Any], key: str, scale: float = 1.0) -> str:
+    return f"{scale * found[key]:.3g}" if key in found else "-"
+
+
+def main() -> None:
+    """Entry point."""
+    every = sorted(path.stem for path in (ROOT / "conf" / "memory").glob("*.yaml"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--memories", nargs="+", default=every, choices=every)
+    parser.add_argument("--batches", nargs="+", type=int, default=[16, 64])
+    parser.add_argument("--steps", nargs="+", type=int, default=[50, 200, 1000, 5000])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        function, *call = json.loads(arguments.one)
+        print(json.dumps({"measure": measure, "floor": floor}[function](*call)))
+        return
+    run(arguments.memories, arguments.batches, arguments.steps, arguments.threads)
+
+
+if __name__ == "__main__":
+    main()
