@@ -76,3 +76,16 @@ def test_gradients_reach_every_parameter() -> None:
     for name, parameter in encoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
+
+
+def test_shifted_views_are_the_mean_over_the_image_and_its_four_diagonal_neighbours() -> None:
+    torch.manual_seed(0)
+    encoder = ConvEncoder(20, channels=4, shifted_views=True).eval()
+    images = draw(1, 2)
+    images[..., 0, :] = images[..., -1, :] = images[..., :, 0] = images[..., :, -1] = 0  # nothing falls off the edge
+    views = [images, *(images.roll((down, right), (-2, -1)) for down in (-1, 1) for right in (-1, 1))]
+    single = ConvEncoder(20, channels=4).eval()
+    single.load_state_dict(encoder.state_dict())
+    torch.testing.assert_close(encoder(images), torch.stack([single(view) for view in views]).mean(0))
+    assert not torch.allclose(encoder(images), single(images))
+    assert torch.equal(encoder.train()(images), single.train()(images))
