@@ -14,13 +14,19 @@ import torch
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.learners.mann import MANN
+from metamann.memory.bounded import BoundedKeyValueMemory
+from metamann.memory.dnc import DNCMemory
 from metamann.memory.interface import Memory
 from metamann.memory.keyvalue import KeyValueMemory
 from metamann.memory.lrua import LRUAMemory
 from metamann.memory.none import ControllerOnly
 
 MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
+    "dnc": (DNCMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "keyvalue": (KeyValueMemory, {}),
+    "keyvalue_bounded": (BoundedKeyValueMemory, {"slots": 4}),
+    "keyvalue_quota": (BoundedKeyValueMemory, {"slots": 4, "evict": "quota"}),
+    "keyvalue_usage": (BoundedKeyValueMemory, {"slots": 4, "evict": "usage"}),
     "lrua": (LRUAMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "none": (ControllerOnly, {"item_width": 4, "hidden": 5}),
 }

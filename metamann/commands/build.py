@@ -11,9 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from metamann.data.store import DataSplits
+from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.protocols import EpisodeProtocol
 from metamann.errors import ConfigError, MetamannError
 from metamann.learners.learner import Learner
+from metamann.learners.sequence import SequenceLearner
 
 
 def build(node: DictConfig, trust: Sequence[str] = (), **extra: Any) -> Any:
@@ -60,7 +62,25 @@ def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
     return learner
 
 
-def build_protocols(config: DictConfig) -> tuple[EpisodeProtocol, EpisodeProtocol]:
+def build_sequence_learner(config: DictConfig, task: SequenceTask) -> SequenceLearner:
+    """The learner of a run on sequences: a memory that sees their bits, and no labels.
+
+    Raises:
+        ConfigError: if the configuration has data.
+    """
+    if "data" in config:
+        raise ConfigError(
+            f"{config.protocol._target_} draws its own sequences and takes no data; start from experiment=copy, "
+            "repeat_copy or associative_recall, and leave out data=."
+        )
+    memory = build(config.memory, config.trust, features=task.channels, code_width=0)
+    learner: SequenceLearner = build(config.learner, config.trust, memory=memory, bits=task.bits)
+    return learner
+
+
+def build_protocols(
+    config: DictConfig,
+) -> tuple[EpisodeProtocol | SequenceTask, EpisodeProtocol | SequenceTask]:
     """The run's protocol, and the one it trains on: the same but for `train_protocol`, or one of its own."""
     training = config.train_protocol
     if "_target_" not in training:
@@ -68,13 +88,24 @@ def build_protocols(config: DictConfig) -> tuple[EpisodeProtocol, EpisodeProtoco
     return build(config.protocol, config.trust), build(training, config.trust)
 
 
-def code_width(*protocols: EpisodeProtocol) -> int:
-    """Width of label codes that serves all these protocols."""
-    return max(protocol.codes.width or protocol.max_ways for protocol in protocols)
+def code_width(*protocols: EpisodeProtocol | SequenceTask) -> int:
+    """Width of label codes that serves all these protocols; sequences have no labels."""
+    return max(
+        0 if isinstance(protocol, SequenceTask) else protocol.codes.width or protocol.max_ways for protocol in protocols
+    )
 
 
 def build_data(config: DictConfig) -> DataSplits:
-    """The data set of a run's configuration."""
+    """The data set of a run's configuration.
+
+    Raises:
+        ConfigError: if it has none.
+    """
+    if "data" not in config:
+        raise ConfigError(
+            f"{config.protocol._target_} deals episodes of a data set, but this run is on sequences, without data; "
+            "leave out protocol=, or start from another experiment."
+        )
     splits: DataSplits = build(config.data, config.trust)
     return splits
 

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import hydra
+import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from metamann.commands.build import build_data, build_learner, build_protocols, code_width, plain_config, update
+from metamann.commands.build import (
+    build_data,
+    build_learner,
+    build_protocols,
+    build_sequence_learner,
+    code_width,
+    plain_config,
+    update,
+)
 from metamann.commands.report import report
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.commands.train import mirrors_of
+from metamann.episodes.algorithmic import SequenceTask
+from metamann.episodes.protocols import EpisodeProtocol
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sequences import SequenceList, SequenceSampler
 from metamann.episodes.tasks import TaskList
-from metamann.errors import CheckpointError, check_number
+from metamann.errors import CheckpointError, ConfigError, check_number
 from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.hardware import choose_device, choose_precision
-from metamann.training.checkpoint import find_checkpoint, load_checkpoint
+from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 
 
 @hydra.main(version_base="1.3", config_path="pkg://metamann.conf", config_name="evaluate")
@@ -36,35 +50,33 @@ def evaluate(config: DictConfig) -> float:
     checkpoint = load_checkpoint(path)
     trained = OmegaConf.create(checkpoint.config)
     trained.trust = config.trust  # the user's, never what the file brings along
-    width = code_width(*build_protocols(trained))
+    before = build_protocols(trained)
+    if config.get("data") and "data" not in trained:
+        raise ConfigError(f"{path} was trained on sequences, which have no data; leave out data=.")
     for group in ("data", "protocol"):
-        changes = config.get(group) or {}
-        named = HydraConfig.get().runtime.choices.get(group) is not None
-        trained[group] = changes if named else update(trained[group], changes, group)
+        changes = config.get(group)
+        if HydraConfig.get().runtime.choices.get(group) is not None:
+            trained[group] = changes
+        elif changes:
+            trained[group] = update(trained[group], changes, group)
     trained.train_protocol = {}
-
-    splits = build_data(trained)
     protocol, _ = build_protocols(trained)
-    store = splits.split(config.split)
-    if not config.get("data") and checkpoint.fingerprints[config.split] != store.fingerprint:
-        raise CheckpointError(
-            f"the data of {path} have changed since it was trained: split '{config.split}' of {splits.name} has "
-            "another fingerprint. Restore them, or name the data with data=."
+    if isinstance(protocol, SequenceTask) != isinstance(before[0], SequenceTask):
+        raise ConfigError(
+            f"{path} was trained on {before[0].describe()['name']}, and its learner cannot take up "
+            f"{protocol.describe()['name']}; leave out protocol=, or choose one of the same kind."
         )
-    learner = build_learner(trained, width)
-    checkpoint.load_into(learner, path)
-    tasks = TaskList.load(Path(config.tasks).expanduser()) if config.tasks else None
-    sampler = Sampler(store, protocol, config.seed if tasks is None else tasks.seed)
+
     device = choose_device(config.device)
-    evaluator = Evaluator(
-        data=splits.name,
-        split=config.split,
-        sampler=sampler,
-        tasks=tasks or TaskList.draw(sampler, config.episodes),
-        device=device,
-        precision=choose_precision(config.precision, device),
-        images_per_batch=config.images_per_batch,
-    )
+    learner: Any
+    evaluator: Evaluator | SequenceEvaluator
+    if isinstance(protocol, SequenceTask):
+        learner = build_sequence_learner(trained, protocol)
+        evaluator = _on_sequences(config, protocol, device)
+    else:
+        evaluator = _on_episodes(config, trained, protocol, checkpoint, device)
+        learner = build_learner(trained, code_width(*before))
+    checkpoint.load_into(learner, path)
     context = {
         "checkpoint": str(path),
         "checkpoint_step": checkpoint.step,
@@ -78,6 +90,36 @@ def evaluate(config: DictConfig) -> float:
         mirrors.close()
     print_run_directory(directory)
     return metrics["accuracy"].mean
+
+
+def _on_episodes(
+    config: DictConfig, trained: DictConfig, protocol: EpisodeProtocol, checkpoint: Checkpoint, device: torch.device
+) -> Evaluator:
+    splits = build_data(trained)
+    store = splits.split(config.split)
+    if not config.get("data") and checkpoint.fingerprints[config.split] != store.fingerprint:
+        raise CheckpointError(
+            f"the data of {config.checkpoint} have changed since it was trained: split '{config.split}' of "
+            f"{splits.name} has another fingerprint. Restore them, or name the data with data=."
+        )
+    tasks = TaskList.load(Path(config.tasks).expanduser()) if config.tasks else None
+    sampler = Sampler(store, protocol, config.seed if tasks is None else tasks.seed)
+    return Evaluator(
+        data=splits.name,
+        split=config.split,
+        sampler=sampler,
+        tasks=tasks or TaskList.draw(sampler, config.episodes),
+        device=device,
+        precision=choose_precision(config.precision, device),
+        images_per_batch=config.images_per_batch,
+    )
+
+
+def _on_sequences(config: DictConfig, task: SequenceTask, device: torch.device) -> SequenceEvaluator:
+    if config.tasks:
+        raise ConfigError(f"tasks={config.tasks}: sequences are drawn from seed= and split=; leave out tasks=.")
+    tasks = SequenceList.draw(SequenceSampler(task, config.split, config.seed), config.episodes)
+    return SequenceEvaluator(task, config.split, tasks, device, config.images_per_batch)
 
 
 def main() -> None:

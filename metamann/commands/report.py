@@ -11,25 +11,36 @@ from typing import Any
 import torch
 
 import metamann
-from metamann.episodes.episode import Stream
+from metamann.episodes.episode import PADDING, Stream
+from metamann.episodes.protocols import OnlineStream
+from metamann.episodes.sequences import Sequences
+from metamann.evaluation.diagnostics import memory_statistics
 from metamann.evaluation.evaluator import Evaluator
-from metamann.evaluation.metrics import Interval, mean_interval
-from metamann.evaluation.plots import plot_episode, plot_instances, plot_read_weights
+from metamann.evaluation.metrics import Interval, intervals, shown
+from metamann.evaluation.plots import plot_episode, plot_instances, plot_memory, plot_sequence
 from metamann.evaluation.results import results_table, write_results
+from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.hardware import autocast, describe_machine
 from metamann.learners.learner import Learner
 from metamann.learners.mann import MANN
+from metamann.learners.sequence import SequenceLearner
 from metamann.training.dashboards import Mirrors
+
+TRACED = 16  # streams that the statistics of a memory are taken over
 
 
 def report(
-    directory: Path, learner: Learner[Any], evaluator: Evaluator, context: dict[str, Any], mirrors: Mirrors
+    directory: Path,
+    learner: Any,
+    evaluator: Evaluator | SequenceEvaluator,
+    context: dict[str, Any],
+    mirrors: Mirrors,
 ) -> dict[str, Interval]:
     """Evaluate and write `results.json`, `results.md`, `tasks.npz` and `plots/`.
 
     Args:
         directory: the run directory.
-        learner: what is evaluated.
+        learner: what is evaluated, of the kind that the evaluator takes.
         evaluator: on what.
         context: what belongs beside the numbers: `checkpoint_step`, the training step of the parameters, and more.
         mirrors: dashboards.
@@ -37,30 +48,38 @@ def report(
     Returns:
         The metrics.
     """
-    metrics = {name: mean_interval(values) for name, values in evaluator.scores(learner).items()}
-    tasks, split = evaluator.tasks, evaluator.split
-    origin = {
+    metrics = intervals(evaluator.scores(learner))
+    tasks, split, title = evaluator.tasks, evaluator.split, evaluator.title
+    origin: dict[str, Any] = {
         "tasks_sha256": tasks.hash,
         "machine": describe_machine(),
         "metamann": metamann.__version__,
         "commit": _commit(),
         "command": shlex.join([_command_name(), *sys.argv[1:]]),
     }
+    plots = directory / "plots"
+    if isinstance(evaluator, SequenceEvaluator):
+        drawn = _draw_sequence(plots, learner, evaluator)
+    else:
+        drawn = _draw_episode(plots, learner, evaluator, metrics)
+    if isinstance(evaluator, Evaluator) and isinstance(learner, MANN) and isinstance(evaluator.protocol, OnlineStream):
+        statistics = _draw_memory(plots, learner, evaluator)
+        if statistics:
+            origin["memory"] = statistics
+            drawn.append("memory")
+            mirrors.table(f"{split}/memory", ["statistic", "value"], [list(each) for each in statistics.items()])
     tasks.save(directory / "tasks.npz")
     write_results(directory, evaluator.describe(), len(tasks), tasks.seed, metrics, {**context, **origin})
-    title = f"{evaluator.data} {split}, {evaluator.protocol.max_ways} classes, {len(tasks)} episodes"
-    for name in _draw(directory / "plots", learner, evaluator, metrics, title):
-        mirrors.picture(context["checkpoint_step"], f"{split}/{name}", directory / "plots" / f"{name}.png")
-    rows = [[name, *(round(100 * value, 2) for value in interval)] for name, interval in metrics.items()]
+    for name in drawn:
+        mirrors.picture(context["checkpoint_step"], f"{split}/{name}", plots / f"{name}.png")
+    rows = [[name, *(round(value, 2) for value in interval)] for name, interval in shown(metrics).items()]
     mirrors.table(f"{split}/results", ["metric", "mean %", "low %", "high %"], rows)
     print("\n".join([f"{title}:", *results_table(metrics)]), flush=True)
     return metrics
 
 
 @torch.no_grad()
-def _draw(
-    folder: Path, learner: Learner[Any], evaluator: Evaluator, metrics: dict[str, Interval], title: str
-) -> list[str]:
+def _draw_episode(folder: Path, learner: Learner[Any], evaluator: Evaluator, metrics: dict[str, Interval]) -> list[str]:
     """Draw what the protocol allows, and return the names of the pictures."""
     device, precision = evaluator.device, evaluator.precision
     first = next(evaluator.tasks.batches(evaluator.sampler, 1))
@@ -69,14 +88,34 @@ def _draw(
     plot_episode(folder / "episode.png", first, predicted)
     drawn = ["episode"]
     if isinstance(first, Stream):
-        plot_instances(folder / "instances.png", metrics, evaluator.protocol.max_ways, title)
+        plot_instances(folder / "instances.png", metrics, evaluator.protocol.max_ways, evaluator.title)
         drawn.append("instances")
-    if isinstance(first, Stream) and isinstance(learner, MANN):
-        with autocast(device, precision):
-            trace = learner.trace(first.to(device))
-        plot_read_weights(folder / "read_weights.png", trace, first.labels)
-        drawn.append("read_weights")
     return drawn
+
+
+@torch.no_grad()
+def _draw_memory(folder: Path, learner: MANN, evaluator: Evaluator) -> dict[str, float]:
+    """Draw what the memory does in the first stream, and return its statistics over a few streams."""
+    few = next(evaluator.tasks.batches(evaluator.sampler, TRACED))
+    assert isinstance(few, Stream)
+    with autocast(evaluator.device, evaluator.precision):
+        trace = learner.trace(few.to(evaluator.device))
+    statistics = memory_statistics(trace, (few.labels != PADDING).to(evaluator.device))
+    if statistics:
+        plot_memory(folder / "memory.png", trace, few.labels)
+    return statistics
+
+
+@torch.no_grad()
+def _draw_sequence(folder: Path, learner: SequenceLearner, evaluator: SequenceEvaluator) -> list[str]:
+    """Draw the longest sequence, and return the name of the picture."""
+    sequences = evaluator.tasks.sequences
+    longest = int(sequences.mask.sum(1).argmax())
+    one = Sequences(*(tensor[longest : longest + 1] for tensor in sequences))
+    on_device = one.to(evaluator.device)
+    ones = learner(on_device)[..., 1].exp().view_as(one.answers).cpu()
+    plot_sequence(folder / "sequence.png", one, ones, learner.trace(on_device), f"{evaluator.title}: the longest")
+    return ["sequence"]
 
 
 def _command_name() -> str:

@@ -12,6 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from metamann.commands.shell import print_run_directory
+from metamann.evaluation.metrics import Interval, shown
 
 
 class SweepTable(Callback):
@@ -47,7 +48,7 @@ def _rows(directory: Path) -> list[dict[str, str]]:
         content = json.loads(results.read_text())
         overrides = OmegaConf.load(results.parent / ".hydra" / "overrides.yaml")
         row = {"job": results.parent.name, "overrides": " ".join(str(each) for each in overrides)}
-        for name, interval in content["metrics"].items():
-            row[name] = f"{100 * interval['mean']:.2f} ± {50 * (interval['high'] - interval['low']):.2f}"
+        metrics = {name: Interval(**interval) for name, interval in content["metrics"].items()}
+        row |= {name: f"{mean:.2f} ± {(high - low) / 2:.2f}" for name, (mean, low, high) in shown(metrics).items()}
         rows.append(row)
     return rows

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import hydra
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
-from metamann.commands.build import build, build_data, build_learner, build_protocols, code_width, plain_config
+from metamann.commands.build import (
+    build,
+    build_data,
+    build_learner,
+    build_protocols,
+    build_sequence_learner,
+    code_width,
+    plain_config,
+)
 from metamann.commands.report import report
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.episodes.protocols import OnlineStream
+from metamann.episodes.algorithmic import SequenceTask
+from metamann.episodes.protocols import EpisodeProtocol, OnlineStream
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sequences import SequenceList, SequenceSampler
 from metamann.episodes.tasks import TaskList
-from metamann.errors import CheckpointError, check_number
+from metamann.errors import CheckpointError, ConfigError, check_number
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import mean_interval
 from metamann.evaluation.plots import plot_curves
+from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.hardware import choose_device, choose_precision
 from metamann.learners.mann import MANN
 from metamann.training.calibration import calibrate
@@ -31,10 +44,33 @@ from metamann.training.loop import Interrupted, TrainerConfig, meta_train
 from metamann.training.record import Record
 
 VALIDATION_SEED = 0
+SETTLED_ON = 5  # times the episodes of a validation
 VALIDATION_CURVES = ("accuracy", "accuracy/instance_1", "accuracy/instance_2", "accuracy/instance_10")
 # what a resumed run keeps, so that it is the run that was started
 FIXED = ("seed", "protocol", "train_protocol", "encoder", "memory", "learner")
 GROUPS = ("data", "protocol", "encoder", "memory", "learner")
+
+
+class Setting(NamedTuple):
+    """What a run trains, on what, and how it is judged.
+
+    Attributes:
+        learner: fresh.
+        sampler: deals what it is trained on.
+        validation: what chooses the best learner, and what that one is reported on.
+        validate: mean scores of the learner.
+        settle: sets what the best learner has set on held-out classes, on more episodes than each validation takes.
+        fingerprints: of the data splits, by name; none of sequences.
+        trained_on: in a few words.
+    """
+
+    learner: Any
+    sampler: Sampler | SequenceSampler
+    validation: Evaluator | SequenceEvaluator
+    validate: Callable[[], dict[str, float]]
+    settle: Callable[[], None]
+    fingerprints: dict[str, str]
+    trained_on: str
 
 
 @hydra.main(version_base="1.3", config_path="pkg://metamann.conf", config_name="train")
@@ -54,45 +90,38 @@ def train(config: DictConfig) -> float:
     check_number("validation.episodes", config.validation.episodes, least=2, whole=True)
     check_number("validation.images_per_batch", config.validation.images_per_batch, least=1, whole=True)
 
-    splits = build_data(config)
-    protocol, train_protocol = build_protocols(config)
-    sampler = Sampler(splits.train, train_protocol, config.seed)
-    fingerprints = {name: splits.split(name).fingerprint for name in ("train", "val", "test")}
-    if resumed is not None and resumed.fingerprints != fingerprints:
-        raise CheckpointError(f"the data have changed since {config.resume} was started; resume with the same data.")
-
-    torch.manual_seed(config.seed)
-    learner = build_learner(config, code_width(protocol, train_protocol))
-    if resumed is not None:
-        resumed.load_into(learner, Path(config.resume))
     trainer: TrainerConfig = build(config.trainer)
     device = choose_device(trainer.device)
     precision = choose_precision(trainer.precision, device)
-    held_out = Sampler(splits.val, protocol, VALIDATION_SEED)
-    tasks = TaskList.draw(held_out, config.validation.episodes)
-    images_per_batch = config.validation.images_per_batch
-    validation = Evaluator(splits.name, "val", held_out, tasks, device, precision, images_per_batch)
-
-    def validate() -> dict[str, float]:
-        encoded = validation.encode(learner)
-        margin = learner.memory.novelty_margin() if isinstance(learner, MANN) else None
-        if margin is not None and isinstance(protocol, OnlineStream):
-            calibrate(margin, lambda: mean_interval(validation.scores(learner, encoded)["accuracy"]).mean)
-        scores = validation.scores(learner, encoded)
-        return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
+    protocol, train_protocol = build_protocols(config)
+    if isinstance(protocol, SequenceTask) and isinstance(train_protocol, SequenceTask):
+        setting = _on_sequences(config, protocol, train_protocol, device)
+    elif isinstance(protocol, SequenceTask) or isinstance(train_protocol, SequenceTask):
+        raise ConfigError("protocol and train_protocol are one of episodes and one of sequences; choose two of a kind.")
+    else:
+        setting = _on_episodes(config, protocol, train_protocol, device, precision)
+    learner, validation = setting.learner, setting.validation
+    if resumed is not None:
+        if resumed.fingerprints != setting.fingerprints:
+            raise CheckpointError(
+                f"the data have changed since {config.resume} was started; resume with the same data."
+            )
+        resumed.load_into(learner, Path(config.resume))
 
     plain = plain_config(config)
     mirrors = mirrors_of(config.logger, directory, plain)
     record = Record(directory, mirrors, trainer.steps, trainer.batch_size)
     record.note(
-        f"{sum(each.numel() for each in learner.parameters()):,} parameters, {splits.train.n_classes} training classes "
-        f"of {splits.name}, {precision} on {device}, run directory {directory}"
+        f"{sum(each.numel() for each in learner.parameters()):,} parameters, {setting.trained_on}, {precision} on "
+        f"{device}, run directory {directory}"
     )
-    checkpoints, identity = directory / "checkpoints", (plain, fingerprints)
+    checkpoints, identity = directory / "checkpoints", (plain, setting.fingerprints)
     try:
-        meta_train(learner, sampler, validate, trainer, record, checkpoints, identity, resumed)
+        meta_train(learner, setting.sampler, setting.validate, trainer, record, checkpoints, identity, resumed)
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")
+        setting.settle()
+        best._replace(learner=learner.state_dict()).save(checkpoints / "best.pt")
         curves = directory / "plots" / "training.png"
         plot_curves(curves, [json.loads(line) for line in record.path.read_text().splitlines()])
         mirrors.picture(trainer.steps, "training", curves)
@@ -112,6 +141,59 @@ def main() -> None:
     """Entry point of `metamann-train`."""
     # what training changes of its protocol are keys of the protocol that is chosen
     run_command(train, open_groups=("train_protocol",))
+
+
+def _on_episodes(
+    config: DictConfig,
+    protocol: EpisodeProtocol,
+    train_protocol: EpisodeProtocol,
+    device: torch.device,
+    precision: str,
+) -> Setting:
+    splits = build_data(config)
+    sampler = Sampler(splits.train, train_protocol, config.seed)
+    held_out = Sampler(splits.val, protocol, VALIDATION_SEED)
+    tasks = TaskList.draw(held_out, config.validation.episodes)
+    images_per_batch = config.validation.images_per_batch
+    validation = Evaluator(splits.name, "val", held_out, tasks, device, precision, images_per_batch)
+    torch.manual_seed(config.seed)
+    learner = build_learner(config, code_width(protocol, train_protocol))
+
+    def settle_on(evaluator: Evaluator, encoded: Tensor) -> None:
+        margin = learner.memory.novelty_margin() if isinstance(learner, MANN) else None
+        if margin is not None and isinstance(protocol, OnlineStream):
+            calibrate(margin, lambda: mean_interval(evaluator.scores(learner, encoded)["accuracy"]).mean)
+
+    def validate() -> dict[str, float]:
+        encoded = validation.encode(learner)
+        settle_on(validation, encoded)
+        scores = validation.scores(learner, encoded)
+        return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
+
+    def settle() -> None:
+        more = validation._replace(tasks=TaskList.draw(held_out, SETTLED_ON * config.validation.episodes))
+        settle_on(more, more.encode(learner))
+
+    fingerprints = {name: splits.split(name).fingerprint for name in ("train", "val", "test")}
+    trained_on = f"{splits.train.n_classes} training classes of {splits.name}"
+    return Setting(learner, sampler, validation, validate, settle, fingerprints, trained_on)
+
+
+def _on_sequences(config: DictConfig, task: SequenceTask, train_task: SequenceTask, device: torch.device) -> Setting:
+    if (train_task.channels, train_task.bits) != (task.channels, task.bits):
+        raise ConfigError(
+            "train_protocol and protocol differ in the width of their inputs or answers; make them equal."
+        )
+    sampler = SequenceSampler(train_task, "train", config.seed)
+    tasks = SequenceList.draw(SequenceSampler(task, "val", VALIDATION_SEED), config.validation.episodes)
+    validation = SequenceEvaluator(task, "val", tasks, device, config.validation.images_per_batch)
+    torch.manual_seed(config.seed)
+    learner = build_sequence_learner(config, task)
+
+    def validate() -> dict[str, float]:
+        return {name: float(values.mean()) for name, values in validation.scores(learner).items()}
+
+    return Setting(learner, sampler, validation, validate, lambda: None, {}, f"sequences of {task.describe()['name']}")
 
 
 def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
@@ -134,10 +216,10 @@ def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
         OmegaConf.update(saved, key, value)
     named = [override.partition("=")[0] for override in HydraConfig.get().overrides.task]
     for group in GROUPS:
-        new = config[group].get("_target_")
-        if (group in named or "experiment" in named) and new != saved[group].get("_target_"):
+        new, old = (OmegaConf.select(each, f"{group}._target_") for each in (config, saved))
+        if (group in named or "experiment" in named) and new != old:
             raise CheckpointError(
-                f"{config.resume} holds a run with {group} {saved[group]['_target_']}, not {new}: a run cannot change "
+                f"{config.resume} holds a run with {group} {old}, not {new}: a run cannot change "
                 f"its {group}. Leave out {group}=, or start a new run without resume=."
             )
     return saved

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from metamann.data.store import ClassStore
+from metamann.episodes import ranges
 from metamann.episodes.episode import PADDING
 from metamann.errors import EpisodeError
 
@@ -104,19 +105,19 @@ class NWayKShot:
     @property
     def max_ways(self) -> int:
         """Classes of the largest episode."""
-        return _range(self.ways)[1]
+        return ranges.ends(self.ways)[1]
 
     @property
     def support_size(self) -> int:
         """Positions of the support set, the largest ways times the largest shots."""
-        return self.max_ways * _range(self.shots)[1]
+        return self.max_ways * ranges.ends(self.shots)[1]
 
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
         return {
             "name": "nway_kshot",
-            "ways": _plain(self.ways),
-            "shots": _plain(self.shots),
+            "ways": ranges.plain(self.ways),
+            "shots": ranges.plain(self.shots),
             "queries": self.queries,
             "within_group": self.within_group,
             "codes": dataclasses.asdict(self.codes),
@@ -128,13 +129,13 @@ class NWayKShot:
         Raises:
             EpisodeError: with the numbers that do not fit.
         """
-        _check_range("protocol.ways", self.ways)
-        _check_range("protocol.shots", self.shots)
+        ranges.check("protocol.ways", self.ways)
+        ranges.check("protocol.shots", self.shots)
         if self.queries < 1:
             raise EpisodeError(f"protocol.queries is {self.queries}; an episode needs at least 1 query a class.")
         _check_codes(self.codes, self.max_ways)
         _check_classes(store, self.max_ways, self.within_group)
-        shots = _range(self.shots)[1]
+        shots = ranges.ends(self.shots)[1]
         fewest = int(store.class_sizes.min())
         if shots + self.queries > fewest:
             raise EpisodeError(
@@ -144,7 +145,7 @@ class NWayKShot:
 
     def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
         """Draw one episode: support positions, then query positions, each in random order."""
-        ways, shots = _drawn(self.ways, rng), _drawn(self.shots, rng)
+        ways, shots = ranges.draw(self.ways, rng), ranges.draw(self.shots, rng)
         classes = _draw_classes(store, ways, self.within_group, rng)
         items = np.stack([_draw_items(store, number, shots + self.queries, rng) for number in classes])
         labels = np.broadcast_to(np.arange(ways)[:, None], items.shape)
@@ -187,7 +188,7 @@ class OnlineStream:
     @property
     def max_ways(self) -> int:
         """Classes of the largest stream."""
-        return _range(self.ways)[1]
+        return ranges.ends(self.ways)[1]
 
     @property
     def support_size(self) -> None:
@@ -198,7 +199,7 @@ class OnlineStream:
         """Name and settings, to be printed beside every number."""
         return {
             "name": "online_stream",
-            "ways": _plain(self.ways),
+            "ways": ranges.plain(self.ways),
             "steps": self.steps,
             "within_group": self.within_group,
             "codes": dataclasses.asdict(self.codes),
@@ -210,7 +211,7 @@ class OnlineStream:
         Raises:
             EpisodeError: with the numbers that do not fit.
         """
-        _check_range("protocol.ways", self.ways)
+        ranges.check("protocol.ways", self.ways)
         _check_codes(self.codes, self.max_ways)
         _check_classes(store, self.max_ways, self.within_group)
         if self.steps < self.max_ways:
@@ -218,17 +219,18 @@ class OnlineStream:
                 f"{self.steps} steps cannot show {self.max_ways} classes. Raise protocol.steps to at least "
                 f"{self.max_ways}, or lower protocol.ways."
             )
-        most = -(-self.steps // _range(self.ways)[0])
+        fewest_ways, _ = ranges.ends(self.ways)
+        most = -(-self.steps // fewest_ways)
         fewest = int(store.class_sizes.min())
         if most > fewest:
             raise EpisodeError(
-                f"{self.steps} steps over {_range(self.ways)[0]} classes need {most} items of a class, but a class "
+                f"{self.steps} steps over {fewest_ways} classes need {most} items of a class, but a class "
                 f"of '{store.name}' has {fewest}. Lower protocol.steps or raise protocol.ways."
             )
 
     def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
         """Draw one stream: `steps` positions in the order they are shown."""
-        ways = _drawn(self.ways, rng)
+        ways = ranges.draw(self.ways, rng)
         classes = _draw_classes(store, ways, self.within_group, rng)
         sizes = np.full(ways, self.steps // ways)
         # classes with one item more are drawn: were they always the first, labels could be guessed before they are told
@@ -252,29 +254,6 @@ def _draw_classes(store: ClassStore, ways: int, within_group: bool, rng: np.rand
 def _draw_items(store: ClassStore, number: int, size: int, rng: np.random.Generator) -> np.ndarray:
     within = rng.choice(store.class_sizes[number], size, replace=False)
     return np.asarray(within + store.first_item[number])
-
-
-def _range(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[-1])
-
-
-def _plain(value: int | Sequence[int]) -> int | list[int]:
-    return value if isinstance(value, int) else list(value)
-
-
-def _drawn(value: int | Sequence[int], rng: np.random.Generator) -> int:
-    low, high = _range(value)
-    return low if low == high else int(rng.integers(low, high + 1))
-
-
-def _check_range(name: str, value: int | Sequence[int]) -> None:
-    given = value
-    if isinstance(value, int):
-        value = (value, value)
-    if not isinstance(value, Sequence) or isinstance(value, str) or [type(end) for end in value] != [int, int]:
-        raise EpisodeError(f"{name}={value} must be a whole number or a range [low, high] of them.")
-    if not 1 <= value[0] <= value[1]:
-        raise EpisodeError(f"{name}={given} must be at least 1, and low at most high.")
 
 
 def _check_codes(codes: LabelCodes, ways: int) -> None:

@@ -37,6 +37,11 @@ class Evaluator(NamedTuple):
     precision: str
     images_per_batch: int
 
+    @property
+    def title(self) -> str:
+        """What was evaluated, in a few words."""
+        return f"{self.data} {self.split}, {self.protocol.max_ways} classes, {len(self.tasks)} episodes"
+
     def scores(self, learner: Learner[Any], encoded: Tensor | None = None) -> dict[str, np.ndarray]:
         """Scores of each episode, see `score_episodes`; `encoded` is what `encode` gave, if it was asked before."""
         rows = self.encode(learner) if encoded is None else encoded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from metamann.learners.learner import Learner
 
 MOST_INSTANCES = 10
 NORMAL_975 = 1.959964
+IN_BITS = ("bits_per_sequence",)  # all other scores are shares, from 0 to 1
 
 
 class Interval(NamedTuple):
@@ -46,6 +47,21 @@ def mean_interval(scores: np.ndarray, lowest: float = 0.0, highest: float = 1.0)
     mean = float(valid.mean())
     half = NORMAL_975 * float(valid.std(ddof=1)) / math.sqrt(len(valid)) if len(valid) > 1 else math.inf
     return Interval(mean, max(lowest, mean - half), min(highest, mean + half))
+
+
+def intervals(scores: Mapping[str, np.ndarray]) -> dict[str, Interval]:
+    """`mean_interval` of each score: shares end at 1, bits nowhere."""
+    return {
+        name: mean_interval(values, highest=math.inf if name in IN_BITS else 1.0) for name, values in scores.items()
+    }
+
+
+def shown(metrics: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Metrics for people: shares in percent; what is counted in bits says so in its name."""
+    return {
+        f"{name}, in bits" if name in IN_BITS else name: interval if name in IN_BITS else _percent(interval)
+        for name, interval in metrics.items()
+    }
 
 
 def first_instance_ceiling(ways: int) -> float:
@@ -84,6 +100,10 @@ def score_episodes(
             scores.setdefault(name, []).append(_mean_where(right, where).cpu().numpy())
     joined = {name: np.concatenate(each) for name, each in scores.items()}
     return {name: values for name, values in joined.items() if not np.isnan(values).all()}
+
+
+def _percent(interval: Interval) -> Interval:
+    return Interval(*(100 * value for value in interval))
 
 
 def _mean_where(right: Tensor, where: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from metamann.episodes.episode import Episode, Stream, instances
+from metamann.episodes.episode import PADDING, Episode, Stream, instances
+from metamann.episodes.sequences import Sequences
 from metamann.evaluation.metrics import Interval, first_instance_ceiling
 from metamann.evaluation.published import INSTANCES, STREAM_5_WAY
 from metamann.memory.interface import Trace
@@ -87,25 +90,68 @@ def plot_instances(path: Path, metrics: Mapping[str, Interval], ways: int, title
     _save(path)
 
 
-def plot_read_weights(path: Path, trace: Trace, labels: Tensor) -> None:
-    """Draw the read weights of one stream as a heat map, a panel a head.
+def plot_memory(path: Path, trace: Trace, labels: Tensor) -> None:
+    """Draw what the memory did over one stream as heat maps: reads and writes, a panel a head, and usage.
 
     Args:
         path: PNG to write.
         trace: of a batch of which the first episode is drawn.
         labels: `batch x steps`, for the axis.
     """
-    weights = trace.read_weights[0].float().numpy()
-    heads = len(weights)
-    figure, panels = plt.subplots(heads, 1, figsize=(8, 1.5 + 3.2 * heads), layout="constrained", squeeze=False)
-    for head, axis in enumerate(panels[:, 0]):
-        image = axis.imshow(weights[head].T, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+    panels = [("read weights", weights) for weights in trace.read_weights[0]]
+    if trace.write_weights is not None:
+        panels += [("write weights", weights) for weights in trace.write_weights[0]]
+    if trace.usage is not None:
+        panels.append(("usage", trace.usage[0]))
+    each = 3.2 if len(panels) < 3 else 2.2
+    _, axes = plt.subplots(len(panels), 1, figsize=(8, 1.5 + each * len(panels)), layout="constrained", squeeze=False)
+    names = [name for name, _ in panels]
+    for number, (axis, (name, weights)) in enumerate(zip(axes[:, 0], panels, strict=True)):
+        highest = 1 if name != "usage" else max(1, float(weights.max()))
+        drawn = weights.float().cpu().numpy().T
+        image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
+        axis.figure.colorbar(image, ax=axis, shrink=0.8)
         axis.set_ylabel(trace.slot_label, fontsize=8)
-        axis.set_xticks(range(weights.shape[1]), [str(int(label)) for label in labels[0]], fontsize=6)
-        if heads > 1:
-            axis.set_title(f"head {head + 1}", fontsize=9)
-    panels[-1, 0].set_xlabel("step (the number is the class of its item)")
-    figure.colorbar(image, ax=list(panels[:, 0]), label="read weight", shrink=0.6)
+        axis.set_xticks(range(len(weights)), [str(int(label)) for label in labels[0]], fontsize=6)
+        head = f", head {names[: number + 1].count(name)}" if names.count(name) > 1 else ""
+        axis.set_title(name + head, fontsize=9)
+    axes[-1, 0].set_xlabel("step (the number is the class of its item)")
+    _save(path)
+
+
+def plot_sequence(path: Path, sequences: Sequences, ones: Tensor, trace: Trace, title: str) -> None:
+    """Draw one sequence as heat maps, a panel each: inputs, answers, what was answered, read weights of each head.
+
+    Args:
+        path: PNG to write.
+        sequences: batch of which the first is drawn.
+        ones: `batch x steps x bits`, probability of a 1.
+        trace: of the same batch.
+        title: what was evaluated.
+    """
+    steps = int(sequences.mask[0].sum())
+    inputs, answers = sequences.inputs[0, :steps], sequences.answers[0, :steps]
+    asked = answers != PADDING
+    heads = enumerate(trace.read_weights[0], 1)
+    panels = [
+        ("input channel", inputs),
+        ("bit asked for", answers.float().where(asked, math.nan)),
+        ("bit answered", ones[0, :steps].where(asked, math.nan)),
+        *((f"{trace.slot_label}, head {head}", weights[:steps]) for head, weights in heads),
+    ]
+    heights = [1.0, 1.0, 1.0] + [2.5] * (len(panels) - 3)
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(9, 1 + 1.3 * sum(heights)), height_ratios=heights, sharex=True, layout="constrained"
+    )
+    for axis, (name, values) in zip(axes, panels, strict=True):
+        drawn = values.float().cpu().numpy().T
+        image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_ylabel(name, fontsize=8)
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.colorbar(image, ax=list(axes), label="bit, probability of a 1, read weight", shrink=0.6)
+    axes[0].set_title(title, fontsize=9)
+    axes[-1].set_xlabel("step")
     _save(path)
 
 

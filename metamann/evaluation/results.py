@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metamann.data.cache import write_atomically
-from metamann.evaluation.metrics import Interval
+from metamann.evaluation.metrics import Interval, shown
 
 
 def write_results(
@@ -55,11 +55,8 @@ def write_results(
 
 
 def results_table(metrics: Mapping[str, Interval]) -> list[str]:
-    """A Markdown table of metrics, in percent."""
-    rows = [
-        f"| {name} | {100 * mean:.2f} | {100 * low:.2f} to {100 * high:.2f} |"
-        for name, (mean, low, high) in metrics.items()
-    ]
+    """A Markdown table of metrics, in percent unless a name says otherwise."""
+    rows = [f"| {name} | {mean:.2f} | {low:.2f} to {high:.2f} |" for name, (mean, low, high) in shown(metrics).items()]
     return ["| metric | mean % | 95 % interval |", "|---|---|---|", *rows]
 
 

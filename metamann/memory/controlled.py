@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from metamann.errors import ConfigError
 from metamann.memory.controllers import Controller, ControllerState
-from metamann.memory.interface import Memory, Trace, keep
+from metamann.memory.interface import Memory, State, Trace, keep
 
 # a NamedTuple of tensors, batch first, with at least these fields:
 # `read`, `batch x heads * width`, what the last step read; `read_weights`, `batch x heads x slots`, its weights;
@@ -65,9 +65,7 @@ class ControlledMemory(Memory[ControlledState]):
         super().__init__()
         self.item_width, self.code_width = item_width or features, code_width
         self.heads, self.width = heads, width
-        self.item = (
-            nn.Sequential(nn.Linear(features, item_width), nn.LayerNorm(item_width)) if item_width else nn.Identity()
-        )
+        self.item = item_projection(features, item_width)
         self.controller = Controller(controller, self.item_width + code_width + heads * width, hidden)
         self.interface = nn.ModuleDict({name: nn.Linear(hidden, size) for name, size in parts.items()})
         self.key_part, self.written_part = key, written
@@ -108,7 +106,7 @@ class ControlledMemory(Memory[ControlledState]):
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
         """
-        self._check_width(code_width)
+        check_code_width(code_width, self.code_width)
         hidden, cell = self.controller.initial_state(batch, like)
         return {
             "read": like.new_zeros(batch, self.heads * self.width),
@@ -130,27 +128,18 @@ class ControlledMemory(Memory[ControlledState]):
             parts[self.key_part] = parts[self.key_part] + self.shortcut.item(item)
             told = self.shortcut.told_item(state.told_item) + self.shortcut.told_code(state.told_code)
             parts[self.written_part] = parts[self.written_part] + told
-        self._check_width(codes.shape[-1])
+        check_code_width(codes.shape[-1], self.code_width)
         told_code = F.pad(codes, (0, self.code_width - codes.shape[-1]))
         new = self.access(parts, state)._replace(hidden=hidden, cell=cell, told_item=item, told_code=told_code)
         return torch.cat([hidden, new.read], -1), keep(mask, new, state)
 
     def read(self, state: ControlledState, features: Tensor) -> Tensor:
         """One step for each query from the same state; what it would write is dropped."""
-        batch, queries, _ = features.shape
-        each = type(state)(*(tensor.repeat_interleave(queries, 0) for tensor in state))
-        no_code = features.new_zeros(batch * queries, self.code_width)
-        all_shown = torch.ones(batch * queries, dtype=torch.bool, device=features.device)
-        reads, _ = self.step(each, features.flatten(0, 1), no_code, all_shown)
-        return reads.view(batch, queries, self.read_width)
+        return read_by_step(self, state, features, self.code_width)
 
     def trace(self, state: ControlledState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
-        """Read weights of every head over the slots."""
-        weights = []
-        for t in range(features.shape[1]):
-            _, state = self.step(state, features[:, t], codes[:, t], mask[:, t])
-            weights.append(state.read_weights)
-        return Trace(torch.stack(weights, 2), "slot")
+        """Read weights of every head over the slots, write weights and usage if the state has them."""
+        return trace_steps(self, state, features, codes, mask)
 
     def code_readout(self) -> Tensor | None:
         """Transposed projection of label codes into rows: with it a fresh network names what it finds."""
@@ -159,13 +148,6 @@ class ControlledMemory(Memory[ControlledState]):
         from_row = self.shortcut.told_code.weight.detach().T
         from_read = from_row.repeat(1, self.heads * self.width // from_row.shape[1])
         return F.pad(from_read, (self.controller.hidden, 0))
-
-    def _check_width(self, code_width: int) -> None:
-        if code_width > self.code_width:
-            raise ConfigError(
-                f"this memory was built for label codes of width {self.code_width}, but the episodes have "
-                f"{code_width}. Use episodes of at most {self.code_width} classes, or train with wider codes."
-            )
 
 
 class _Shortcut(nn.Module):
@@ -191,3 +173,50 @@ def check_option(option: str, value: str, known: tuple[str, ...]) -> None:
     """
     if value not in known:
         raise ConfigError(f"memory.{option}={value} is unknown; choose {' or '.join(known)}.")
+
+
+def check_code_width(code_width: int, built_for: int) -> None:
+    """Refuse label codes wider than those that a memory was built for.
+
+    Raises:
+        ConfigError: naming both widths.
+    """
+    if code_width > built_for:
+        raise ConfigError(
+            f"this memory was built for label codes of width {built_for}, but the episodes have "
+            f"{code_width}. Use episodes of at most {built_for} classes, or train with wider codes."
+        )
+
+
+def item_projection(features: int, item_width: int | None) -> nn.Module:
+    """Features to normalised items of this width; None takes them as they are."""
+    return nn.Sequential(nn.Linear(features, item_width), nn.LayerNorm(item_width)) if item_width else nn.Identity()
+
+
+def read_by_step(memory: Memory[State], state: State, features: Tensor, code_width: int) -> Tensor:
+    """`Memory.read` by one step for each query from the same state; what the step would write is dropped."""
+    batch, queries, _ = features.shape
+    each = type(state)(*(tensor.repeat_interleave(queries, 0) for tensor in state))
+    no_code = features.new_zeros(batch * queries, code_width)
+    all_shown = torch.ones(batch * queries, dtype=torch.bool, device=features.device)
+    reads, _ = memory.step(each, features.flatten(0, 1), no_code, all_shown)
+    return reads.view(batch, queries, memory.read_width)
+
+
+def trace_steps(
+    memory: Memory[ControlledState], state: ControlledState, features: Tensor, codes: Tensor, mask: Tensor
+) -> Trace:
+    """`Memory.trace` by what every step leaves in the state: read weights, write weights and usage if it has them."""
+    states = []
+    for t in range(features.shape[1]):
+        _, state = memory.step(state, features[:, t], codes[:, t], mask[:, t])
+        states.append(state)
+
+    def over_steps(name: str) -> Tensor | None:
+        return torch.stack([getattr(each, name) for each in states], -2) if name in state._fields else None
+
+    reads, writes = over_steps("read_weights"), over_steps("write_weights")
+    assert reads is not None
+    if writes is not None and writes.dim() < reads.dim():
+        writes = writes.unsqueeze(1)  # of a single head
+    return Trace(reads, "slot", writes, over_steps("usage"))

@@ -17,10 +17,14 @@ class Trace(NamedTuple):
     Attributes:
         read_weights: `batch x heads x steps x slots`.
         slot_label: what the slot axis counts, for the axis of a plot.
+        write_weights: `batch x write heads x steps x slots`, if there are any.
+        usage: `batch x steps x slots` after each step, if the memory counts it.
     """
 
     read_weights: Tensor
     slot_label: str
+    write_weights: Tensor | None = None
+    usage: Tensor | None = None
 
 
 class Memory(nn.Module, Generic[State]):
@@ -99,7 +103,7 @@ class Memory(nn.Module, Generic[State]):
 
     @abstractmethod
     def trace(self, state: State, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
-        """Weights of every read of `scan`."""
+        """Weights of every read of `scan`, and of every write if there are any."""
 
 
 def keep(mask: Tensor, new: State, old: State) -> State:

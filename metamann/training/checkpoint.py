@@ -26,7 +26,7 @@ class Checkpoint(NamedTuple):
         learner: parameters and buffers by name.
         optimizer: state of the optimizer; empty in `best.pt`.
         step: training steps done.
-        best: highest validation accuracy so far, and the step it was reached at.
+        best: the scores that chose the best learner so far, and the step it was reached at.
         seconds: training time so far.
     """
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from torch.nn import functional as F
 
 from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sequences import SequenceSampler
 from metamann.errors import ConfigError, TrainingError, check_number
 from metamann.hardware import autocast, choose_device, choose_precision
-from metamann.learners.learner import Learner
 from metamann.training.checkpoint import Checkpoint
 from metamann.training.record import Record
+
+CHOSEN_BY = ("accuracy", "bits_per_sequence")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Interrupted(Exception):  # noqa: N818  # no error: the run was asked to st
 
 
 def meta_train(
-    learner: Learner[Any],
-    sampler: Sampler,
+    learner: nn.Module,
+    sampler: Sampler | SequenceSampler,
     validate: Callable[[], dict[str, float]],
     config: TrainerConfig,
     record: Record,
@@ -96,9 +98,9 @@ def meta_train(
     """Train a learner to learn. The best learner by validation accuracy is kept in `best.pt`.
 
     Args:
-        learner: what is trained.
+        learner: what is trained; called with a batch, it gives the log-probabilities of its targets.
         sampler: deals the training episodes: step s takes episodes `[s * batch_size, (s + 1) * batch_size)`.
-        validate: scores of the learner on held-out classes; `accuracy` chooses the best.
+        validate: scores of the learner on held-out classes; `accuracy` chooses the best, see `better`.
         config: settings.
         record: where it is written down.
         checkpoints: folder of `last.pt` and `best.pt`.
@@ -167,9 +169,9 @@ def meta_train(
             if done % config.validate_every == 0 or done == config.steps:
                 scores = validate()
                 learner.train()
-                improved = scores["accuracy"] > best["accuracy"]
+                improved = better(scores, best)
                 if improved:
-                    best = {"accuracy": scores["accuracy"], "step": float(done)}
+                    best = {name: scores[name] for name in CHOSEN_BY if name in scores} | {"step": float(done)}
                     checkpoint(done, with_optimizer=False).save(checkpoints / "best.pt")
                 record.validation(done, scores, best=improved)
             if stop or done == config.steps or time.monotonic() - last_saved >= config.save_every_seconds:
@@ -177,6 +179,13 @@ def meta_train(
                 last_saved = time.monotonic()
             if stop and done < config.steps:
                 raise Interrupted(stop[0])
+
+
+def better(scores: Mapping[str, float], best: Mapping[str, float]) -> bool:
+    """Higher accuracy; where it is the same, and bits are counted, fewer of them."""
+    if scores["accuracy"] != best["accuracy"] or "bits_per_sequence" not in scores:
+        return scores["accuracy"] > best["accuracy"]
+    return scores["bits_per_sequence"] < best["bits_per_sequence"]
 
 
 def parameter_groups(learner: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

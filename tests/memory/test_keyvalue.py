@@ -13,7 +13,10 @@ from torch import Tensor
 from metamann.memory.keyvalue import KeyValueMemory, KeyValueState
 
 FEATURES, CODE_WIDTH, BATCH, STEPS = 5, 3, 2, 6
-OPTIONS = [{"hops": hops, "key_width": key_width, "strength": 8.0} for hops in (1, 3) for key_width in (None, 4)]
+OPTIONS: list[dict[str, Any]] = [
+    *({"hops": hops, "key_width": key_width, "strength": 8.0} for hops in (1, 3) for key_width in (None, 4)),
+    {"top_k": 2},
+]
 Make = Callable[..., KeyValueMemory]
 
 

@@ -23,7 +23,7 @@ from metamann.errors import ConfigError, TrainingError
 from metamann.evaluation.metrics import first_instance_ceiling, mean_interval, score_episodes
 from metamann.learners.mann import MANN
 from metamann.training.checkpoint import load_checkpoint
-from metamann.training.loop import Interrupted, TrainerConfig, parameter_groups
+from metamann.training.loop import Interrupted, TrainerConfig, better, parameter_groups
 
 CPU = torch.device("cpu")
 
@@ -272,6 +272,16 @@ def test_a_frozen_parameter_stays(
 
 
 # validation
+
+
+def test_of_learners_with_one_accuracy_the_first_is_the_best_unless_bits_tell_them_apart() -> None:
+    best = {"accuracy": 0.7, "bits_per_sequence": 2.0, "step": 4.0}
+    assert better({"accuracy": 0.7}, {"accuracy": -1.0, "step": 0.0})
+    assert not better({"accuracy": 0.7}, {"accuracy": 0.7, "step": 4.0})
+    assert better({"accuracy": 0.7, "bits_per_sequence": 1.9}, best)
+    assert not better({"accuracy": 0.7, "bits_per_sequence": 2.0}, best)
+    assert better({"accuracy": 0.71, "bits_per_sequence": 3.0}, best)
+    assert not better({"accuracy": 0.69, "bits_per_sequence": 1.0}, best)
 
 
 def test_the_best_learner_by_validation_is_the_one_that_is_kept(

@@ -1,0 +1,240 @@
+"""Algorithmic tasks on random bits, for memories alone: no images, no labels, nothing to read from a disk.
+
+A sequence shows its bits step by step, with marks on channels of their own; the answer is asked for at blank steps
+behind them, when the inputs are gone.
+
+References:
+    [G14] Graves, Wayne and Danihelka, Neural Turing Machines, 2014, sections 4.1 to 4.3.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from metamann.episodes import ranges
+from metamann.episodes.episode import PADDING
+from metamann.errors import EpisodeError
+
+# mean and deviation of a number from 1 to 10, the paper's repeats: fixed, so that other ranges keep the same scale
+REPEATS_MEAN, REPEATS_DEVIATION = 5.5, math.sqrt(8.25)
+
+
+class Drawn(NamedTuple):
+    """One sequence.
+
+    Attributes:
+        inputs: `steps x channels`, float32.
+        answers: `steps x bits`, 0 or 1, `PADDING` at steps that ask for none.
+    """
+
+    inputs: np.ndarray
+    answers: np.ndarray
+
+
+@runtime_checkable
+class SequenceTask(Protocol):
+    """What a sampler and a learner need of a task."""
+
+    @property
+    def channels(self) -> int:
+        """Width of the inputs."""
+
+    @property
+    def bits(self) -> int:
+        """Width of the answers."""
+
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+
+    def check(self) -> None:
+        """Refuse settings that make no sequence."""
+
+    def draw(self, rng: np.random.Generator) -> Drawn:
+        """Draw one sequence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Copy:
+    """Say again what was shown [G14, section 4.1]: vectors, the end mark, then a blank step for each vector.
+
+    Attributes:
+        lengths: vectors of a sequence, a number or a range `[low, high]` to draw from.
+        width: bits of a vector.
+    """
+
+    lengths: int | Sequence[int] = (1, 20)
+    width: int = 8
+
+    @property
+    def channels(self) -> int:
+        """The bits and the end mark."""
+        return self.width + 1
+
+    @property
+    def bits(self) -> int:
+        """Those of a vector."""
+        return self.width
+
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+        return {"name": "copy", "lengths": ranges.plain(self.lengths), "width": self.width}
+
+    def check(self) -> None:
+        """Refuse settings that make no sequence.
+
+        Raises:
+            EpisodeError: with the setting's name.
+        """
+        ranges.check("protocol.lengths", self.lengths)
+        ranges.check("protocol.width", self.width)
+
+    def draw(self, rng: np.random.Generator) -> Drawn:
+        """Draw one sequence, `2 length + 1` steps."""
+        vectors = _vectors(ranges.draw(self.lengths, rng), self.width, rng)
+        mark = _mark(self.channels, {self.width: 1})
+        return _sequence([_shown(vectors, self.channels), mark], vectors)
+
+
+@dataclasses.dataclass(frozen=True)
+class RepeatCopy:
+    """Say several times what was shown, then that it is done [G14, section 4.2].
+
+    The end mark comes with the number of repeats, brought to mean 0 and deviation 1, on a channel of its own. The
+    answers have one bit more than the vectors: 1 at the last step, behind all repeats.
+
+    Attributes:
+        lengths: vectors of a sequence, a number or a range `[low, high]` to draw from.
+        repeats: how often they are asked for, a number or a range.
+        width: bits of a vector.
+    """
+
+    lengths: int | Sequence[int] = (1, 10)
+    repeats: int | Sequence[int] = (1, 10)
+    width: int = 8
+
+    @property
+    def channels(self) -> int:
+        """The bits, the end mark and the number of repeats."""
+        return self.width + 2
+
+    @property
+    def bits(self) -> int:
+        """Those of a vector and the end bit."""
+        return self.width + 1
+
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+        return {
+            "name": "repeat_copy",
+            "lengths": ranges.plain(self.lengths),
+            "repeats": ranges.plain(self.repeats),
+            "width": self.width,
+        }
+
+    def check(self) -> None:
+        """Refuse settings that make no sequence.
+
+        Raises:
+            EpisodeError: with the setting's name.
+        """
+        ranges.check("protocol.lengths", self.lengths)
+        ranges.check("protocol.repeats", self.repeats)
+        ranges.check("protocol.width", self.width)
+
+    def draw(self, rng: np.random.Generator) -> Drawn:
+        """Draw one sequence, `length + 1 + length * repeats + 1` steps."""
+        vectors = _vectors(ranges.draw(self.lengths, rng), self.width, rng)
+        repeats = ranges.draw(self.repeats, rng)
+        scaled = (repeats - REPEATS_MEAN) / REPEATS_DEVIATION
+        mark = _mark(self.channels, {self.width: 1, self.width + 1: scaled})
+        answers = np.zeros((len(vectors) * repeats + 1, self.bits), np.int64)
+        answers[:-1, : self.width] = np.tile(vectors, (repeats, 1))
+        answers[-1, self.width] = 1
+        return _sequence([_shown(vectors, self.channels), mark], answers)
+
+
+@dataclasses.dataclass(frozen=True)
+class AssociativeRecall:
+    """Shown a list of items and one of them again, say the next in the list [G14, section 4.3].
+
+    A mark stands before each item; another one before and behind the item that is asked with.
+
+    Attributes:
+        items: of a list, at least 2, a number or a range `[low, high]` to draw from.
+        vectors: of an item.
+        width: bits of a vector.
+    """
+
+    items: int | Sequence[int] = (2, 6)
+    vectors: int = 3
+    width: int = 6
+
+    @property
+    def channels(self) -> int:
+        """The bits, the mark of items and the mark of the query."""
+        return self.width + 2
+
+    @property
+    def bits(self) -> int:
+        """Those of a vector."""
+        return self.width
+
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+        return {
+            "name": "associative_recall",
+            "items": ranges.plain(self.items),
+            "vectors": self.vectors,
+            "width": self.width,
+        }
+
+    def check(self) -> None:
+        """Refuse settings that make no sequence.
+
+        Raises:
+            EpisodeError: with the setting's name.
+        """
+        ranges.check("protocol.items", self.items)
+        ranges.check("protocol.vectors", self.vectors)
+        ranges.check("protocol.width", self.width)
+        if ranges.ends(self.items)[0] < 2:
+            raise EpisodeError(f"protocol.items={self.items} must be at least 2: one to ask with, the next to answer.")
+
+    def draw(self, rng: np.random.Generator) -> Drawn:
+        """Draw one sequence, `(items + 1) (vectors + 1) + 1 + vectors` steps."""
+        items = [_vectors(self.vectors, self.width, rng) for _ in range(ranges.draw(self.items, rng))]
+        asked = int(rng.integers(len(items) - 1))
+        item_mark, query_mark = (_mark(self.channels, {self.width + which: 1}) for which in (0, 1))
+        shown = [part for item in items for part in (item_mark, _shown(item, self.channels))]
+        query = [query_mark, _shown(items[asked], self.channels), query_mark]
+        return _sequence([*shown, *query], items[asked + 1])
+
+
+def _vectors(number: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 2, (number, width))
+
+
+def _shown(vectors: np.ndarray, channels: int) -> np.ndarray:
+    """Vectors on the first channels."""
+    return np.pad(vectors, ((0, 0), (0, channels - vectors.shape[1])))
+
+
+def _mark(channels: int, values: dict[int, float]) -> np.ndarray:
+    """A step with these values on these channels."""
+    step = np.zeros((1, channels), np.float32)
+    step[0, list(values)] = list(values.values())
+    return step
+
+
+def _sequence(shown: list[np.ndarray], answers: np.ndarray) -> Drawn:
+    """What is shown, then a blank step for each answer."""
+    inputs = np.concatenate(shown).astype(np.float32)
+    return Drawn(
+        np.pad(inputs, ((0, len(answers)), (0, 0))),
+        np.pad(answers, ((len(inputs), 0), (0, 0)), constant_values=PADDING),
+    )

@@ -1,0 +1,64 @@
+"""A fixed evaluation of a memory alone on a sequence task."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from metamann.episodes.algorithmic import SequenceTask
+from metamann.episodes.episode import PADDING
+from metamann.episodes.sequences import SequenceList
+from metamann.learners.sequence import SequenceLearner
+
+
+class SequenceEvaluator(NamedTuple):
+    """Scores any learner on the same sequences.
+
+    Attributes:
+        task: what a sequence is.
+        split: `train`, `val` or `test`.
+        tasks: which sequences.
+        device: to compute on.
+        steps_per_batch: sequences are batched up to about this many steps.
+    """
+
+    task: SequenceTask
+    split: str
+    tasks: SequenceList
+    device: torch.device
+    steps_per_batch: int
+
+    @property
+    def title(self) -> str:
+        """What was evaluated, in a few words."""
+        return f"{self.task.describe()['name']}, {self.split}, {len(self.tasks)} sequences"
+
+    @torch.no_grad()
+    def scores(self, learner: SequenceLearner) -> dict[str, np.ndarray]:
+        """Scores of each sequence.
+
+        Returns:
+            Arrays over sequences: `accuracy`, the share of right bits; `sequences_right`, 1 where all bits are;
+            `bits_per_sequence`, the binary cross entropy summed over all bits of the answer [Graves et al. 2014,
+            figure 3], in bits.
+        """
+        learner.to(self.device).eval()
+        scores: dict[str, list[np.ndarray]] = {"accuracy": [], "sequences_right": [], "bits_per_sequence": []}
+        at_once = max(1, self.steps_per_batch // self.tasks.sequences.mask.shape[1])
+        for batch in self.tasks.batches(at_once):
+            batch = batch.to(self.device)
+            log_probs = learner(batch)
+            asked = batch.targets != PADDING
+            right = log_probs.argmax(-1) == batch.targets
+            of_target = log_probs.gather(-1, batch.targets.clamp_min(0).unsqueeze(-1)).squeeze(-1).where(asked, 0)
+            scores["accuracy"].append(((right & asked).sum(1) / asked.sum(1)).cpu().numpy())
+            scores["sequences_right"].append((right | ~asked).all(1).float().cpu().numpy())
+            scores["bits_per_sequence"].append((-of_target.sum(1) / math.log(2)).cpu().numpy())
+        return {name: np.concatenate(each) for name, each in scores.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """Split and task, to be printed beside every number."""
+        return {"data": "random bits", "split": self.split, **self.task.describe()}
