@@ -15,6 +15,7 @@ from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.learners.mann import MANN
 from metamann.memory.bounded import BoundedKeyValueMemory
+from metamann.memory.delta import DeltaMemory
 from metamann.memory.dnc import DNCMemory
 from metamann.memory.interface import Memory
 from metamann.memory.keyvalue import KeyValueMemory
@@ -22,6 +23,10 @@ from metamann.memory.lrua import LRUAMemory
 from metamann.memory.none import ControllerOnly
 
 MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
+        {"score": "multiplicative", "item_width": 4, "slots": 6, "width": 4, "hidden": 5, "shortcut": False},
+    ),
+    "delta": (DeltaMemory, {"key_width": 4, "chunk": 4}),
+    "delta_gated": (DeltaMemory, {"key_width": 4, "heads": 2, "gated": True, "chunk": 4}),
     "dnc": (DNCMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "keyvalue": (KeyValueMemory, {}),
     "keyvalue_bounded": (BoundedKeyValueMemory, {"slots": 4}),

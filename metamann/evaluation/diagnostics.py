@@ -21,11 +21,12 @@ def memory_statistics(trace: Trace, mask: Tensor) -> dict[str, float]:
     Returns:
         `read_entropy`: of the read weights over the slots, nats, the mean over heads and steps; 0 where one slot takes
         the whole read, the logarithm of the number of slots where all are read alike. `slots_in_use`: slots that were
-        written with a weight of at least 0.5 in all, the mean over the batch. Each only if the memory has such weights.
+        written with a weight of at least 0.5 in all, the mean over the batch. Each only if the memory has such weights:
+        the shares of fast weights, which may be negative, have no entropy.
     """
     found: dict[str, float] = {}
-    if trace.read_weights.numel():
-        entropy = torch.special.entr(trace.read_weights.clamp_min(0)).sum(-1)  # batch x heads x steps
+    if trace.read_weights.numel() and trace.read_weights.min() >= 0:
+        entropy = torch.special.entr(trace.read_weights).sum(-1)  # batch x heads x steps
         items = mask.unsqueeze(1).expand_as(entropy)
         found["read_entropy"] = entropy[items].mean().item()
     if trace.write_weights is not None:
