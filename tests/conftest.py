@@ -14,16 +14,26 @@ import torch
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.learners.mann import MANN
+from metamann.memory.additive import AdditiveMemory
 from metamann.memory.bounded import BoundedKeyValueMemory
 from metamann.memory.delta import DeltaMemory
 from metamann.memory.dnc import DNCMemory
+from metamann.memory.input_addressed import InputAddressedNTM
 from metamann.memory.interface import Memory
 from metamann.memory.keyvalue import KeyValueMemory
 from metamann.memory.lrua import LRUAMemory
 from metamann.memory.none import ControllerOnly
+from metamann.memory.ntm import NTMMemory
 
 MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
-        {"score": "multiplicative", "item_width": 4, "slots": 6, "width": 4, "hidden": 5, "shortcut": False},
+    "additive": (AdditiveMemory, {"item_width": 8, "slots": 6, "width": 16, "hidden": 12}),
+    "additive_additive": (
+        AdditiveMemory,
+        {"score": "additive", "item_width": 8, "slots": 6, "width": 16, "hidden": 12},
+    ),
+    "additive_multiplicative": (
+        AdditiveMemory,
+        {"score": "multiplicative", "item_width": 8, "slots": 6, "width": 4, "hidden": 8, "shortcut": False},
     ),
     "delta": (DeltaMemory, {"key_width": 4, "chunk": 4}),
     "delta_gated": (DeltaMemory, {"key_width": 4, "heads": 2, "gated": True, "chunk": 4}),
@@ -34,6 +44,8 @@ MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "keyvalue_usage": (BoundedKeyValueMemory, {"slots": 4, "evict": "usage"}),
     "lrua": (LRUAMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "none": (ControllerOnly, {"item_width": 4, "hidden": 5}),
+    "ntm": (NTMMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
+    "ntm_input": (InputAddressedNTM, {"item_width": 4, "slots": 6, "width": 4, "heads": 2}),
 }
 
 

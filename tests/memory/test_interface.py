@@ -214,7 +214,7 @@ def test_fresh_state_takes_device_and_type_from_the_features(memory: Memory[Any]
     for dtype in (torch.float32, torch.float64):
         state = memory.initial_state(BATCH, CODE_WIDTH, torch.zeros(1, dtype=dtype))
         assert {tensor.dtype for tensor in state} <= {dtype, torch.bool}
-        assert all(len(tensor) == BATCH and not tensor.any() for tensor in state)
+        assert all(torch.equal(tensor, tensor[:1].expand(BATCH, *tensor.shape[1:])) for tensor in state)
 
 
 def test_trace_has_a_weight_for_every_head_step_and_slot(memory: Memory[Any]) -> None:

@@ -1,0 +1,137 @@
+"""Erase and add against loops over plain NumPy arrays; the scan against the chained step."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from metamann.memory.erase_add import CHUNK, erase_and_add, scan_erase_and_add
+
+BATCH, SLOTS, WIDTH, HEADS = 2, 4, 3, 2
+
+
+def plan(steps: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """Memory, weights, erase and add vectors, read weights."""
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(BATCH, *shape, generator=generator, dtype=dtype)
+
+    return [
+        draw(SLOTS, WIDTH),
+        draw(steps, SLOTS).softmax(-1),
+        draw(steps, WIDTH).sigmoid(),
+        draw(steps, WIDTH).tanh(),
+        draw(steps, HEADS, SLOTS).softmax(-1),
+    ]
+
+
+def chained(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor, read_weights: Tensor) -> tuple[Tensor, Tensor]:
+    reads = []
+    for t in range(weights.shape[1]):
+        memory = erase_and_add(memory, weights[:, t : t + 1], erase[:, t : t + 1], add[:, t : t + 1])
+        reads.append(read_weights[:, t] @ memory)
+    return torch.stack(reads, 1), memory
+
+
+def test_all_heads_erase_then_all_add() -> None:
+    memory, weights, erase, add, _ = plan(3)
+    expected = memory.numpy().copy()
+    for b, slot, column in itertools.product(range(BATCH), range(SLOTS), range(WIDTH)):
+        for head in range(3):
+            expected[b, slot, column] *= 1 - float(weights[b, head, slot]) * float(erase[b, head, column])
+        for head in range(3):
+            expected[b, slot, column] += float(weights[b, head, slot]) * float(add[b, head, column])
+    np.testing.assert_allclose(erase_and_add(memory, weights, erase, add), expected, rtol=0, atol=1e-14)
+
+
+def test_order_of_write_heads_does_not_matter() -> None:
+    memory, weights, erase, add, _ = plan(3)
+    order = [2, 0, 1]
+    one, other = (erase_and_add(memory, *(part[:, o] for part in (weights, erase, add))) for o in ([0, 1, 2], order))
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-14)
+
+
+def test_a_focused_head_replaces_its_row_and_no_other() -> None:
+    memory, _, _, add, _ = plan(1)
+    weights = torch.eye(SLOTS, dtype=torch.float64)[2].expand(BATCH, 1, SLOTS)
+    after = erase_and_add(memory, weights, torch.ones_like(add), add)
+    assert torch.equal(after[:, 2], add[:, 0])
+    assert torch.equal(after[:, [0, 1, 3]], memory[:, [0, 1, 3]])
+
+
+def test_no_weight_leaves_the_memory_bitwise() -> None:
+    memory, weights, erase, add, read_weights = plan(CHUNK + 1)
+    nothing = torch.zeros_like(weights)
+    assert torch.equal(erase_and_add(memory, nothing, erase, add), memory)
+    assert torch.equal(scan_erase_and_add(memory, nothing, erase, add, read_weights)[1], memory)
+
+
+@pytest.mark.parametrize("steps", [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 2])
+def test_scan_is_the_chained_step(steps: int) -> None:
+    inputs = [tensor.requires_grad_() for tensor in plan(steps)]
+    generator = torch.Generator().manual_seed(2)
+    results = []
+    for run in (scan_erase_and_add, chained):
+        reads, memory = run(*inputs)
+        directions = [
+            torch.randn(each.shape, generator=generator.manual_seed(2), dtype=each.dtype) for each in (reads, memory)
+        ]
+        results.append([reads, memory, *torch.autograd.grad((reads, memory), inputs, directions)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+def test_scan_of_no_steps_changes_nothing() -> None:
+    memory, *parts = plan(0)
+    reads, after = scan_erase_and_add(memory.requires_grad_(), *parts)
+    assert reads.shape == (BATCH, 0, HEADS, WIDTH)
+    assert torch.equal(after, memory)
+    (gradient,) = torch.autograd.grad(after.sum(), memory)
+    assert torch.equal(gradient, torch.ones_like(memory))
+
+
+def test_scan_has_the_gradient_of_its_value() -> None:
+    assert torch.autograd.gradcheck(scan_erase_and_add, [tensor.requires_grad_() for tensor in plan(CHUNK + 2)])
+
+
+@pytest.mark.parametrize("only", ["reads", "memory"])
+def test_scan_has_gradients_where_only_one_result_is_used(only: str) -> None:
+    inputs = [tensor.requires_grad_() for tensor in plan(CHUNK + 2)]
+    gradients = []
+    for run in (scan_erase_and_add, chained):
+        used = run(*inputs)[("reads", "memory").index(only)]
+        gradients.append(torch.autograd.grad(used.square().sum(), inputs, allow_unused=True, materialize_grads=True))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+def test_what_is_erased_a_thousand_times_does_no_harm() -> None:
+    """The product of all that is kept underflows; what was added last is read all the same, with its gradient."""
+    memory, weights, erase, add, read_weights = plan(1000, torch.float32)
+    weights, erase = torch.ones_like(weights), torch.ones_like(erase)
+    inputs = [tensor.requires_grad_() for tensor in (memory, weights, erase, add, read_weights)]
+    reads, after = scan_erase_and_add(*inputs)
+    torch.testing.assert_close(reads, add.unsqueeze(2).expand_as(reads))
+    assert torch.equal(after, add[:, -1:].expand_as(after))
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(reads.sum() + after.sum(), inputs))
+
+
+def test_scan_holds_no_memory_of_every_step() -> None:
+    steps = 16 * CHUNK
+    inputs = [tensor.requires_grad_() for tensor in plan(steps)]
+    held: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        held.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        scan_erase_and_add(*inputs)
+    memories = sum(tensor.numel() for tensor in held if tensor.shape == inputs[0].shape)
+    assert memories == steps // CHUNK * inputs[0].numel()
+    assert max(tensor.numel() for tensor in held) == inputs[-1].numel()
