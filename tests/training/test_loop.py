@@ -60,8 +60,8 @@ def test_one_episode_can_be_memorised(
 ) -> None:
     sampler = OneEpisode(store, NWayKShot(ways=4, shots=1, queries=4))
     run = meta_trained(
-        make_mann(memory_kind, ways=4), store, sampler=sampler, steps=150, batch_size=1, learning_rate=1e-2,
-        validate_every=150, save_every_seconds=60.0, weight_decay=0.0,
+        make_mann(memory_kind, ways=4), store, sampler=sampler, steps=600, batch_size=1, learning_rate=3e-3,
+        validate_every=600, save_every_seconds=60.0, weight_decay=0.0,
     )  # fmt: skip
     losses = [line["loss"] for line in run.lines("train")]
     assert losses[-1] < 0.1 * losses[0]
