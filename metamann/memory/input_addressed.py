@@ -1,7 +1,7 @@
 """A Neural Turing Machine whose heads look at the input alone, so that an episode needs no step-by-step loop.
 
     w_t   = softmax(s cos(W_w x_{t-1}, A))          write head; the pair comes one step late, as its label does
-    e_t   = sigmoid(W_e x_{t-1} + b)
+    e_t   = sigmoid(W_e [x_{t-1}; y_{t-1}] + b)
     a_t   = tanh(W_a x_{t-1} + W_y y_{t-1})
     M_t   = M_{t-1} * (1 - w_t e_t^T) + w_t a_t^T   [G14, eq. 3-4]
     w^r_t = softmax(s cos(W_r x_t, A))              each read head
@@ -82,18 +82,19 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         self.item_width, self.code_width = item_width or features, code_width
         self.slots, self.width, self.heads = slots, width, heads
         self.item = item_projection(features, item_width)
-        # key, erase and add in one; without a bias: before anything is told, nothing is added
-        self.write_head = nn.Linear(self.item_width, 3 * width, bias=False)
-        self.erase_bias = nn.Parameter(torch.full((width,), 3.0))
-        self.add_code = nn.Linear(code_width, width, bias=False)
+        # without biases: before anything is told, nothing is added
+        self.write_key = nn.Linear(self.item_width, width, bias=False)
         self.read_key = nn.Linear(self.item_width, heads * width, bias=False)
+        self.erase = nn.Linear(self.item_width + code_width, width)
+        self.add_item = nn.Linear(self.item_width, width, bias=False)
+        self.add_code = nn.Linear(code_width, width, bias=False)
         self.addresses = nn.Parameter(torch.randn(slots, width))
         self.log_strength = nn.Parameter(torch.full((1 + heads,), math.log(strength)))  # the write head's comes first
         self.read_width = heads * width
-        write_key, _, add = self.write_head.weight.data.chunk(3)
-        self.read_key.weight.data.copy_(write_key.repeat(heads, 1))
-        add.zero_()
+        self.read_key.weight.data.copy_(self.write_key.weight.data.repeat(heads, 1))
+        nn.init.zeros_(self.add_item.weight)
         nn.init.normal_(self.add_code.weight)
+        nn.init.constant_(self.erase.bias, 3.0)
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> InputAddressedState:
         """Nothing written, nothing told.
@@ -153,9 +154,9 @@ class InputAddressedNTM(Memory[InputAddressedState]):
 
     def _writing(self, told_item: Tensor, told_code: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights, zero where masked, erase and add vector; of pairs `... x item_width` and `... x code_width`."""
-        key, erase, add = self.write_head(told_item).chunk(3, -1)
-        weights = self._address(key.unsqueeze(-2), self.log_strength[:1]).squeeze(-2)
-        erase, add = (erase + self.erase_bias).sigmoid(), (add + self.add_code(told_code)).tanh()
+        weights = self._address(self.write_key(told_item).unsqueeze(-2), self.log_strength[:1]).squeeze(-2)
+        erase = self.erase(torch.cat([told_item, told_code], -1)).sigmoid()
+        add = (self.add_item(told_item) + self.add_code(told_code)).tanh()
         return weights * mask.unsqueeze(-1), erase, add
 
     def _read_weights(self, items: Tensor) -> Tensor:
@@ -189,9 +190,7 @@ def _told(before: Tensor, shown: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         `batch x steps x width` and `batch x width`.
     """
-    steps = torch.arange(1, mask.shape[1] + 1, device=mask.device)
-    last = F.pad(steps * mask, (1, 0)).cummax(1).values
-    rows = last + torch.arange(len(mask), device=mask.device).unsqueeze(1) * last.shape[1]
-    told = torch.cat([before.unsqueeze(1), shown], 1).flatten(0, 1).index_select(0, rows.flatten())
-    told = told.view(*last.shape, -1)
+    numbers = torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask
+    last = F.pad(numbers, (1, 0)).cummax(1).values.unsqueeze(-1).expand(-1, -1, before.shape[-1])
+    told = torch.cat([before.unsqueeze(1), shown], 1).gather(1, last)
     return told[:, :-1], told[:, -1]

@@ -38,9 +38,9 @@ def reference_step(p: Arrays, state: Arrays, x: np.ndarray, code: np.ndarray) ->
         normal = (projected - projected.mean()) / np.sqrt(projected.var() + 1e-5)
         item = normal * p["item.1.weight"] + p["item.1.bias"]
     told_item, told_code = state["told_item"], state["told_code"]
-    key, erase, add = (p["write_head.weight"] @ told_item).reshape(3, -1)
-    weights = reference_weights(key, p["addresses"], p["log_strength"][0])
-    erase, add = sigmoid(erase + p["erase_bias"]), np.tanh(add + p["add_code.weight"] @ told_code)
+    weights = reference_weights(p["write_key.weight"] @ told_item, p["addresses"], p["log_strength"][0])
+    erase = sigmoid(p["erase.weight"] @ np.concatenate([told_item, told_code]) + p["erase.bias"])
+    add = np.tanh(p["add_item.weight"] @ told_item + p["add_code.weight"] @ told_code)
     memory = state["memory"] * (1 - np.outer(weights, erase)) + np.outer(weights, add)
     reads = []
     for head, key in enumerate((p["read_key.weight"] @ item).reshape(len(p["log_strength"]) - 1, -1)):
