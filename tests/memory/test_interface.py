@@ -10,11 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from metamann.memory.additive import AdditiveMemory
 from metamann.memory.interface import Memory, keep
 from metamann.memory.keyvalue import KeyValueState
+from metamann.memory.ntm import NTMMemory
 
 FEATURES, CODE_WIDTH, BATCH, STEPS = 5, 3, 3, 6
 Make = Callable[..., Memory[Any]]
+# an episode starts from rows, or heads, of their own: all others start from zeros
+STARTS_FROM_ROWS = (AdditiveMemory, NTMMemory)
 
 
 @pytest.fixture
@@ -215,6 +219,8 @@ def test_fresh_state_takes_device_and_type_from_the_features(memory: Memory[Any]
         state = memory.initial_state(BATCH, CODE_WIDTH, torch.zeros(1, dtype=dtype))
         assert {tensor.dtype for tensor in state} <= {dtype, torch.bool}
         assert all(torch.equal(tensor, tensor[:1].expand(BATCH, *tensor.shape[1:])) for tensor in state)
+        if not isinstance(memory, STARTS_FROM_ROWS):
+            assert all(len(tensor) == BATCH and not tensor.any() for tensor in state)
 
 
 def test_trace_has_a_weight_for_every_head_step_and_slot(memory: Memory[Any]) -> None:
