@@ -53,7 +53,7 @@ def evaluate(config: DictConfig) -> float:
     before = build_protocols(trained)
     if config.get("data") and "data" not in trained:
         raise ConfigError(f"{path} was trained on sequences, which have no data; leave out data=.")
-    for group in ("data", "protocol"):
+    for group in ("data", "protocol", "learner"):
         changes = config.get(group)
         if HydraConfig.get().runtime.choices.get(group) is not None:
             trained[group] = changes
@@ -124,8 +124,8 @@ def _on_sequences(config: DictConfig, task: SequenceTask, device: torch.device) 
 
 def main() -> None:
     """Entry point of `metamann-evaluate`."""
-    # the keys of the run's own data and protocol are known only once its checkpoint is open
-    run_command(evaluate, open_groups=("data", "protocol"))
+    # the keys of the run's own data, protocol and learner are known only once its checkpoint is open
+    run_command(evaluate, open_groups=("data", "protocol", "learner"))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ class AdditiveMemory(Memory[AdditiveState]):
         super().__init__()
         self.item_width, self.code_width = item_width or features, code_width
         self.slots, self.width = slots, width
-        self.read_width = hidden + width
+        self.read_width, self.controller_width = hidden + width, hidden
         self.asked_by, self.write_gradient = query, write_gradient
         self.item = item_projection(features, item_width)
         self.controller = Controller(controller, self.item_width + code_width + width, hidden)

@@ -70,7 +70,7 @@ class ControlledMemory(Memory[ControlledState]):
         self.interface = nn.ModuleDict({name: nn.Linear(hidden, size) for name, size in parts.items()})
         self.key_part, self.written_part = key, written
         self.shortcut = _Shortcut(self.item_width, code_width, parts[key], parts[written], width) if shortcut else None
-        self.read_width = hidden + heads * width
+        self.read_width, self.controller_width = hidden + heads * width, hidden
         if shortcut:
             # at the start the shortcut alone decides; the controller grows into both
             for name in (key, written):

@@ -37,11 +37,13 @@ class Memory(nn.Module, Generic[State]):
 
     Attributes:
         read_width: width of a read.
+        controller_width: how much of it, at its front, is the state of the memory's controller; the rest is from slots.
         reads_label_mass: a read is the mass of attention on each written label code, with the mass on the
             "never seen" slot behind it; otherwise it is a feature vector for a linear layer.
     """
 
     read_width: int
+    controller_width: int = 0
     reads_label_mass: ClassVar[bool] = False
 
     @abstractmethod

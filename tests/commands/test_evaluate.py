@@ -231,3 +231,16 @@ def test_data_that_changed_since_training_are_refused_unless_named(
     assert "data=" in refused.error
     named = ["data=folder", f"data.path={own}", "data.size=16", "data.shares=[0.4,0.3,0.3]"]
     assert results(run("evaluate", f"checkpoint={directory}", *named, *QUIET, cwd=tmp_path))["episodes"] == 20
+
+
+def test_another_learner_over_the_same_parameters_measures_what_the_memory_is_worth(
+    trained: Ended, tmp_path: Path
+) -> None:
+    sighted, blind = (
+        results(run("evaluate", f"checkpoint={trained.run_directory}", *QUIET, *learner, cwd=tmp_path / name))
+        for name, learner in (("sighted", []), ("blind", ["learner=blind"]))
+    )
+    assert sighted["tasks_sha256"] == blind["tasks_sha256"]
+    # without reads, every answer is the first class
+    assert blind["metrics"]["accuracy"]["mean"] == pytest.approx(1 / 3, abs=0.1)
+    assert sighted["metrics"]["accuracy/instance_3"]["mean"] > blind["metrics"]["accuracy/instance_3"]["mean"]
