@@ -24,6 +24,7 @@ from metamann.memory.keyvalue import KeyValueMemory
 from metamann.memory.lrua import LRUAMemory
 from metamann.memory.none import ControllerOnly
 from metamann.memory.ntm import NTMMemory
+from metamann.memory.prototypes import PrototypeMemory
 
 MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "additive": (AdditiveMemory, {"item_width": 8, "slots": 6, "width": 16, "hidden": 12}),
@@ -45,6 +46,7 @@ MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "lrua": (LRUAMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "none": (ControllerOnly, {"item_width": 4, "hidden": 5}),
     "ntm": (NTMMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
+    "prototypes": (PrototypeMemory, {}),
     "ntm_input": (InputAddressedNTM, {"item_width": 4, "slots": 6, "width": 4, "heads": 2}),
 }
 

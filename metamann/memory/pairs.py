@@ -110,15 +110,9 @@ class PairMemory(Memory[PairState]):
         Returns:
             `batch x queries x (slots + 1)`, "never seen" last.
         """
-        strength = self.log_strength.exp()
-        novelty = (strength * never_seen).expand(*queries.shape[:2], 1)
-        lowest = torch.finfo(queries.dtype).min
 
         def attend(queries: Tensor) -> Tensor:
-            scores = (strength * queries @ keys.transpose(1, 2)).masked_fill(~readable, lowest)
-            if self.top_k is not None and self.top_k < scores.shape[-1]:
-                scores = scores.masked_fill(~_highest((scores / strength).detach(), self.top_k, ties), lowest)
-            return torch.cat([scores, novelty], -1).softmax(-1)
+            return self.attention(queries @ keys.transpose(1, 2), readable, never_seen, ties)
 
         weights = attend(queries)
         if self.query_update is not None:
@@ -128,6 +122,16 @@ class PairMemory(Memory[PairState]):
                 queries = F.normalize(moved, dim=-1)
                 weights = attend(queries)
         return weights
+
+    def attention(self, cosines: Tensor, readable: Tensor, never_seen: Tensor, ties: Tensor | None = None) -> Tensor:
+        """Softmax of one hop over the cosines `batch x queries x slots`; the rest as in `weights`."""
+        strength, lowest = self.log_strength.exp(), torch.finfo(cosines.dtype).min
+        scores = (strength * cosines).masked_fill(~readable, lowest)
+        if self.top_k is not None and self.top_k < scores.shape[-1]:
+            readable_cosines = cosines.detach().masked_fill(~readable, lowest)
+            scores = scores.masked_fill(~_highest(readable_cosines, self.top_k, ties), lowest)
+        novelty = (strength * never_seen).expand(*cosines.shape[:2], 1)
+        return torch.cat([scores, novelty], -1).softmax(-1)
 
 
 def masses(weights: Tensor, values: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from metamann.memory.additive import AdditiveMemory
 from metamann.memory.interface import Memory, keep
 from metamann.memory.keyvalue import KeyValueState
 from metamann.memory.ntm import NTMMemory
+from metamann.memory.prototypes import PrototypeState
 
 FEATURES, CODE_WIDTH, BATCH, STEPS = 5, 3, 3, 6
 Make = Callable[..., Memory[Any]]
@@ -44,7 +45,7 @@ def written(memory: Memory[Any], seed: int = 1) -> Any:
 
 def contents(state: Any, episode: int) -> list[Tensor]:
     """What is in the memory of one episode; the empty slots that masked steps append are nothing."""
-    if isinstance(state, KeyValueState):
+    if isinstance(state, KeyValueState | PrototypeState):
         return [tensor[episode][state.filled[episode]] for tensor in state]
     return [tensor[episode] for tensor in state]
 
