@@ -27,6 +27,8 @@ class ConvEncoder(nn.Module):
         shifted_views: in evaluation, average the features of each image over itself and its copies shifted by one
             pixel along the diagonals. Strides make features depend on where exactly a drawing stands; it costs five
             times the time, and no training.
+        signed: leave out the ReLU behind the last layer, so that features compared by cosine, as keys are, may point
+            anywhere and not only into one corner.
 
     Raises:
         ConfigError: if the images are too small.
@@ -40,6 +42,7 @@ class ConvEncoder(nn.Module):
         dropout: float = 0.0,
         jitter: float = 0.0,
         shifted_views: bool = False,
+        signed: bool = False,
     ) -> None:
         super().__init__()
         if size < SMALLEST:
@@ -61,7 +64,7 @@ class ConvEncoder(nn.Module):
             *_normalised(wide),
             nn.Conv2d(wide, wide, 3, padding=1),
             nn.MaxPool2d(2),
-            *_normalised(wide),
+            *_normalised(wide)[: 1 if signed else 2],
             nn.Flatten(),
             nn.Dropout(dropout),
         )
