@@ -89,3 +89,11 @@ def test_shifted_views_are_the_mean_over_the_image_and_its_four_diagonal_neighbo
     torch.testing.assert_close(encoder(images), torch.stack([single(view) for view in views]).mean(0))
     assert not torch.allclose(encoder(images), single(images))
     assert torch.equal(encoder.train()(images), single.train()(images))
+
+
+def test_signed_features_are_those_that_the_last_layer_would_cut_off_at_zero() -> None:
+    signed, cut = (ConvEncoder(20, channels=4, signed=signed).eval() for signed in (True, False))
+    cut.load_state_dict(signed.state_dict())
+    images = draw(2, 4)
+    assert (signed(images) < 0).any()
+    torch.testing.assert_close(signed(images).clamp_min(0), cut(images))
