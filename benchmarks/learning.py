@@ -1,12 +1,12 @@
 """Meta-train every memory on the same streams of Omniglot, and measure what each of them is worth.
 
 python benchmarks/learning.py run RUNS                    # all memories, three seeds; goes on where it was stopped
-python benchmarks/learning.py run RUNS --memories lrua none --seeds 0
+python benchmarks/learning.py run RUNS --memories lrua lrua,least_used=shared lrua,strength=null --seeds 0
 python benchmarks/learning.py tables RUNS                 # docs/results/memories/ from the runs that are there
 
 `run` calls `metamann-train experiment=omniglot_memories memory=NAME seed=K` and evaluates the best checkpoint on 1,000
 test streams: as it is, with its reads zeroed (`learner=blind`) and without a reset between streams
-(`learner=carried`; not for `keyvalue`, which would grow without end).
+(`learner=carried`; not for memories that would grow without end).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ RESULTS = ROOT / "docs" / "results" / "memories"
 INSTANCES = (1, 2, 3, 4, 5, 10)
 PUBLISHED = 0.828  # 2nd instance, Santoro et al. 2016, table 1
 WAYS, STREAMS_PER_STEP = 5, 16
+GROWING = ("keyvalue", "prototypes")
 # how a checkpoint is evaluated: overrides of metamann-evaluate, by name
 EVALUATIONS = {
     "as trained": [],
@@ -47,13 +48,21 @@ def run(runs: Path, memories: list[str], seeds: list[int]) -> None:
     for seed in seeds:
         for memory in memories:
             trained = runs / memory / f"seed_{seed}"
+            name, *options = memory.split(",")
             if not (trained / "results.json").is_file():
                 begun = (trained / "checkpoints" / "last.pt").is_file()
                 where = [f"resume={trained}"] if begun else [f"hydra.run.dir={trained}"]
-                command("train", "experiment=omniglot_memories", f"memory={memory}", f"seed={seed}", *where)
-            for name, overrides in EVALUATIONS.items():
-                target = trained / "test" / name.replace(" ", "_")
-                if (target / "results.json").is_file() or (memory, name) == ("keyvalue", "never reset"):
+                command(
+                    "train",
+                    "experiment=omniglot_memories",
+                    f"memory={name}",
+                    *(f"memory.{option}" for option in options),
+                    f"seed={seed}",
+                    *where,
+                )
+            for evaluation, overrides in EVALUATIONS.items():
+                target = trained / "test" / evaluation.replace(" ", "_")
+                if (target / "results.json").is_file() or (name in GROWING and evaluation == "never reset"):
                     continue
                 command("evaluate", f"checkpoint={trained}", f"hydra.run.dir={target}", *overrides)
 
@@ -162,11 +171,14 @@ def plot(memories: dict[str, Any], path: Path) -> None:
 
 def tables(runs: Path) -> None:
     """Write the results, the table and the plot."""
-    memories = collect(runs)
+    found = collect(runs)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "learning.json").write_text(json.dumps(memories, indent=1) + "\n")
+    (RESULTS / "learning.json").write_text(json.dumps(found, indent=1) + "\n")
+    memories = {name: memory for name, memory in found.items() if "," not in name}
     (RESULTS / "learning.md").write_text(table(memories) + "\n")
     plot(memories, RESULTS / "learning.png")
+    dialects = {name: memory for name, memory in found.items() if name.partition(",")[0] == "lrua"}
+    (RESULTS / "lrua_dialects.md").write_text(table(dialects) + "\n")
 
 
 def _cell(found: tuple[float, float, float]) -> str:
@@ -184,9 +196,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["run", "tables"])
     parser.add_argument("runs", type=Path)
-    parser.add_argument("--memories", nargs="+", default=every, choices=every)
+    parser.add_argument("--memories", nargs="+", default=every, help="NAME, or NAME,OPTION=VALUE,... of conf/memory/")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     arguments = parser.parse_args()
+    unknown = {memory.partition(",")[0] for memory in arguments.memories} - set(every)
+    if unknown:
+        parser.error(f"unknown memories {', '.join(sorted(unknown))}; choose from {', '.join(every)}")
     runs = arguments.runs.resolve()
     if arguments.what == "run":
         run(runs, arguments.memories, arguments.seeds)
