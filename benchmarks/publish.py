@@ -1,7 +1,8 @@
 """Publish evaluations: copy their results files into docs/results/ and fill the tables of the documents from them.
 
 python benchmarks/publish.py add NAME RUN...     # evaluation run directories, one a training seed
-python benchmarks/publish.py tables              # rewrite what stands between <!-- table NAME --> and <!-- end -->
+python benchmarks/publish.py tables              # rewrite what stands between <!-- table NAME... --> and <!-- end -->,
+                                                 # and between <!-- file PATH --> and <!-- end -->, from the repository
 """
 
 from __future__ import annotations
@@ -15,8 +16,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
-DOCUMENTS = (ROOT / "README.md", RESULTS / "omniglot.md")
+DOCUMENTS = (ROOT / "README.md", RESULTS / "omniglot.md", RESULTS / "memories.md")
 INSTANCES = (1, 2, 3, 4, 5, 10)
+SEQUENCE_COLUMNS = {
+    "accuracy": "bits right %",
+    "sequences_right": "sequences right %",
+    "bits_per_sequence": "bits a sequence",
+}
 
 
 def add(name: str, runs: list[str]) -> None:
@@ -34,16 +40,14 @@ def add(name: str, runs: list[str]) -> None:
 
 
 def table(names: list[str]) -> str:
-    """One row a published evaluation: accuracy, or accuracy by instance, with 95 % intervals."""
+    """One row a published evaluation, with 95 % intervals: accuracy, by instance on streams; bits on sequences."""
     runs = [json.loads(file.read_text()) for name in names for file in sorted((RESULTS / name).glob("seed_*.json"))]
     labels = [name for name in names for _ in sorted((RESULTS / name).glob("seed_*.json"))]
-    stream = "accuracy/instance_1" in runs[0]["metrics"]
-    columns = [f"accuracy/instance_{k}" for k in INSTANCES] if stream else ["accuracy"]
-    head = [_ordinal(int(c.rpartition("_")[2])) for c in columns] if stream else ["accuracy %"]
-    lines = [["run", "seed", *head, "minutes to the best checkpoint"], ["---"] * (len(columns) + 3)]
+    columns = _columns(runs[0]["metrics"])
+    lines = [["run", "seed", *columns.values(), "minutes to the best checkpoint"], ["---"] * (len(columns) + 3)]
     for label, run in zip(labels, runs, strict=True):
         minutes = f"{run['training_seconds'] / 60:.1f}"
-        lines.append([label, str(run["training_seed"]), *(_cell(run["metrics"][c]) for c in columns), minutes])
+        lines.append([label, str(run["training_seed"]), *(_cell(c, run["metrics"][c]) for c in columns), minutes])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -52,14 +56,28 @@ def tables() -> None:
     for document in DOCUMENTS:
         text = document.read_text()
         pattern = r"(<!-- table ([\w ]+) -->\n).*?(<!-- end -->)"
-        filled = re.sub(pattern, lambda m: f"{m[1]}{table(m[2].split())}\n{m[3]}", text, flags=re.DOTALL)
-        document.write_text(filled)
+        text = re.sub(pattern, lambda m: f"{m[1]}{table(m[2].split())}\n{m[3]}", text, flags=re.DOTALL)
+        pattern = r"(<!-- file ([\w./]+) -->\n).*?(<!-- end -->)"
+        text = re.sub(pattern, lambda m: f"{m[1]}{(ROOT / m[2]).read_text()}{m[3]}", text, flags=re.DOTALL)
+        document.write_text(text)
 
 
-def _cell(interval: dict[str, Any]) -> str:
+def _columns(metrics: dict[str, Any]) -> dict[str, str]:
+    """Metrics that a table shows, and their heads."""
+    if "bits_per_sequence" in metrics:
+        return SEQUENCE_COLUMNS
+    if "accuracy/instance_1" in metrics:
+        return {f"accuracy/instance_{k}": _ordinal(k) for k in INSTANCES}
+    return {"accuracy": "accuracy %"}
+
+
+def _cell(metric: str, interval: dict[str, Any]) -> str:
+    half = (interval["high"] - interval["low"]) / 2
+    if metric == "bits_per_sequence":
+        return f"{interval['mean']:.4f} ± {half:.4f}"
     # down to two decimals, never up
     mean = int(interval["mean"] * 10000) / 100
-    return f"{mean:.2f} ± {50 * (interval['high'] - interval['low']):.2f}"
+    return f"{mean:.2f} ± {100 * half:.2f}"
 
 
 def _ordinal(number: int) -> str:
