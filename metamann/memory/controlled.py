@@ -193,6 +193,23 @@ def item_projection(features: int, item_width: int | None) -> nn.Module:
     return nn.Sequential(nn.Linear(features, item_width), nn.LayerNorm(item_width)) if item_width else nn.Identity()
 
 
+def told(before: Tensor, shown: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """What each step was told last, and what is told after all.
+
+    Args:
+        before: `batch x width`, told before the sequence.
+        shown: `batch x steps x width`, each told from the next step on.
+        mask: `batch x steps`, false where nothing was shown.
+
+    Returns:
+        `batch x steps x width` and `batch x width`.
+    """
+    numbers = torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask
+    last = F.pad(numbers, (1, 0)).cummax(1).values.unsqueeze(-1).expand(-1, -1, before.shape[-1])
+    everything = torch.cat([before.unsqueeze(1), shown], 1).gather(1, last)
+    return everything[:, :-1], everything[:, -1]
+
+
 def read_by_step(memory: Memory[State], state: State, features: Tensor, code_width: int) -> Tensor:
     """`Memory.read` by one step for each query from the same state; what the step would write is dropped."""
     batch, queries, _ = features.shape

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.errors import ConfigError, check_number
-from metamann.memory.controlled import check_code_width, item_projection
+from metamann.memory.controlled import check_code_width, item_projection, told
 from metamann.memory.erase_add import erase_and_add, scan_erase_and_add
 from metamann.memory.interface import Memory, Trace, keep
 from metamann.memory.scores import EPSILON
@@ -123,8 +123,8 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     ) -> tuple[Tensor, InputAddressedState]:
         """The whole sequence: all weights and vectors at once, then the recurrence of the memory."""
         items, codes = self.item(features), self._padded(codes)
-        told_items, told_item = _told(state.told_item, items, mask)
-        told_codes, told_code = _told(state.told_code, codes, mask)
+        told_items, told_item = told(state.told_item, items, mask)
+        told_codes, told_code = told(state.told_code, codes, mask)
         writing = self._writing(told_items, told_codes, mask)
         reads, memory = scan_erase_and_add(state.memory, *writing, self._read_weights(items))
         return reads.flatten(2), InputAddressedState(memory, told_item, told_code)
@@ -138,8 +138,8 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     def trace(self, state: InputAddressedState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
         """Read weights of every head over the slots, and write weights."""
         items = self.item(features)
-        told_items, _ = _told(state.told_item, items, mask)
-        told_codes, _ = _told(state.told_code, self._padded(codes), mask)
+        told_items, _ = told(state.told_item, items, mask)
+        told_codes, _ = told(state.told_code, self._padded(codes), mask)
         writes, _, _ = self._writing(told_items, told_codes, mask)
         return Trace(self._read_weights(items).transpose(1, 2), "slot", writes.unsqueeze(1))
 
@@ -177,20 +177,3 @@ class InputAddressedNTM(Memory[InputAddressedState]):
 def unit(vectors: Tensor) -> Tensor:
     """Vectors of length 1; a vector of zeros stays, with a finite gradient."""
     return vectors * torch.rsqrt(vectors.square().sum(-1, keepdim=True) + EPSILON)
-
-
-def _told(before: Tensor, shown: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """What each step was told last, and what is told after all.
-
-    Args:
-        before: `batch x width`, told before the sequence.
-        shown: `batch x steps x width`, each told from the next step on.
-        mask: `batch x steps`, false where nothing was shown.
-
-    Returns:
-        `batch x steps x width` and `batch x width`.
-    """
-    numbers = torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask
-    last = F.pad(numbers, (1, 0)).cummax(1).values.unsqueeze(-1).expand(-1, -1, before.shape[-1])
-    told = torch.cat([before.unsqueeze(1), shown], 1).gather(1, last)
-    return told[:, :-1], told[:, -1]

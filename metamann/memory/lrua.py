@@ -17,14 +17,16 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.errors import ConfigError
-from metamann.memory.controlled import ControlledMemory, check_option
+from metamann.memory.cells import packed
+from metamann.memory.controlled import ControlledMemory, check_code_width, check_option, told
+from metamann.memory.lrua_scan import Carried, Rules, scan_lrua
 from metamann.memory.scores import cosine
 
 
@@ -35,6 +37,7 @@ class LRUAState(NamedTuple):
         memory: `batch x slots x width`.
         usage: `batch x slots`.
         read_weights: `batch x heads x slots`, of the last step.
+        write_weights: `batch x heads x slots`, of the last step.
         read: `batch x heads * width`, what the last step read.
         hidden: `batch x hidden`, of the controller.
         cell: `batch x hidden`, of an LSTM controller; width 0 for a GRU.
@@ -45,6 +48,7 @@ class LRUAState(NamedTuple):
     memory: Tensor
     usage: Tensor
     read_weights: Tensor
+    write_weights: Tensor
     read: Tensor
     hidden: Tensor
     cell: Tensor
@@ -133,8 +137,53 @@ class LRUAMemory(ControlledMemory[LRUAState]):
             memory=like.new_zeros(batch, self.slots, self.width),
             usage=like.new_zeros(batch, self.slots),
             read_weights=like.new_zeros(batch, self.heads, self.slots),
+            write_weights=like.new_zeros(batch, self.heads, self.slots),
             **self.fresh_controller(batch, code_width, like),
         )
+
+    def scan(self, state: LRUAState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, LRUAState]:
+        """The whole sequence: all that does not hang on the memory at once, then `scan_lrua`.
+
+        With `least_used="threshold"` it is the chained step.
+        """
+        if self.least_used == "threshold":
+            return super().scan(state, features, codes, mask)
+        check_code_width(codes.shape[-1], self.code_width)
+        items, codes = self.item(features), F.pad(codes, (0, self.code_width - codes.shape[-1]))
+        told_items, told_item = told(state.told_item, items, mask)
+        told_codes, told_code = told(state.told_code, codes, mask)
+        cell, rows = self.controller.cell, self.heads * self.width
+        weights = packed(cell, rows)
+        z = torch.cat([items, told_codes], -1) @ weights.known + weights.bias
+        layers: list[Any] = list(self.interface.values())
+        parts = torch.cat([layer.bias for layer in layers]).expand(*items.shape[:2], -1)
+        if self.shortcut is not None:
+            to_written = self.shortcut.told_item(told_items) + self.shortcut.told_code(told_codes)
+            parts = parts + F.pad(torch.cat([self.shortcut.item(items), to_written], -1), (0, self.heads))
+        rules = Rules(
+            cell=cell,
+            key_written=self.written == "key",
+            shared=self.least_used == "shared",
+            zeroed=1 if self.zeroed == "one" else self.heads,
+            address_after=self.address_on == "after",
+            usage_decay=self.usage_decay,
+            epsilon_in_root=self.cosine_epsilon == "root",
+        )
+        output = torch.cat([state.hidden, state.read], -1)
+        before = Carried(*(output if name == "output" else getattr(state, name) for name in Carried._fields))
+        outputs, after = scan_lrua(
+            rules,
+            mask,
+            before,
+            z.transpose(0, 1),
+            parts.transpose(0, 1),
+            weights.recurrent,
+            torch.cat([layer.weight for layer in layers]).T,
+            state.memory.new_ones(self.heads) if self.log_strength is None else self.log_strength.exp(),
+        )
+        hidden, read = after.output.tensor_split([state.hidden.shape[-1]], -1)
+        kept = {"hidden": hidden, "read": read, "told_item": told_item, "told_code": told_code}
+        return outputs, LRUAState(**{name: part for name, part in after._asdict().items() if name != "output"}, **kept)
 
     def access(self, parts: dict[str, Tensor], state: LRUAState) -> LRUAState:
         """Write to where was read last or to the least used slots, then read [S16]."""
@@ -153,7 +202,9 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         # usage only ranks the slots: no gradient passes through a rank
         usage = self.usage_decay * state.usage + (read_weights + write_weights).detach().sum(1)
         read = (read_weights @ memory).flatten(1)
-        return state._replace(memory=memory, usage=usage, read_weights=read_weights, read=read)
+        return state._replace(
+            memory=memory, usage=usage, read_weights=read_weights, write_weights=write_weights, read=read
+        )
 
     def _least_used(self, usage: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of the least used slots, `batch x heads x slots`, and the rows to zero, `batch x slots`.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from metamann.errors import ConfigError
 from metamann.memory.interface import Memory
 from metamann.memory.lrua import LRUAMemory, LRUAState
+from metamann.memory.lrua_scan import CHUNK
 
 FEATURES, CODE_WIDTH, STEPS = 5, 3, 6
 BASE: dict[str, Any] = {
@@ -133,6 +134,7 @@ def reference_step(
         "memory": memory,
         "usage": options["usage_decay"] * usage + read_weights.sum(0) + write_weights.sum(0),
         "read_weights": read_weights,
+        "write_weights": write_weights,
         "read": read,
         "hidden": hidden,
         "cell": cell,
@@ -218,7 +220,7 @@ def test_usage_has_the_mass_of_all_weights(
     state = memory.initial_state(2, CODE_WIDTH, features)
     state.usage[:, 0] = initial_mass
     _, final = memory.scan(state, features, codes, torch.ones(2, 50, dtype=torch.bool))
-    np.testing.assert_allclose(final.usage.sum(1), [mass, mass], rtol=0, atol=5e-5)
+    np.testing.assert_allclose(final.usage.detach().sum(1), [mass, mass], rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize("slots", [8, 20])
@@ -255,11 +257,15 @@ def test_slots_can_be_permuted(make_memory: Callable[..., LRUAMemory], dialect: 
         memory=torch.randn(2, slots, width, generator=generator, dtype=torch.float64),
         usage=torch.rand(2, slots, generator=generator, dtype=torch.float64),
         read_weights=torch.rand(2, heads, slots, generator=generator, dtype=torch.float64).softmax(-1),
+        write_weights=torch.rand(2, heads, slots, generator=generator, dtype=torch.float64).softmax(-1),
     )
 
     def permuted(state: LRUAState, order: Tensor) -> LRUAState:
         return state._replace(
-            memory=state.memory[:, order], usage=state.usage[:, order], read_weights=state.read_weights[:, :, order]
+            memory=state.memory[:, order],
+            usage=state.usage[:, order],
+            read_weights=state.read_weights[:, :, order],
+            write_weights=state.write_weights[:, :, order],
         )
 
     order = torch.arange(slots).roll(1)
@@ -418,3 +424,38 @@ def test_codes_wider_than_the_memory_was_built_for_are_refused(make_memory: Call
     memory = make_memory("lrua", FEATURES, CODE_WIDTH)
     with pytest.raises(ConfigError, match=f"width {CODE_WIDTH}.*{CODE_WIDTH + 1}"):
         memory.initial_state(1, CODE_WIDTH + 1, torch.zeros(1))
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["all_shown", "masked"])
+@pytest.mark.parametrize(
+    "dialect",
+    [
+        *DIALECTS,
+        {"controller": "feedforward"},
+        {"controller": "feedforward", "written": "key", "shortcut": False, "address_on": "before"},
+        {"controller": "gru", "least_used": "shared", "zeroed": "one", "strength": None},
+    ],
+    ids=_id,
+)
+def test_scan_is_the_chained_step(
+    make_memory: Callable[..., LRUAMemory], dialect: dict[str, Any], masked: bool
+) -> None:
+    """Outputs, final state, and gradients of both by everything that they depend on, from a state in use."""
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH, **{**BASE, **dialect})
+    with torch.no_grad():
+        used = Memory.scan(memory, memory.initial_state(2, CODE_WIDTH, draw()[0]), *draw(), torch.ones(2, STEPS) > 0)[1]
+    steps = CHUNK + 3
+    mask = torch.rand(2, steps, generator=torch.Generator().manual_seed(4)) < (0.7 if masked else 2.0)
+    results = []
+    for scan in (LRUAMemory.scan, Memory.scan):
+        features, codes = (each.requires_grad_() for each in draw(steps))
+        state = LRUAState(*(part.clone().requires_grad_() for part in used))
+        outputs, final = scan(memory, state, features, codes, mask)
+        generator = torch.Generator().manual_seed(5)
+        found = [outputs, *final]
+        directions = [torch.randn(each.shape, generator=generator, dtype=torch.float64) for each in found]
+        sources = [features, codes, *memory.parameters(), *state]
+        gradients = torch.autograd.grad(found, sources, directions, materialize_grads=True)
+        results.append([*found, *gradients])
+    for fast, naive in zip(*results, strict=True):
+        torch.testing.assert_close(fast, naive, rtol=1e-8, atol=1e-10)

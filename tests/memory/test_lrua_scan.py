@@ -1,0 +1,91 @@
+"""The loop with its gradient by hand: gradcheck, chunks; test_lrua.py holds it to the chained step in every dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from metamann.memory import lrua_scan
+from metamann.memory.interface import Memory
+from metamann.memory.lrua import LRUAMemory
+
+Make = Callable[..., LRUAMemory]
+FEATURES, CODE_WIDTH = 5, 3
+DIALECTS: list[dict[str, Any]] = [{}, {"written": "key", "shortcut": False, "address_on": "before"}]
+
+
+def draw(steps: int, seed: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(3, steps, FEATURES, generator=generator, dtype=torch.float64)
+    codes = torch.eye(CODE_WIDTH, dtype=torch.float64)[torch.randint(CODE_WIDTH, (3, steps), generator=generator)]
+    return features.requires_grad_(), codes.requires_grad_()
+
+
+def results(memory: LRUAMemory, scan: Callable[..., Any], steps: int, mask: Tensor) -> list[Tensor]:
+    """Outputs, final state, and gradients of both by everything that they depend on, from a state in use."""
+    features, codes = draw(steps, seed=1)
+    with torch.no_grad():
+        before = Memory.scan(memory, memory.initial_state(3, CODE_WIDTH, features), *draw(4, seed=2), mask[:, :4])[1]
+    state = type(before)(*(part.clone().requires_grad_() for part in before))
+    outputs, final = scan(memory, state, features, codes, mask)
+    generator = torch.Generator().manual_seed(3)
+    found = [outputs, *final]
+    directions = [torch.randn(each.shape, generator=generator, dtype=torch.float64) for each in found]
+    sources = [features, codes, *memory.parameters(), *state]
+    return [*found, *torch.autograd.grad(found, sources, directions, materialize_grads=True)]
+
+
+def test_chunks_change_nothing(make_memory: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH)
+    mask = torch.rand(3, 11, generator=torch.Generator().manual_seed(4)) < 0.7
+    expected = results(memory, LRUAMemory.scan, 11, mask)
+    for chunk in (1, 4, 11):
+        monkeypatch.setattr(lrua_scan, "CHUNK", chunk)
+        for one, other in zip(results(memory, LRUAMemory.scan, 11, mask), expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=["added", "key_before"])
+def test_three_steps_pass_gradcheck(make_memory: Make, dialect: dict[str, Any]) -> None:
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH, **dialect)
+    features, codes = draw(3, seed=1)
+    with torch.no_grad():
+        before = Memory.scan(memory, memory.initial_state(3, CODE_WIDTH, features), *draw(4, seed=2), _all(4))[1]
+
+    def run(features: Tensor, rows: Tensor, read_weights: Tensor, read: Tensor, hidden: Tensor) -> tuple[Tensor, ...]:
+        state = before._replace(memory=rows, read_weights=read_weights, read=read, hidden=hidden)
+        outputs, final = memory.scan(state, features, codes.detach(), _all(3))
+        return outputs, final.memory, final.cell
+
+    parts = (before.memory, before.read_weights, before.read, before.hidden)
+    assert torch.autograd.gradcheck(run, (features, *(part.clone().requires_grad_() for part in parts)))
+
+
+def test_rows_and_keys_of_zeros_have_finite_gradients(make_memory: Make) -> None:
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH, shortcut=False)
+    with torch.no_grad():
+        for layer in memory.interface.values():
+            layer.weight.zero_()
+            layer.bias.zero_()
+    features, codes = draw(5, seed=1)
+    outputs, _ = memory.scan(memory.initial_state(3, CODE_WIDTH, features), features, codes, _all(5))
+    gradients = torch.autograd.grad(outputs.sum(), [features, *memory.parameters()], materialize_grads=True)
+    assert all(torch.isfinite(each).all() for each in gradients)
+
+
+def test_a_state_handed_out_is_not_written_to(make_memory: Make) -> None:
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH)
+    state = memory.initial_state(3, CODE_WIDTH, draw(1, seed=1)[0])
+    _, state = memory.scan(state, *draw(4, seed=2), _all(4))
+    kept = [part.detach().clone() for part in state]
+    outputs, _ = memory.scan(state, *draw(5, seed=3), _all(5))
+    outputs.sum().backward()
+    assert all(torch.equal(part, before) for part, before in zip(state, kept, strict=True))
+
+
+def _all(steps: int) -> Tensor:
+    return torch.ones(3, steps, dtype=torch.bool)
