@@ -7,6 +7,11 @@ import hashlib
 from functools import cached_property
 from typing import NamedTuple
 
+from metamann.errors import DataError
+
+PARTS = ("train", "val", "test")
+PAIRS = (("train", "val"), ("train", "test"), ("val", "test"))
+
 
 class Span(NamedTuple):
     """An entity: tokens `start` up to, not with, `end`, and its type."""
@@ -57,3 +62,58 @@ class SentenceStore:
         for sentence in self.sentences:
             digest.update(repr(sentence).encode())
         return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class SentenceSplits:
+    """The three splits of a data set of sentences.
+
+    Attributes:
+        name: the data set and how it was split, such as `fewnerd/inter`.
+        train: sentences for meta-training.
+        val: sentences for every choice: checkpoints, hyper-parameters.
+        test: sentences for the figures that are reported.
+        disjoint_types: few-shot, no type stands in two splits; false for supervised data, whose splits share
+            their types.
+        notes: what the reader found and decided, one line each: tag schemes, broken tags, spans left out.
+
+    Raises:
+        DataError: if the types must be disjoint and one stands in two splits.
+    """
+
+    name: str
+    train: SentenceStore
+    val: SentenceStore
+    test: SentenceStore
+    disjoint_types: bool = True
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse overlapping splits at start, before anything is trained on them."""
+        for first, second in PAIRS if self.disjoint_types else ():
+            shared = set(self.split(first).types) & set(self.split(second).types)
+            if shared:
+                raise DataError(
+                    f"splits '{first}' and '{second}' of '{self.name}' share {len(shared)} types, such as "
+                    f"'{min(shared)}'. Give every type to one split."
+                )
+
+    @cached_property
+    def shared_texts(self) -> dict[tuple[str, str], int]:
+        """How many distinct texts two splits share, by their names; published data sets share a few.
+
+        Texts are compared with their case, whatever their spans.
+        """
+        texts = {name: {sentence.tokens for sentence in self.split(name).sentences} for name in PARTS}
+        return {(first, second): len(texts[first] & texts[second]) for first, second in PAIRS}
+
+    def split(self, name: str) -> SentenceStore:
+        """The split of this name.
+
+        Raises:
+            DataError: if there is none.
+        """
+        if name not in PARTS:
+            raise DataError(f"there is no split '{name}'; choose train, val or test.")
+        store: SentenceStore = getattr(self, name)
+        return store
