@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from metamann.data.held_out import hold_out_types
-from metamann.data.sentences import Sentence, SentenceSplits
+from metamann.data.sentences import PARTS, Sentence, SentenceSplits, SentenceStore
 from metamann.data.tags import SCHEMES, Scheme, TagError, detect_scheme, read_tags
 from metamann.errors import DataError
 
@@ -83,6 +83,18 @@ def columns(
     """
     file = read_columns(Path(path).expanduser(), separator, scheme, token_column, tag_column)
     return hold_out_types(f"columns/{file.path.name}", file.sentences, shares, seed, (file.note(),))
+
+
+def column_splits(name: str, train: Path, val: Path, test: Path, separator: str, scheme: Scheme) -> SentenceSplits:
+    """One file a split, of supervised data: the splits share their types.
+
+    Raises:
+        DataError: if a file cannot be read or a line of it is bad.
+    """
+    files = [read_columns(path, separator, scheme) for path in (train, val, test)]
+    stores = [SentenceStore(f"{name}/{part}", file.sentences) for part, file in zip(PARTS, files, strict=True)]
+    notes = tuple(file.note() for file in files)
+    return SentenceSplits(name, stores[0], stores[1], stores[2], disjoint_types=False, notes=notes)
 
 
 def read_columns(
