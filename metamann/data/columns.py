@@ -130,8 +130,8 @@ def read_columns(
             spans, misplaced = read_tags(row.tags, found)
         except TagError as error:
             raise DataError(
-                f"{path}, line {row.lines[error.position]}: {error}. Repair the line, or set data.scheme"
-                f"{' (detected)' if scheme == 'auto' else ''} or the columns."
+                f"{path}, line {row.lines[error.position]}: {error}. Repair the line, or set data.scheme or "
+                "data.tag_column."
             ) from error
         sentences.append(Sentence(tuple(row.tokens), spans))
         broken += [row.lines[position] for position in misplaced]

@@ -58,8 +58,9 @@ class TagReading(NamedTuple):
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
     """The scheme of a corpus of tags.
 
-    Types without prefix, in at least half of the tags other than O, are IO. Any E or S is IOBES. B and I alone are
-    IOB2 or IOB1, whichever leaves fewer tags broken; I alone is IOB1, and nothing but O is IO.
+    Types without prefix, in at least half of the tags other than O, are IO; a prefix is any letter and a hyphen, so
+    that tags of a scheme not known here are refused when they are read. Any E or S is IOBES. B and I alone are IOB2 or
+    IOB1, whichever leaves fewer tags broken; I alone is IOB1, and nothing but O is IO.
     """
     pairs: Counter[tuple[str, str]] = Counter()
     for tags in sentences:
@@ -151,7 +152,7 @@ def write_tags(length: int, spans: Sequence[Span], scheme: Scheme) -> tuple[str,
 
 
 def _has_prefix(tag: str) -> bool:
-    return len(tag) > 2 and tag[1] == "-" and tag[0] in PREFIXES["IOBES"]
+    return len(tag) > 2 and tag[1] == "-" and tag[0].isalpha()
 
 
 def _unknown(tag: str, scheme: Scheme) -> str:

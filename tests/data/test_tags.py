@@ -174,6 +174,12 @@ def test_a_few_broken_tags_do_not_change_the_scheme() -> None:
     assert detect_scheme([["protein", "B-cell", "O", "protein"]]) == "IO"
 
 
+@pytest.mark.parametrize("tags", [["U-a", "O", "B-a", "L-a", "U-b"], ["b-a", "i-a", "O"], ["M-a", "O"]])
+def test_tags_of_a_scheme_not_known_are_not_taken_for_types(tags: list[str]) -> None:
+    with pytest.raises(TagError, match="is not of the scheme IOB"):
+        read_tags(tags, detect_scheme([tags]))
+
+
 def test_edges_of_detection() -> None:
     assert detect_scheme([]) == "IO"
     assert detect_scheme([["O", "O"], []]) == "IO"
