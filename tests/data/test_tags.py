@@ -185,3 +185,4 @@ def test_edges_of_detection() -> None:
     assert detect_scheme([["O", "O"], []]) == "IO"
     assert detect_scheme([["O", "I-a", "I-a", "I-b"]]) == "IOB1"
     assert detect_scheme([["O", "S-a"]]) == "IOBES"
+    assert detect_scheme([["B-a"], ["I-a"]]) == "IOB2"  # one tag is broken under either
