@@ -132,6 +132,15 @@ def test_the_place_in_the_sentence_does_not_give_the_type_away(splits: SentenceS
         assert guess_by(sentences, lambda sentence, span: (span.start, span.end)) < most + 0.25
 
 
+def test_segments_stand_in_any_order(splits: SentenceSplits) -> None:
+    places = set()
+    for sentence in splits.train.sentences:
+        text = " ".join(sentence.tokens)
+        if sentence.spans and "stays with the owner ." in text:
+            places.add(text.endswith("stays with the owner ."))
+    assert places == {True, False}
+
+
 def test_values_are_seldom_seen_again(splits: SentenceSplits) -> None:
     """But for countries and languages, of which there are only some hundreds."""
     values: dict[str, list[tuple[str, ...]]] = defaultdict(list)
