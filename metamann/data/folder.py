@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from metamann.data.shares import deal
 from metamann.data.store import ClassStore, DataSplits
 from metamann.errors import DataError
 
@@ -56,7 +57,7 @@ def folder(
     groups = [name.rpartition("/")[0] or root.name for name in names]
     images = [torch.stack([_read(file, size, ink) for file in _images_in(each)]) for each in class_folders]
     everything = ClassStore.from_classes(f"folder/{root.name}", images, names, groups)
-    parts = _deal(groups if split_by == "group" else names, shares, seed)
+    parts = deal(groups if split_by == "group" else names, shares, seed)
     stores = {}
     for part, numbers in parts.items():
         store = everything.subset(f"folder/{root.name}/{part}", numbers) if numbers else _empty(root, part, size)
@@ -83,24 +84,6 @@ def _read(file: Path, size: int, ink: str) -> Tensor:
     inked = 255 - grey if dark_on_light else grey
     square = ImageOps.pad(Image.fromarray(inked), (size, size), Image.Resampling.LANCZOS, color=0)
     return torch.from_numpy(np.array(square, dtype=np.uint8)).unsqueeze(0)
-
-
-def _deal(units: Sequence[str], shares: Sequence[float], seed: int) -> dict[str, list[int]]:
-    """Class numbers of each part; classes of one unit stay together."""
-    if len(shares) != 3 or min(shares) < 0 or not np.isclose(sum(shares), 1):
-        raise DataError(f"data.shares={list(shares)} must be three shares of train, val and test that sum to 1.")
-    distinct = sorted(set(units))
-    order = np.random.default_rng(seed).permutation(len(distinct))
-    borders = np.round(np.cumsum(shares) * len(distinct)).astype(int)
-    part_of = {
-        distinct[unit]: part
-        for part, numbers in zip(("train", "val", "test"), np.split(order, borders[:2]), strict=True)
-        for unit in numbers
-    }
-    return {
-        part: [number for number, unit in enumerate(units) if part_of[unit] == part]
-        for part in ("train", "val", "test")
-    }
 
 
 def _check(option: str, value: str, known: tuple[str, ...]) -> None:

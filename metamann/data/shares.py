@@ -1,0 +1,39 @@
+"""Units dealt to the three splits by share: classes, groups of classes, types of entities, texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from metamann.errors import DataError
+
+
+def deal(units: Sequence[Any], shares: Sequence[float], seed: int) -> dict[str, list[int]]:
+    """Positions in `units` that train, val and test get; equal units stay together.
+
+    Args:
+        units: one an item, of a kind that can be sorted.
+        shares: of the distinct units that train, val and test get.
+        seed: of the order in which they are dealt.
+
+    Raises:
+        DataError: if these are no three shares that sum to 1, or the seed is negative.
+    """
+    if len(shares) != 3 or min(shares) < 0 or not np.isclose(sum(shares), 1):
+        raise DataError(f"data.shares={list(shares)} must be three shares of train, val and test that sum to 1.")
+    if seed < 0:
+        raise DataError(f"data.seed={seed} must be at least 0.")
+    distinct = sorted(set(units))
+    order = np.random.default_rng(seed).permutation(len(distinct))
+    borders = np.round(np.cumsum(shares) * len(distinct)).astype(int)
+    part_of = {
+        distinct[unit]: part
+        for part, numbers in zip(("train", "val", "test"), np.split(order, borders[:2]), strict=True)
+        for unit in numbers
+    }
+    return {
+        part: [number for number, unit in enumerate(units) if part_of[unit] == part]
+        for part in ("train", "val", "test")
+    }
