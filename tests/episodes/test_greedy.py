@@ -15,6 +15,7 @@ from toy_sentences import random_episodes, random_store
 
 from metamann.data.fewnerd import fewnerd
 from metamann.data.sentences import Sentence, SentenceStore, Span
+from metamann.episodes import greedy
 from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import LabelCodes
 from metamann.episodes.sentence_protocols import SentencePlan
@@ -145,6 +146,16 @@ def test_one_pass_is_drawing_with_replacement() -> None:
     table = table[:, table.sum(0) >= 10]
     expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
     assert ((table - expected) ** 2 / expected).sum() < 124.8
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 50])
+def test_how_many_sentences_are_looked_at_together_changes_nothing(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = draw(STORE, GreedySentences([2, 5], [1, 4]), 40)
+    monkeypatch.setattr(greedy, "LOOKED_AT_ONCE", at_once)
+    for one, other in zip(draw(STORE, GreedySentences([2, 5], [1, 4]), 40), expected, strict=True):
+        assert all(np.array_equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
 
 def test_class_numbers_tell_nothing_about_the_type() -> None:

@@ -15,8 +15,9 @@ from toy_sentences import random_episodes, random_store
 from metamann.data.sentences import Sentence
 from metamann.episodes.episode import PADDING, Episode
 from metamann.episodes.fixed_sentences import FixedSentences
-from metamann.episodes.greedy import GreedySentences
+from metamann.episodes.greedy import GreedySentences, GreedySource
 from metamann.episodes.protocols import LabelCodes
+from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.text import NO_WORD
 from metamann.errors import EpisodeError
@@ -136,6 +137,26 @@ def test_classes_count_tags_and_codes_leave_sentences_alone(case: str) -> None:
         np.testing.assert_array_equal(batch.classes.codes[index], sampler.codes(index))
     assert batch.classes.codes.shape == (12, 1 + per_class * sampler.source.max_ways, 12)
     assert len({sampler.codes(index).tobytes() for index in range(30)}) == 30
+
+
+class RawCodes(LabelCodes):
+    """Shows the numbers that codes are made of."""
+
+    def draw(self, classes: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.random(classes)
+
+
+class RawSource(GreedySource):
+    """Shows the numbers that sentences are chosen by."""
+
+    def draw(self, index: int, rng: np.random.Generator) -> SentencePlan:
+        return SentencePlan(*rng.random((3, 4)))
+
+
+def test_codes_and_sentences_are_drawn_from_different_numbers() -> None:
+    sampler = SentenceSampler(random_store(), GreedySentences(3, codes=RawCodes()))
+    sampler.source = RawSource(sampler.source.protocol, "toy", sampler.source.table)  # type: ignore[attr-defined]
+    assert not np.isin(sampler.codes(5), np.concatenate(sampler.plan(5))).any()
 
 
 def test_a_seed_below_zero_is_refused_at_start() -> None:
