@@ -1,35 +1,52 @@
 """What a learner sees of a task: support and query sets, or an online stream; always a batch of them.
 
-The leading axis is the episode. Labels number the classes of this episode alone, at random; -100 is padding.
+The leading axis is the episode. Labels number the classes of this episode alone, at random; -100 is padding. An image
+is one labelled position, a sentence one for each token.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from metamann.episodes.text import Text
+
 PADDING = -100
 
 
 class Examples(NamedTuple):
-    """Labelled items of a batch of episodes.
+    """Labelled items of a batch of episodes: images or sentences.
 
     Attributes:
-        inputs: `batch x items x channels x height x width`, uint8.
-        labels: `batch x items`, class numbers of the episode, `PADDING` where there is no item.
+        inputs: images, `batch x items x channels x height x width`, uint8; or the text of sentences.
+        labels: of images, `batch x items`, class numbers of the episode; of sentences, `batch x sentences x length`,
+            tag numbers of the episode. `PADDING` where there is no item, or no word.
     """
 
-    inputs: Tensor
+    inputs: Tensor | Text
     labels: Tensor
+
+    def to(self, device: torch.device) -> Examples:
+        """The same examples on another device."""
+        return Examples(self.inputs.to(device), self.labels.to(device))
+
+    def part(self, start: int, stop: int) -> Examples:
+        """Items `start` to `stop - 1` of every episode; sentences are cut to the longest that is left."""
+        if isinstance(self.inputs, Tensor):
+            return Examples(self.inputs[:, start:stop], self.labels[:, start:stop])
+        text = self.inputs.part(start, stop)
+        return Examples(text, self.labels[:, start:stop, : text.words.shape[2]])
 
 
 class Classes(NamedTuple):
     """The classes of a batch of episodes: how many, and the vector that stands for each label.
 
     Attributes:
-        ways: `batch`, classes of each episode; at most the `classes` axis of `codes`.
+        ways: `batch`, classes of each episode; at most the `classes` axis of `codes`. For sentences these are tags,
+            O included.
         codes: `batch x classes x width`: one-hot rows, or random label codes drawn for this episode alone.
     """
 
@@ -46,9 +63,13 @@ class Classes(NamedTuple):
         return Classes(self.ways.to(device), self.codes.to(device))
 
     def of_labels(self, labels: Tensor) -> Tensor:
-        """Code of each label, `batch x items` to `batch x items x width`; zeros for padding."""
-        index = labels.clamp_min(0).unsqueeze(-1).expand(-1, -1, self.codes.shape[-1])
-        return self.codes.gather(1, index) * (labels >= 0).unsqueeze(-1)
+        """Code of each label, one more axis than the labels, `width`; zeros for padding.
+
+        Args:
+            labels: `batch x items`, or `batch x sentences x length`.
+        """
+        index = labels.flatten(1).clamp_min(0).unsqueeze(-1).expand(-1, -1, self.codes.shape[-1])
+        return self.codes.gather(1, index).view(*labels.shape, self.codes.shape[-1]) * (labels >= 0).unsqueeze(-1)
 
     def present(self) -> Tensor:
         """True for the classes that an episode has, `batch x classes`."""
@@ -70,13 +91,17 @@ class Episode(NamedTuple):
 
     def to(self, device: torch.device) -> Episode:
         """The same batch on another device."""
-        support, query = (Examples(part.inputs.to(device), part.labels.to(device)) for part in self[:2])
-        return Episode(support, query, self.classes.to(device))
+        return Episode(self.support.to(device), self.query.to(device), self.classes.to(device))
 
     @property
     def targets(self) -> Tensor:
-        """Labels that predictions are judged by, `batch x queries`."""
+        """Labels that predictions are judged by, those of the query."""
         return self.query.labels
+
+    def query_parts(self, size: int) -> Iterator[Examples]:
+        """The query, `size` items or sentences at a time: for queries too many to be answered at once."""
+        for start in range(0, self.query.labels.shape[1], size):
+            yield self.query.part(start, start + size)
 
 
 class Stream(NamedTuple):

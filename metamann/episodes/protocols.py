@@ -63,11 +63,29 @@ class LabelCodes:
     Attributes:
         kind: `onehot`, or `random`: rows of a random rotation (orthonormal) where the width allows, else
             random unit vectors, fresh for every episode.
-        width: of a code; None takes the number of ways.
+        width: of a code; None takes the number of classes.
     """
 
     kind: Literal["onehot", "random"] = "onehot"
     width: int | None = None
+
+    def check(self, classes: int) -> None:
+        """Refuse codes that cannot be drawn, or cannot tell so many classes apart.
+
+        Raises:
+            EpisodeError: with the setting to change.
+        """
+        if self.kind not in ("onehot", "random"):
+            raise EpisodeError(f"protocol.codes.kind={self.kind} is unknown; choose onehot or random.")
+        if self.width is not None and self.width < 1:
+            raise EpisodeError(
+                f"protocol.codes.width={self.width} must be at least 1, or null for the number of classes."
+            )
+        if self.kind == "onehot" and self.width is not None and self.width < classes:
+            raise EpisodeError(
+                f"one-hot codes of width {self.width} cannot tell {classes} classes apart. Raise protocol.codes.width, "
+                "or take protocol.codes.kind=random."
+            )
 
     def draw(self, classes: int, rng: np.random.Generator) -> np.ndarray:
         """Codes of one episode, `classes x width`, float32."""
@@ -133,7 +151,7 @@ class NWayKShot:
         ranges.check("protocol.shots", self.shots)
         if self.queries < 1:
             raise EpisodeError(f"protocol.queries is {self.queries}; an episode needs at least 1 query a class.")
-        _check_codes(self.codes, self.max_ways)
+        self.codes.check(self.max_ways)
         _check_classes(store, self.max_ways, self.within_group)
         shots = ranges.ends(self.shots)[1]
         fewest = int(store.class_sizes.min())
@@ -212,7 +230,7 @@ class OnlineStream:
             EpisodeError: with the numbers that do not fit.
         """
         ranges.check("protocol.ways", self.ways)
-        _check_codes(self.codes, self.max_ways)
+        self.codes.check(self.max_ways)
         _check_classes(store, self.max_ways, self.within_group)
         if self.steps < self.max_ways:
             raise EpisodeError(
@@ -254,18 +272,6 @@ def _draw_classes(store: ClassStore, ways: int, within_group: bool, rng: np.rand
 def _draw_items(store: ClassStore, number: int, size: int, rng: np.random.Generator) -> np.ndarray:
     within = rng.choice(store.class_sizes[number], size, replace=False)
     return np.asarray(within + store.first_item[number])
-
-
-def _check_codes(codes: LabelCodes, ways: int) -> None:
-    if codes.kind not in ("onehot", "random"):
-        raise EpisodeError(f"protocol.codes.kind={codes.kind} is unknown; choose onehot or random.")
-    if codes.width is not None and codes.width < 1:
-        raise EpisodeError(f"protocol.codes.width={codes.width} must be at least 1, or null for the number of ways.")
-    if codes.kind == "onehot" and codes.width is not None and codes.width < ways:
-        raise EpisodeError(
-            f"one-hot codes of width {codes.width} cannot tell {ways} classes apart. Raise protocol.codes.width, "
-            "or take protocol.codes.kind=random."
-        )
 
 
 def _check_classes(store: ClassStore, ways: int, within_group: bool) -> None:

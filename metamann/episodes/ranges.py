@@ -25,8 +25,8 @@ def draw(value: int | Sequence[int], rng: np.random.Generator) -> int:
     return low if low == high else int(rng.integers(low, high + 1))
 
 
-def check(name: str, value: int | Sequence[int]) -> None:
-    """Refuse what is no number or range of them, or is below 1.
+def check(name: str, value: int | Sequence[int], least: int = 1) -> None:
+    """Refuse what is no number or range of them, or is below the least.
 
     Raises:
         EpisodeError: with the setting's name.
@@ -36,5 +36,5 @@ def check(name: str, value: int | Sequence[int]) -> None:
         value = (value, value)
     if not isinstance(value, Sequence) or isinstance(value, str) or [type(end) for end in value] != [int, int]:
         raise EpisodeError(f"{name}={value} must be a whole number or a range [low, high] of them.")
-    if not 1 <= value[0] <= value[1]:
-        raise EpisodeError(f"{name}={given} must be at least 1, and low at most high.")
+    if not least <= value[0] <= value[1]:
+        raise EpisodeError(f"{name}={given} must be at least {least}, and low at most high.")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
 
 from metamann.data.store import ClassStore
+from metamann.episodes.ahead import prepared_ahead
 from metamann.episodes.episode import Classes, Episode, Examples, Stream
 from metamann.episodes.protocols import EpisodeProtocol, Plan
-from metamann.errors import EpisodeError
-
-BATCHES_AHEAD = 2
+from metamann.episodes.seeds import CODES, PLAN, Seeds
 
 
 class Sampler:
@@ -36,19 +31,16 @@ class Sampler:
 
     def __init__(self, store: ClassStore, protocol: EpisodeProtocol, seed: int = 0) -> None:
         protocol.check(store)
-        if seed < 0:
-            raise EpisodeError(f"seed={seed} must be at least 0.")
         self.store, self.protocol, self.seed = store, protocol, seed
-        identity = json.dumps([store.fingerprint, protocol.describe()], sort_keys=True)
-        self._entropy = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:16], "big")
+        self._seeds = Seeds.of(store.fingerprint, protocol.describe(), seed)
 
     def plan(self, index: int) -> Plan:
         """Items and labels of episode `index`."""
-        return self.protocol.draw(self.store, self._rng(index, 0))
+        return self.protocol.draw(self.store, self._seeds.rng(index, PLAN))
 
     def codes(self, index: int) -> np.ndarray:
         """Label codes of episode `index`, `ways x width`: drawn apart, so that they leave its items alone."""
-        return self.protocol.codes.draw(self.protocol.max_ways, self._rng(index, 1))
+        return self.protocol.codes.draw(self.protocol.max_ways, self._seeds.rng(index, CODES))
 
     def batch(self, indices: Sequence[int]) -> Episode | Stream:
         """Plan these episodes and fetch their items."""
@@ -78,18 +70,4 @@ class Sampler:
 
     def batches(self, batches: Sequence[Sequence[int]], workers: int = 1) -> Iterator[Episode | Stream]:
         """Batches of these episode indices in order, prepared by threads ahead of the step that uses them."""
-        with ThreadPoolExecutor(workers, thread_name_prefix="episodes") as pool:
-            ahead: deque[Future[Episode | Stream]] = deque()
-            try:
-                for indices in batches:
-                    ahead.append(pool.submit(self.batch, indices))
-                    if len(ahead) > workers * BATCHES_AHEAD:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for unused in ahead:
-                    unused.cancel()
-
-    def _rng(self, index: int, purpose: int) -> np.random.Generator:
-        return np.random.default_rng((self._entropy, self.seed, index, purpose))
+        return prepared_ahead(self.batch, batches, workers)

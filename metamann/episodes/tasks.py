@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from metamann.data.cache import write_atomically
 from metamann.episodes.episode import Episode, Stream
 from metamann.episodes.protocols import Plan
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.errors import EpisodeError
 
 # what numpy raises for files that are truncated, damaged or of another kind
@@ -51,7 +52,7 @@ class TaskList:
             raise EpisodeError(f"episodes={episodes}: an interval over episodes needs at least 2.")
         plans = [sampler.plan(index) for index in range(episodes)]
         return cls(
-            _header(sampler),
+            header_of(sampler),
             np.stack([plan.items for plan in plans]).astype(np.int64),
             np.stack([plan.labels for plan in plans]).astype(np.int64),
             np.array([plan.n_classes for plan in plans], dtype=np.int64),
@@ -102,23 +103,33 @@ class TaskList:
         Raises:
             EpisodeError: if the sampler's data, protocol or seed are not those of the list.
         """
-        expected = _header(sampler)
-        for name, value in self.header.items():
-            if expected.get(name) != value:
-                raise EpisodeError(
-                    f"the task list was drawn with {name}={value}, but this evaluation has {expected.get(name)}. "
-                    "Evaluate with the same data, protocol and seed, or without tasks=."
-                )
+        check_header(self.header, sampler)
         for start in range(0, len(self), size):
             indices = range(start, min(start + size, len(self)))
             plans = [Plan(self.items[i], self.labels[i], int(self.n_classes[i])) for i in indices]
             yield sampler.fetch(plans, [sampler.codes(index) for index in indices], rows)
 
 
-def _header(sampler: Sampler) -> dict[str, object]:
+def header_of(sampler: Sampler | SentenceSampler) -> dict[str, object]:
+    """What tasks of a sampler are drawn from: data fingerprint and name, protocol and seed."""
     return {
         "data": sampler.store.name,
         "fingerprint": sampler.store.fingerprint,
         "protocol": sampler.protocol.describe(),
         "seed": sampler.seed,
     }
+
+
+def check_header(header: Mapping[str, object], sampler: Sampler | SentenceSampler) -> None:
+    """Refuse tasks that another sampler drew.
+
+    Raises:
+        EpisodeError: if data, protocol or seed are not those of the header.
+    """
+    expected = header_of(sampler)
+    for name, value in header.items():
+        if expected.get(name) != value:
+            raise EpisodeError(
+                f"the task list was drawn with {name}={value}, but this evaluation has {expected.get(name)}. "
+                "Evaluate with the same data, protocol and seed, or without tasks=."
+            )

@@ -64,7 +64,8 @@ class Evaluator(NamedTuple):
                 for part in torch.split(used, self.images_per_batch)
             ]
         rows = parts[0].new_zeros(len(items), *parts[0].shape[1:])
-        return rows.index_copy_(0, used, torch.cat(parts))
+        filled: Tensor = rows.index_copy_(0, used, torch.cat(parts))
+        return filled
 
     @property
     def protocol(self) -> EpisodeProtocol:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from metamann.episodes.episode import Classes, Episode, Examples, Stream
+from metamann.episodes.text import Text
 
 State = TypeVar("State", bound=tuple[Any, ...])
 
@@ -16,14 +17,14 @@ State = TypeVar("State", bound=tuple[Any, ...])
 class Learner(nn.Module, Generic[State]):
     """Learns a task from its support set and answers its queries, without a gradient step."""
 
-    def encode(self, inputs: Tensor) -> Tensor:
+    def encode(self, inputs: Tensor | Text) -> Any:
         """What the learner makes of each item alone, whatever the episode; the items themselves, if nothing.
 
         All other methods take what this gives in place of the inputs, so that an evaluation encodes every item
         once, however many episodes hold it.
 
         Args:
-            inputs: `batch x items x channels x height x width`.
+            inputs: images, `batch x items x channels x height x width`, or the text of sentences.
         """
         return inputs
 
@@ -32,7 +33,7 @@ class Learner(nn.Module, Generic[State]):
         """Learn from labelled examples.
 
         Args:
-            support: `batch x items`, padded with `PADDING`.
+            support: labelled images or sentences, padded with `PADDING`.
             classes: the classes of each episode.
             state: to continue from, for instance with further classes; None starts afresh.
 
@@ -41,15 +42,16 @@ class Learner(nn.Module, Generic[State]):
         """
 
     @abstractmethod
-    def predict(self, state: State, inputs: Tensor) -> Tensor:
+    def predict(self, state: State, inputs: Tensor | Text) -> Tensor:
         """Log-probabilities of the classes for queries that do not see each other.
 
         Args:
             state: of `adapt`; it is not changed.
-            inputs: `batch x queries x channels x height x width`.
+            inputs: images, `batch x queries x channels x height x width`, or the text of sentences.
 
         Returns:
-            `batch x queries x classes`; minus infinity for classes that an episode does not have.
+            `batch x queries x classes`, of sentences `batch x queries x length x tags`; minus infinity for classes
+            that an episode does not have.
         """
 
     @abstractmethod

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.episodes.episode import Classes, Examples, Stream
+from metamann.episodes.text import Text
 from metamann.hardware import full_precision
 from metamann.learners.heads import LabelMassHead, LinearHead
 from metamann.learners.learner import Learner
@@ -51,9 +52,9 @@ class MANN(Learner[MannState]):
             else LinearHead(memory.read_width, code_width, memory.code_readout())
         )
 
-    def encode(self, inputs: Tensor) -> Tensor:
+    def encode(self, inputs: Tensor | Text) -> Tensor:
         """Features, `batch x items x features`, of uint8 images; features stay as they are."""
-        if inputs.is_floating_point():
+        if isinstance(inputs, Tensor) and inputs.is_floating_point():
             return inputs
         features: Tensor = self.encoder(inputs)
         return features
@@ -72,10 +73,10 @@ class MANN(Learner[MannState]):
         shown = F.pad(state.shown, (0, newer)) | _one_hot(support.labels, classes).any(1)
         return MannState(memory, classes, shown)
 
-    def predict(self, state: MannState, inputs: Tensor) -> Tensor:
+    def predict(self, state: MannState, inputs: Tensor | Text) -> Tensor:
         """Read the memory for each query alone; see `Learner.predict`."""
         features = self.encode(inputs)
-        shown = state.shown.unsqueeze(1).expand(-1, inputs.shape[1], -1)
+        shown = state.shown.unsqueeze(1).expand(-1, features.shape[1], -1)
         with full_precision(features.device):
             log_probs: Tensor = self.head(self.memory.read(state.memory, features), state.classes, shown)
         return log_probs

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream, instances
+from metamann.episodes.text import Text
 
 
 def test_one_hot_classes_are_all_there() -> None:
@@ -64,3 +65,45 @@ def test_moving_to_a_device_keeps_every_part() -> None:
     parts = [*episode.support, *episode.query, *episode.classes, stream.inputs, stream.labels, *stream.classes]
     assert {part.device.type for part in parts} == {"meta"}
     assert [part.shape for part in episode.support] == [inputs.shape, labels.shape]
+
+
+def sentences(tags: list[list[int]], lexicon: tuple[str, ...] = ("a", "b")) -> Examples:
+    """Sentences of one episode whose words are `a` wherever there is a tag."""
+    labels = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in tags], True, PADDING).unsqueeze(0)
+    return Examples(Text.of([["a"] * len(row) for row in tags], lexicon), labels)
+
+
+def test_codes_of_tokens_are_those_of_their_tags() -> None:
+    codes = torch.randn(2, 3, 5)
+    labels = torch.tensor([[[0, 2], [1, PADDING]], [[2, 2], [PADDING, PADDING]]])
+    classes = Classes(torch.tensor([3, 3]), codes)
+    found = classes.of_labels(labels)
+    assert found.shape == (2, 2, 2, 5)
+    assert torch.equal(found.flatten(1, 2), classes.of_labels(labels.flatten(1)))
+
+
+def test_an_episode_of_sentences_moves_and_keeps_its_lexicon() -> None:
+    part = sentences([[0, 1], [2]])
+    episode = Episode(part, part, Classes.one_hot(1, 3)).to(torch.device("meta"))
+    assert episode.targets is episode.query.labels
+    assert {each.device.type for each in (episode.query.inputs.words, episode.query.labels)} == {"meta"}
+    assert episode.support.inputs.lexicon is part.inputs.lexicon
+
+
+def test_parts_of_a_query_are_all_of_it_in_order() -> None:
+    tags = [[0] * 7, [1, 2], [0, 0, 1], [2], [1, 1]]
+    query = sentences(tags)
+    parts = list(Episode(query, query, Classes.one_hot(1, 3)).query_parts(2))
+    assert [part.labels.shape for part in parts] == [(1, 2, 7), (1, 2, 3), (1, 1, 2)]
+    for number, part in enumerate(parts):
+        alone = sentences(tags[2 * number : 2 * number + 2])
+        assert torch.equal(part.inputs.words, alone.inputs.words)
+        assert torch.equal(part.labels, alone.labels)
+
+
+def test_parts_of_a_query_of_images_are_its_items() -> None:
+    inputs, labels = torch.arange(5, dtype=torch.uint8).view(1, 5, 1, 1, 1), torch.arange(5).unsqueeze(0)
+    query = Examples(inputs, labels)
+    parts = list(Episode(query, query, Classes.one_hot(1, 5)).query_parts(3))
+    assert torch.equal(torch.cat([part.inputs for part in parts], 1), inputs)
+    assert [part.labels.tolist() for part in parts] == [[[0, 1, 2]], [[3, 4]]]

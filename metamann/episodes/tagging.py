@@ -1,0 +1,52 @@
+"""Tag numbers of an episode: 0 is O, the rest are its classes.
+
+Under `io`, class c has tag 1 + c: neighbours of one class are one entity. Under `bio`, class c has B, the first token
+of an entity, at 1 + 2c, and I, the tokens behind it, at 2 + 2c.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar, get_args
+
+import numpy as np
+
+from metamann.errors import EpisodeError
+
+TagScheme = Literal["io", "bio"]
+OUTSIDE = 0
+
+Numbers = TypeVar("Numbers", int, np.ndarray)
+
+
+def check_scheme(scheme: str) -> None:
+    """Refuse an unknown scheme.
+
+    Raises:
+        EpisodeError: with the choice there is.
+    """
+    if scheme not in get_args(TagScheme):
+        raise EpisodeError(f"protocol.scheme={scheme} is unknown; choose {' or '.join(get_args(TagScheme))}.")
+
+
+def n_tags(scheme: TagScheme, classes: Numbers) -> Numbers:
+    """Tags of an episode with so many classes, O included."""
+    return classes + 1 if scheme == "io" else 2 * classes + 1
+
+
+def number_tags(scheme: TagScheme, classes: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Tags of tokens.
+
+    Args:
+        scheme: how they are numbered.
+        classes: of each token, -1 outside of entities.
+        begins: true at the first token of an entity, of the same shape.
+    """
+    inside = 1 + classes if scheme == "io" else 2 + 2 * classes - begins
+    return np.where(classes < 0, OUTSIDE, inside)
+
+
+def read_classes(scheme: TagScheme, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Class of each tag and whether it says that an entity begins; -1 for O and for padding, which is negative."""
+    if scheme == "io":
+        return np.maximum(tags, 0) - 1, np.zeros_like(tags, dtype=bool)
+    return (np.maximum(tags, 0) + 1) // 2 - 1, (tags > 0) & (tags % 2 == 1)
