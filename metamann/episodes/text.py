@@ -1,0 +1,76 @@
+"""Sentences as a batch of word numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metamann.errors import EpisodeError
+
+NO_WORD = -1
+
+
+class Text(NamedTuple):
+    """The sentences of a batch of episodes.
+
+    Attributes:
+        words: `batch x sentences x length`, int64 numbers of `lexicon`, `NO_WORD` after the last word of a sentence,
+            and everywhere in a sentence that is padding.
+        lexicon: the distinct words of the data set; shared by all its batches, never copied.
+    """
+
+    words: Tensor
+    lexicon: tuple[str, ...]
+
+    @classmethod
+    def of(cls, sentences: Sequence[Sequence[str]], lexicon: tuple[str, ...]) -> Text:
+        """One episode of these sentences, `1 x sentences x length`.
+
+        Args:
+            sentences: the words of each.
+            lexicon: that has all of them.
+
+        Raises:
+            EpisodeError: if a word is not in the lexicon.
+        """
+        flat = torch.from_numpy(number_words(sentences, lexicon))
+        sizes = torch.tensor([len(sentence) for sentence in sentences], dtype=torch.int64)
+        inside = torch.arange(int(sizes.max()) if len(sizes) else 0) < sizes.unsqueeze(1)
+        words = torch.full(inside.shape, NO_WORD)
+        words[inside] = flat
+        return cls(words.unsqueeze(0), lexicon)
+
+    def to(self, device: torch.device) -> Text:
+        """The same sentences on another device."""
+        return Text(self.words.to(device), self.lexicon)
+
+    def present(self) -> Tensor:
+        """True where there is a word, `batch x sentences x length`."""
+        return self.words != NO_WORD
+
+    def lengths(self) -> Tensor:
+        """Words of each sentence, `batch x sentences`; 0 for padding."""
+        return self.present().sum(-1)
+
+    def part(self, start: int, stop: int) -> Text:
+        """Sentences `start` to `stop - 1` of every episode, cut to the longest of them."""
+        words = self.words[:, start:stop]
+        longest = int((words != NO_WORD).sum(-1).max()) if words.numel() else 0
+        return Text(words[:, :, :longest], self.lexicon)
+
+
+def number_words(sentences: Iterable[Sequence[str]], lexicon: tuple[str, ...]) -> np.ndarray:
+    """Numbers of all words, `words` of the sentences behind one another, int64.
+
+    Raises:
+        EpisodeError: if a word is not in the lexicon.
+    """
+    number = {word: position for position, word in enumerate(lexicon)}
+    try:
+        return np.array([number[word] for sentence in sentences for word in sentence], dtype=np.int64)
+    except KeyError as error:
+        raise EpisodeError(f"the lexicon does not have the word {error}; build it from these sentences.") from error
