@@ -16,10 +16,11 @@ def test_imports_run_one_way() -> None:
 
 
 def test_importing_metamann_leaves_what_only_the_commands_need_alone() -> None:
-    heavy = ["wandb", "matplotlib", "hydra", "omegaconf", "tensorboard", "torch.utils.tensorboard"]
+    heavy = ["wandb", "matplotlib", "hydra", "omegaconf", "tensorboard", "torch.utils.tensorboard", "transformers"]
     library = [
         "metamann", "metamann.data.folder", "metamann.data.omniglot", "metamann.data.strokes",
         "metamann.episodes.sampler", "metamann.episodes.tasks", "metamann.learners.mann", "metamann.encoders.conv",
+        "metamann.encoders.frozen", "metamann.encoders.pretrained", "metamann.encoders.recurrent",
         "metamann.memory.keyvalue", "metamann.memory.lrua", "metamann.training.loop", "metamann.training.dashboards",
         "metamann.evaluation.metrics", "metamann.evaluation.results",
     ]  # fmt: skip
