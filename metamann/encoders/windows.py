@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 GROUP = 8192  # most word pieces of a group, padding included: more gain no speed on a CPU
-SPARE = 128  # padding that costs less than a group of its own
+SPARE = 32  # padding that costs less than a group of its own
 PADDED = 0.1  # share of padding that a group may have beyond that
 
 
