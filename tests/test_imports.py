@@ -16,10 +16,13 @@ def test_imports_run_one_way() -> None:
 
 
 def test_importing_metamann_leaves_what_only_the_commands_need_alone() -> None:
-    heavy = ["wandb", "matplotlib", "hydra", "omegaconf", "tensorboard", "torch.utils.tensorboard", "seqeval"]
+    heavy = [
+        "wandb", "matplotlib", "hydra", "omegaconf", "tensorboard", "torch.utils.tensorboard", "seqeval", "transformers",
+    ]  # fmt: skip
     library = [
         "metamann", "metamann.data.folder", "metamann.data.omniglot", "metamann.data.strokes",
         "metamann.episodes.sampler", "metamann.episodes.tasks", "metamann.learners.mann", "metamann.encoders.conv",
+        "metamann.encoders.frozen", "metamann.encoders.pretrained", "metamann.encoders.recurrent",
         "metamann.episodes.greedy", "metamann.episodes.sentence_tasks", "metamann.decoding.crf",
         "metamann.decoding.viterbi", "metamann.evaluation.spans",
         "metamann.memory.keyvalue", "metamann.memory.lrua", "metamann.training.loop", "metamann.training.dashboards",

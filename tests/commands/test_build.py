@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from metamann.commands.build import build, build_protocols, code_width, plain_config, update
 from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.text import Text
 from metamann.errors import ConfigError, EpisodeError
 
 NWAY = "metamann.episodes.protocols.NWayKShot"
@@ -107,3 +110,15 @@ def test_an_impossible_request_is_not_the_builders_to_refuse() -> None:
     protocol = build(node(_target_=NWAY, ways=0))
     with pytest.raises(EpisodeError):
         protocol.check(None)
+
+
+@pytest.mark.parametrize(
+    ("choice", "features"),
+    [(["encoder=words"], 320), (["encoder=recurrent"], 400), (["encoder=recurrent", "encoder.words.width=8"], 400),
+     (["encoder=minilm"], 384), (["encoder=recurrent", "encoder@encoder.words=minilm"], 400)],
+)  # fmt: skip
+def test_every_encoder_of_text_is_built_from_its_configuration(choice: list[str], features: int) -> None:
+    with initialize_config_module("metamann.conf", version_base="1.3"):
+        encoder = build(compose("train", [*choice, "data=strokes"]).encoder)
+    words = torch.tensor([[[0, 1], [1, -1]]])
+    assert encoder(Text(words, ("a", "b"))).shape == (1, 2, 2, features) == (1, 2, 2, encoder.features)

@@ -1,0 +1,76 @@
+"""Words in the context of their sentence: a bidirectional LSTM or GRU.
+
+References:
+    [GS05] Graves and Schmidhuber, Framewise phoneme classification with bidirectional LSTM, 2005.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from metamann.episodes.text import Text
+from metamann.errors import ConfigError
+from metamann.hardware import full_precision
+
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class RecurrentEncoder(nn.Module):
+    """A bidirectional LSTM or GRU over the features of another encoder.
+
+    Sentences are packed by their length: the backward direction starts at the last word, however long the other
+    sentences are, and no sentence is cut.
+
+    Args:
+        words: encoder of the words.
+        cell: `lstm` or `gru`.
+        hidden: width of each direction; there are twice as many features.
+        layers: one above the other.
+        dropout: share dropped in training of the word features, between layers, and of the result.
+
+    Raises:
+        ConfigError: if the cell is unknown.
+    """
+
+    def __init__(
+        self,
+        words: nn.Module,
+        cell: Literal["lstm", "gru"] = "lstm",
+        hidden: int = 200,
+        layers: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if cell not in CELLS:
+            raise ConfigError(f"there is no cell '{cell}'; set encoder.cell to {' or '.join(CELLS)}.")
+        self.words = words
+        self.dropout = nn.Dropout(dropout)
+        self.cell = CELLS[cell](
+            words.features,
+            hidden,
+            layers,
+            batch_first=True,
+            bidirectional=True,
+            # torch drops between layers only, and warns where there is none between
+            dropout=dropout if layers > 1 else 0.0,
+        )
+        self.features = 2 * hidden
+
+    def forward(self, inputs: Text) -> Tensor:
+        """Encode words, `batch x sentences x length` to `batch x sentences x length x features`; zeros at padding."""
+        features: Tensor = self.words(inputs)
+        lengths = (inputs.words >= 0).sum(-1).flatten()
+        filled = lengths > 0  # a sentence that is padding cannot be packed
+        out = features.new_zeros(len(lengths), inputs.words.shape[-1], self.features, dtype=torch.float32)
+        if filled.any():
+            with full_precision(features.device):
+                sentences = self.dropout(features.flatten(0, 1)[filled].float())
+                packed = pack_padded_sequence(sentences, lengths[filled].cpu(), batch_first=True, enforce_sorted=False)
+                states: PackedSequence = self.cell(packed)[0]
+                unpacked, _ = pad_packed_sequence(states, batch_first=True, total_length=out.shape[1])
+            out[filled] = self.dropout(unpacked)
+        return out.view(*inputs.words.shape, self.features)
