@@ -17,7 +17,8 @@ def test_imports_run_one_way() -> None:
 
 def test_importing_metamann_leaves_what_only_the_commands_need_alone() -> None:
     heavy = [
-        "wandb", "matplotlib", "hydra", "omegaconf", "tensorboard", "torch.utils.tensorboard", "seqeval", "transformers",
+        "wandb", "matplotlib", "hydra", "omegaconf", "tensorboard", "torch.utils.tensorboard",
+        "seqeval", "transformers",
     ]  # fmt: skip
     library = [
         "metamann", "metamann.data.folder", "metamann.data.omniglot", "metamann.data.strokes",
