@@ -163,7 +163,9 @@ def plot(memories: dict[str, Any], path: Path) -> None:
         10, 100 * first_instance_ceiling(WAYS), "ceiling of 1st instances", ha="right", va="bottom", fontsize=8
     )
     by_streams.axhline(100 * PUBLISHED, color="gray", linewidth=0.8)
-    by_streams.text(0, 100 * PUBLISHED, "MANN, Santoro et al. 2016, after 100,000 episodes", va="bottom", fontsize=8)
+    across = by_streams.get_yaxis_transform()
+    published = "MANN, Santoro et al. 2016, after 100,000 episodes"
+    by_streams.text(0.99, 100 * PUBLISHED, published, ha="right", va="top", fontsize=8, transform=across)
     by_instance.set(xlabel="instance of a class", ylabel="accuracy %", title="test streams: 5 classes, 50 images")
     by_streams.set(xlabel="streams trained on", ylabel="accuracy at the 2nd instance, %", title="validation streams")
     by_instance.legend(fontsize=8)
