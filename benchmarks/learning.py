@@ -39,7 +39,7 @@ EVALUATIONS = {
 
 
 def command(name: str, *overrides: str) -> None:
-    """Run `metamann-NAME`."""
+    """Run `metamann-NAME`; paths are quoted, as those of variants hold commas and equals signs."""
     subprocess.run([sys.executable, "-m", f"metamann.commands.{name}", *overrides], check=True)
 
 
@@ -51,7 +51,7 @@ def run(runs: Path, memories: list[str], seeds: list[int]) -> None:
             name, *options = memory.split(",")
             if not (trained / "results.json").is_file():
                 begun = (trained / "checkpoints" / "last.pt").is_file()
-                where = [f"resume={trained}"] if begun else [f"hydra.run.dir={trained}"]
+                where = [f"resume='{trained}'"] if begun else [f"hydra.run.dir='{trained}'"]
                 command(
                     "train",
                     "experiment=omniglot_memories",
@@ -65,7 +65,7 @@ def run(runs: Path, memories: list[str], seeds: list[int]) -> None:
                 left_out = (name in GROWING and evaluation == "never reset") or (overrides and seed != seeds[0])
                 if left_out or (target / "results.json").is_file():
                     continue
-                command("evaluate", f"checkpoint={trained}", f"hydra.run.dir={target}", *overrides)
+                command("evaluate", f"checkpoint='{trained}'", f"hydra.run.dir='{target}'", *overrides)
 
 
 def collect(runs: Path) -> dict[str, Any]:
