@@ -47,32 +47,40 @@ def packed(cell: nn.Module, rest: int) -> Packed:
     return Packed(inputs[:, :-rest].T, input_bias + hidden_bias, recurrent.T)
 
 
-def forward_step(cell: nn.Module, z: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """The next hidden state and cell; z is overwritten with what `backward_step` needs.
+def forward_step(cell: nn.Module, z: Tensor, h: Tensor, c: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+    """One step; z is overwritten with what `backward_step` needs.
 
     Args:
         cell: the controller that was packed.
         z: `batch x z width`.
-        h: `batch x hidden`.
+        h: `batch x hidden`, before the step.
         c: `batch x hidden`, of an LSTM; passed on as it is by others.
+        out: `batch x hidden`, filled with the next hidden state.
+
+    Returns:
+        The next cell, and what `backward_step` needs beside z.
     """
     width = h.shape[-1]
     if isinstance(cell, nn.LSTMCell):
         z[:, : 3 * width].sigmoid_()
         z[:, 3 * width :].tanh_()
-        enter, forget, out, new = z.chunk(4, -1)
-        c = torch.addcmul(forget * c, enter, new)
-        return out * c.tanh(), c
+        enter, forget, opened, new = z.chunk(4, -1)
+        c = torch.mul(forget, c).addcmul_(enter, new)
+        shown = c.tanh()
+        torch.mul(opened, shown, out=out)
+        return c, shown
     if isinstance(cell, nn.GRUCell):
         z[:, : 2 * width].sigmoid_()
         reset, update, new, from_hidden = z.chunk(4, -1)
         new.addcmul_(reset, from_hidden).tanh_()
-        return torch.addcmul(new, update, h - new), c
-    return z.tanh_(), c
+        torch.addcmul(new, update, h - new, out=out)
+        return c, c
+    out.copy_(z.tanh_())
+    return c, c
 
 
 def backward_step(
-    cell: nn.Module, z: Tensor, h: Tensor, c: Tensor, next_c: Tensor, by_h: Tensor, by_c: Tensor, out: Tensor
+    cell: nn.Module, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, out: Tensor
 ) -> tuple[Tensor | None, Tensor]:
     """Gradients of one step.
 
@@ -81,7 +89,7 @@ def backward_step(
         z: as `forward_step` left it.
         h: the hidden state before the step.
         c: the cell before the step.
-        next_c: the cell after it.
+        kept: what `forward_step` gave for this.
         by_h: gradient by the hidden state after it.
         by_c: gradient by the cell after it.
         out: `batch x z width`, filled with the gradient by the pre-activations.
@@ -93,37 +101,39 @@ def backward_step(
     if isinstance(cell, nn.LSTMCell):
         enter, forget, opened, new = z.chunk(4, -1)
         by_enter, by_forget, by_opened, by_new = out.chunk(4, -1)
-        shown = next_c.tanh()
-        by_c = torch.addcmul(by_c, by_h * opened, 1 - shown * shown)
+        by_c = through_tanh(by_h * opened, kept).add_(by_c)
         torch.mul(by_c, new, out=by_enter)
         torch.mul(by_c, c, out=by_forget)
-        torch.mul(by_h, shown, out=by_opened)
+        torch.mul(by_h, kept, out=by_opened)
         torch.mul(by_c, enter, out=by_new)
-        _through_sigmoid(out[:, : 3 * width], z[:, : 3 * width])
-        _through_tanh(by_new, new)
-        return None, by_c * forget
+        through_sigmoid(out[:, : 3 * width], z[:, : 3 * width])
+        through_tanh(by_new, new)
+        return None, by_c.mul_(forget)
     if isinstance(cell, nn.GRUCell):
         reset, update, new, from_hidden = z.chunk(4, -1)
         by_reset, by_update, by_new, by_from_hidden = out.chunk(4, -1)
-        kept = by_h * update
-        torch.sub(by_h, kept, out=by_new)
-        _through_tanh(by_new, new)
+        kept_h = by_h * update
+        torch.sub(by_h, kept_h, out=by_new)
+        through_tanh(by_new, new)
         torch.mul(by_new, from_hidden, out=by_reset)
         torch.mul(by_h, h - new, out=by_update)
         torch.mul(by_new, reset, out=by_from_hidden)
-        _through_sigmoid(out[:, : 2 * width], z[:, : 2 * width])
-        return kept, by_c
-    out.copy_(by_h)
-    _through_tanh(out, z)
+        through_sigmoid(out[:, : 2 * width], z[:, : 2 * width])
+        return kept_h, by_c
+    through_tanh(out.copy_(by_h), z)
     return None, by_c
 
 
-def _through_sigmoid(gradient: Tensor, value: Tensor) -> None:
-    gradient.mul_(value).mul_(1 - value)
+def through_sigmoid(gradient: Tensor, value: Tensor) -> Tensor:
+    """A gradient by a sigmoid, in place to one by what it was taken of."""
+    result: Tensor = torch.ops.aten.sigmoid_backward.grad_input(gradient, value, grad_input=gradient)
+    return result
 
 
-def _through_tanh(gradient: Tensor, value: Tensor) -> None:
-    gradient.addcmul_(gradient * value, value, value=-1)
+def through_tanh(gradient: Tensor, value: Tensor) -> Tensor:
+    """A gradient by a tanh, in place to one by what it was taken of."""
+    result: Tensor = torch.ops.aten.tanh_backward.grad_input(gradient, value, grad_input=gradient)
+    return result
 
 
 def _sigmoids_first(weight: Tensor) -> Tensor:

@@ -33,15 +33,16 @@ class Packed(torch.autograd.Function):
     def forward(ctx: Any, cell: nn.Module, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         x, h, c, known, bias, recurrent = tensors
         z = x[:, :KNOWN] @ known + bias + torch.cat([h, x[:, KNOWN:]], 1) @ recurrent
-        next_h, next_c = forward_step(cell, z, h, c)
-        ctx.cell, ctx.saved = cell, (z, x, h, c, next_c, known, recurrent)
-        return next_h.clone(), next_c.clone()
+        next_h = torch.empty_like(h)
+        next_c, kept = forward_step(cell, z, h, c, next_h)
+        ctx.cell, ctx.saved = cell, (z, x, h, c, kept, known, recurrent)
+        return next_h, next_c.clone()
 
     @staticmethod
     def backward(ctx: Any, by_h: Tensor, by_c: Tensor) -> tuple[Tensor | None, ...]:
-        z, x, h, c, next_c, known, recurrent = ctx.saved
+        z, x, h, c, kept, known, recurrent = ctx.saved
         by_z = torch.full_like(z, float("nan"))
-        directly, by_c = backward_step(ctx.cell, z, h, c, next_c, by_h, by_c, by_z)
+        directly, by_c = backward_step(ctx.cell, z, h, c, kept, by_h, by_c, by_z)
         by_start = by_z @ recurrent.T
         by_x = torch.cat([by_z @ known.T, by_start[:, HIDDEN:]], 1)
         by_h = by_start[:, :HIDDEN] + (0 if directly is None else directly)
