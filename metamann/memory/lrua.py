@@ -26,7 +26,8 @@ from torch.nn import functional as F
 from metamann.errors import ConfigError
 from metamann.memory.cells import packed
 from metamann.memory.controlled import ControlledMemory, check_code_width, check_option, told
-from metamann.memory.lrua_scan import Carried, Rules, scan_lrua
+from metamann.memory.lrua_core import Rules
+from metamann.memory.lrua_scan import Carried, scan_lrua
 from metamann.memory.scores import cosine
 
 
@@ -152,16 +153,21 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         items, codes = self.item(features), F.pad(codes, (0, self.code_width - codes.shape[-1]))
         told_items, told_item = told(state.told_item, items, mask)
         told_codes, told_code = told(state.told_code, codes, mask)
+        # steps first, as the loop takes them
+        items, told_items, told_codes = (each.transpose(0, 1) for each in (items, told_items, told_codes))
         cell, rows = self.controller.cell, self.heads * self.width
         weights = packed(cell, rows)
-        z = torch.cat([items, told_codes], -1) @ weights.known + weights.bias
+        z = F.linear(torch.cat([items, told_codes], -1), weights.known.T, weights.bias)
         layers: list[Any] = list(self.interface.values())
-        parts = torch.cat([layer.bias for layer in layers]).expand(*items.shape[:2], -1)
+        known = [layer.bias.expand(*items.shape[:2], -1) for layer in layers]
         if self.shortcut is not None:
-            to_written = self.shortcut.told_item(told_items) + self.shortcut.told_code(told_codes)
-            parts = parts + F.pad(torch.cat([self.shortcut.item(items), to_written], -1), (0, self.heads))
+            known[0] = F.linear(items, self.shortcut.item.weight, layers[0].bias)
+            known[1] = F.linear(told_items, self.shortcut.told_item.weight, layers[1].bias)
+            known[1] = known[1] + self.shortcut.told_code(told_codes)
+        parts = torch.cat(known, -1)
         rules = Rules(
             cell=cell,
+            heads=self.heads,
             key_written=self.written == "key",
             shared=self.least_used == "shared",
             zeroed=1 if self.zeroed == "one" else self.heads,
@@ -175,8 +181,8 @@ class LRUAMemory(ControlledMemory[LRUAState]):
             rules,
             mask,
             before,
-            z.transpose(0, 1),
-            parts.transpose(0, 1),
+            z,
+            parts,
             weights.recurrent,
             torch.cat([layer.weight for layer in layers]).T,
             state.memory.new_ones(self.heads) if self.log_strength is None else self.log_strength.exp(),

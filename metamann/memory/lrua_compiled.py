@@ -1,0 +1,143 @@
+"""The part of LRUA's loop that has no weights, in C, where there is a compiler: `lrua_core.py` fused.
+
+`lrua_core.c` is compiled when it is first needed, which takes a second, and kept in the cache folder. Without a
+compiler the loop runs in PyTorch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from metamann.data.cache import cache_folder
+from metamann.memory.lrua_core import By, Found, Rules
+from metamann.memory.scores import EPSILON
+
+SOURCE = Path(__file__).with_name("lrua_core.c")
+REALS = {torch.float32: ("float", "sqrtf"), torch.float64: ("double", "sqrt")}
+FLAGS = (
+    "-std=c11",
+    "-O3",
+    "-march=native",
+    "-mprefer-vector-width=512",
+    "-fopenmp-simd",
+    "-fno-math-errno",
+    "-ffp-contract=fast",
+    "-shared",
+    "-fPIC",
+)
+
+
+class _Rules(ctypes.Structure):
+    """As in the C file."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("batch", "slots", "width", "part_width", "output_width")),
+        *((name, ctypes.c_int64) for name in ("key_written", "shared", "zeroed", "address_after", "epsilon_in_root")),
+        *((name, ctypes.c_double) for name in ("usage_decay", "epsilon", "tiny")),
+    ]
+
+
+class CompiledCore:
+    """As `TorchCore`, for contiguous tensors of a CPU.
+
+    Args:
+        library: of `load_library`.
+        rules: of the memory.
+        strength: `heads`, of the cosine.
+    """
+
+    def __init__(self, library: ctypes.CDLL, rules: Rules, strength: Tensor) -> None:
+        self.library, self.rules, self.strength = library, rules, strength.contiguous()
+
+    def step(
+        self, parts: Tensor, usage: Tensor, last_reads: Tensor, before: Tensor, memory: Tensor, output: Tensor
+    ) -> Found:
+        """See `TorchCore.step`."""
+        slots = torch.empty(last_reads.shape[:2], dtype=torch.int64)
+        writes, cosines, scale, scores = (torch.empty_like(last_reads) for _ in range(4))
+        row_squares, new_usage = torch.empty_like(usage), torch.empty_like(usage)
+        rules = ctypes.byref(self._rules(before, parts, output))
+        given = (self.strength, parts, usage, last_reads, before)
+        made = (memory, slots, writes, cosines, scale, row_squares, scores)
+        self.library.write_and_score(rules, *map(_pointer, (*given, *made)))
+        reads = torch.softmax(scores, -1)
+        self.library.read_memory(rules, *map(_pointer, (usage, reads, writes, memory, new_usage, output)))
+        return Found(slots, writes, reads, cosines, scale, row_squares, new_usage)
+
+    def write_again(self, parts: Tensor, found: Found, before: Tensor, memory: Tensor) -> None:
+        """See `TorchCore.write_again`."""
+        rules = ctypes.byref(self._rules(before, parts, parts))
+        self.library.write_again(rules, *map(_pointer, (parts, found.slots, found.write_weights, before, memory)))
+
+    def gradients(
+        self,
+        parts: Tensor,
+        last_reads: Tensor,
+        found: Found,
+        before: Tensor,
+        memory: Tensor,
+        by: By,
+        by_parts: Tensor,
+        by_strength: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """See `TorchCore.gradients`.
+
+        Raises:
+            MemoryError: if there is no room for the weights of an episode.
+        """
+        rules = ctypes.byref(self._rules(before, parts, by.output))
+        given = (self.strength, parts, found.slots, last_reads, found.write_weights, found.read_weights)
+        kept = (found.cosines, found.scale, found.row_squares, before, memory, by.output, by.write_weights)
+        made = (by.memory, by.read_weights, by_parts, by_strength)
+        if self.library.gradients(rules, *map(_pointer, (*given, *kept, *made))):
+            raise MemoryError("no room for the weights of an episode")
+        return by.memory, by.read_weights
+
+    def _rules(self, memory: Tensor, parts: Tensor, output: Tensor) -> _Rules:
+        batch, width, slots = memory.shape
+        sizes = (batch, slots, width, parts.shape[1], output.shape[1])
+        options = (self.rules.key_written, self.rules.shared, self.rules.zeroed)
+        places = (self.rules.address_after, self.rules.epsilon_in_root)
+        return _Rules(*sizes, *options, *places, self.rules.usage_decay, EPSILON, torch.finfo(memory.dtype).tiny)
+
+
+def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+@functools.cache
+def load_library(dtype: torch.dtype, heads: int) -> ctypes.CDLL | None:
+    """The compiled core for one precision and number of heads; None if there is no compiler, or it fails.
+
+    The compiler is `cc`, or what `METAMANN_CC` names; with `METAMANN_CC=` none is used.
+    """
+    compiler = shutil.which(os.environ.get("METAMANN_CC", "cc"))
+    if compiler is None or dtype not in REALS:
+        return None
+    real, root = REALS[dtype]
+    # -march=native makes code for this machine only, and a cache folder may be shared by many
+    definitions = (f"-DREAL={real}", f"-DSQRT={root}", f"-DHEADS={heads}")
+    identity = "\n".join([SOURCE.read_text(), *FLAGS, *definitions, compiler, platform.node(), platform.machine()])
+    library = cache_folder() / f"lrua-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.so"
+    try:
+        if not library.exists():
+            library.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+                made = Path(folder) / library.name
+                command = [compiler, *FLAGS, *definitions, "-o", str(made), str(SOURCE), "-lm"]
+                subprocess.run(command, check=True, capture_output=True)
+                made.replace(library)
+        return ctypes.CDLL(str(library))
+    except (OSError, subprocess.CalledProcessError):
+        return None

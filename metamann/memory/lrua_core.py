@@ -1,0 +1,224 @@
+"""The part of LRUA's loop that has no weights, in PyTorch: write, compare, read, and the gradients of that.
+
+Formulas and names as in `lrua_scan.py`. A memory is `width x slots` here, so that products run along the slots.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from metamann.memory.cells import through_sigmoid, through_tanh
+from metamann.memory.scores import EPSILON
+
+
+class Rules(NamedTuple):
+    """What the loop needs to know of an `LRUAMemory`; see there.
+
+    Attributes:
+        cell: of the controller.
+        heads: that read, and that write.
+        key_written: the key itself is written.
+        shared: every head writes to the least used slots of all.
+        zeroed: how many of the least used rows are erased.
+        address_after: the memory after the write is read.
+        usage_decay: g.
+        epsilon_in_root: where the epsilon of the cosine stands.
+    """
+
+    cell: nn.Module
+    heads: int
+    key_written: bool
+    shared: bool
+    zeroed: int
+    address_after: bool
+    usage_decay: float
+    epsilon_in_root: bool
+
+
+class Found(NamedTuple):
+    """What came of a step.
+
+    Attributes:
+        slots: `batch x heads`, used least, least first.
+        write_weights: `batch x heads x slots`.
+        read_weights: `batch x heads x slots`.
+        cosines: `batch x heads x slots`.
+        scale: `batch x heads x slots`, q.
+        row_squares: `batch x slots`, of the rows that were compared with the keys.
+        usage: `batch x slots`.
+    """
+
+    slots: Tensor
+    write_weights: Tensor
+    read_weights: Tensor
+    cosines: Tensor
+    scale: Tensor
+    row_squares: Tensor
+    usage: Tensor
+
+
+class By(NamedTuple):
+    """Gradients by what a step hands to the next; names as in `Carried`.
+
+    Attributes:
+        memory: `batch x width x slots`.
+        read_weights: `batch x heads x slots`.
+        output: `batch x (hidden + heads * width)`.
+        cell: `batch x hidden`.
+        write_weights: `batch x heads x slots`; None: no gradient, as of every step but the last.
+    """
+
+    memory: Tensor
+    read_weights: Tensor
+    output: Tensor
+    cell: Tensor
+    write_weights: Tensor | None
+
+
+class TorchCore:
+    """Any device, any precision.
+
+    Args:
+        rules: of the memory.
+        strength: `heads`, of the cosine.
+    """
+
+    def __init__(self, rules: Rules, strength: Tensor) -> None:
+        self.rules, self.strength = rules, strength.unsqueeze(-1)
+        self.epsilon = strength.new_tensor(EPSILON)
+
+    def step(
+        self, parts: Tensor, usage: Tensor, last_reads: Tensor, before: Tensor, memory: Tensor, output: Tensor
+    ) -> Found:
+        """Write, address and read.
+
+        Args:
+            parts: `batch x parts`: key, written vector unless it is the key, gate.
+            usage: `batch x slots`.
+            last_reads: `batch x heads x slots`, read weights of the last step.
+            before: `batch x width x slots`.
+            memory: filled with the memory after the write, of the same shape.
+            output: `batch x (hidden + heads * width)`, its end is filled with the read.
+        """
+        rules, heads = self.rules, self.rules.heads
+        key, written, gate = self._split(parts)
+        slots = _least_used(usage, heads)
+        least_used = torch.zeros_like(last_reads).scatter_(2, self._targets(slots), 1.0)
+        write_weights = least_used.lerp_(last_reads, gate)
+        self._write(slots, write_weights, written, before, memory)
+        addressed = memory if rules.address_after else before
+        row_squares = (addressed * addressed).sum(1)
+        scale = self._scale(key.square().sum(-1, keepdim=True), row_squares)
+        cosines = torch.bmm(key, addressed).mul_(scale)
+        reads = torch.softmax(cosines * self.strength, -1)
+        read = torch.bmm(reads, memory.transpose(1, 2)).flatten(1)
+        output[:, -read.shape[1] :].copy_(read)
+        new_usage = (reads + write_weights).sum(1).add_(usage, alpha=rules.usage_decay)
+        return Found(slots, write_weights, reads, cosines, scale, row_squares, new_usage)
+
+    def write_again(self, parts: Tensor, found: Found, before: Tensor, memory: Tensor) -> None:
+        """Fill `memory` as `step` did."""
+        self._write(found.slots, found.write_weights, self._split(parts)[1], before, memory)
+
+    def gradients(
+        self,
+        parts: Tensor,
+        last_reads: Tensor,
+        found: Found,
+        before: Tensor,
+        memory: Tensor,
+        by: By,
+        by_parts: Tensor,
+        by_strength: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients of a step.
+
+        Args:
+            parts: as in `step`.
+            last_reads: as in `step`.
+            found: by `step`.
+            before: as in `step`.
+            memory: as `step` filled it.
+            by: gradients by what the step handed on; `memory` and `read_weights` may be overwritten.
+            by_parts: filled with the gradient by the pre-activations of the parts.
+            by_strength: `heads`, added to.
+
+        Returns:
+            Gradients by the memory and by the read weights before the step.
+        """
+        rules, weights, slots = self.rules, found.read_weights, found.slots
+        key, written, gate = self._split(parts)
+        by_key, by_written, by_gate = self._split(by_parts)
+        by_read = by.output[:, -key[0].numel() :].view_as(key)
+        by_memory, keys = by.memory, key.transpose(1, 2)
+
+        by_reads = torch.baddbmm(by.read_weights, by_read, memory)
+        by_scores = torch._softmax_backward_data(by_reads, weights, -1, weights.dtype)
+        by_strength += (by_scores * found.cosines).sum((0, 2))
+        by_products = (by_scores * self.strength).mul_(found.scale)
+        by_squares = (by_products * found.cosines).mul_(self._slope(found.scale))
+        addressed = memory if rules.address_after else before
+        of_rows = torch.bmm(key.square().sum(-1).unsqueeze(1), by_squares)
+        of_key = torch.bmm(by_products, addressed.transpose(1, 2))
+        of_key.addcmul_(key, torch.bmm(by_squares, found.row_squares.unsqueeze(-1)), value=-1)
+
+        by_memory.baddbmm_(by_read.transpose(1, 2), weights)
+        if rules.address_after:
+            by_memory.baddbmm_(keys, by_products).addcmul_(addressed, of_rows, value=-1)
+        by_writes = torch.bmm(written, by_memory)
+        if by.write_weights is not None:
+            by_writes += by.write_weights
+        by_written.copy_(torch.bmm(found.write_weights, by_memory.transpose(1, 2)))
+        _zero_rows(by_memory, slots[:, : rules.zeroed])
+        if not rules.address_after:
+            by_memory.baddbmm_(keys, by_products).addcmul_(addressed, of_rows, value=-1)
+        to_least_used = by_writes.gather(2, self._targets(slots)).sum(-1, keepdim=True)
+        by_gate.copy_((by_writes * last_reads).sum(-1, keepdim=True)).sub_(to_least_used)
+        if rules.key_written:
+            by_key.add_(of_key)
+        else:
+            by_key.copy_(of_key)
+        vectors = parts.shape[1] - rules.heads
+        through_tanh(by_parts[:, :vectors], parts[:, :vectors])
+        through_sigmoid(by_gate, gate)
+        return by_memory, by_writes.mul_(gate)
+
+    def _split(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Views of key and written vector, `batch x heads x width`, and gate, `batch x heads x 1`."""
+        heads = self.rules.heads
+        vectors = parts[:, :-heads].view(len(parts), 1 if self.rules.key_written else 2, heads, -1)
+        return vectors[:, 0], vectors[:, -1], parts[:, -heads:].unsqueeze(-1)
+
+    def _targets(self, slots: Tensor) -> Tensor:
+        """The least used slots that each head writes to, `batch x heads x slots of a head`."""
+        return slots.unsqueeze(1).expand(-1, slots.shape[1], -1) if self.rules.shared else slots.unsqueeze(-1)
+
+    def _write(self, slots: Tensor, write_weights: Tensor, written: Tensor, before: Tensor, memory: Tensor) -> None:
+        _zero_rows(memory.copy_(before), slots[:, : self.rules.zeroed])
+        memory.baddbmm_(written.transpose(1, 2), write_weights)
+
+    def _scale(self, key_squares: Tensor, row_squares: Tensor) -> Tensor:
+        rows = row_squares.unsqueeze(1)
+        if self.rules.epsilon_in_root:
+            return torch.addcmul(self.epsilon, key_squares, rows).rsqrt_()
+        return (key_squares * rows).add_(torch.finfo(rows.dtype).tiny).sqrt_().add_(self.epsilon).reciprocal_()
+
+    def _slope(self, scale: Tensor) -> Tensor:
+        """-2 / cos times the gradient of the cosine by |k|^2 |M'|^2, over q."""
+        return scale if self.rules.epsilon_in_root else 1 / (1 / scale - self.epsilon)
+
+
+def _least_used(usage: Tensor, heads: int) -> Tensor:
+    """The slots used least, least first, of equals the one of the lowest number, `batch x heads`."""
+    left, slots = usage.clone(), []
+    for _ in range(heads):
+        slots.append(left.min(-1, keepdim=True).indices)
+        left.scatter_(1, slots[-1], torch.inf)
+    return torch.cat(slots, 1)
+
+
+def _zero_rows(memory: Tensor, slots: Tensor) -> None:
+    memory.scatter_(2, slots.unsqueeze(1).expand(-1, memory.shape[1], -1), 0.0)
