@@ -1,0 +1,43 @@
+"""Compiling the core: only where it can be done, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from metamann.memory.lrua_compiled import load_library
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A cache folder of its own; nothing loaded before counts."""
+    monkeypatch.setenv("METAMANN_CACHE", str(tmp_path / "cache"))
+    load_library.cache_clear()
+    yield tmp_path / "cache"
+    load_library.cache_clear()
+
+
+@pytest.mark.parametrize("compiler", ["", "no-such-compiler", "false"])
+def test_without_a_compiler_that_works_there_is_no_library(
+    compiler: str, fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METAMANN_CC", compiler)
+    assert load_library(torch.float32, 4) is None
+    assert not list(fresh.glob("**/*.so"))
+
+
+def test_half_precision_has_no_library() -> None:
+    assert load_library(torch.bfloat16, 4) is None
+
+
+def test_the_library_is_kept(fresh: Path) -> None:
+    if load_library(torch.float32, 2) is None:
+        pytest.skip("there is no compiler")
+    (kept,) = fresh.glob("*.so")
+    written = kept.stat().st_mtime_ns
+    load_library.cache_clear()
+    assert load_library(torch.float32, 2) is not None
+    assert kept.stat().st_mtime_ns == written
