@@ -99,14 +99,19 @@ def build_data(config: DictConfig) -> DataSplits:
     """The data set of a run's configuration.
 
     Raises:
-        ConfigError: if it has none.
+        ConfigError: if it has none, or it is no data set of images.
     """
     if "data" not in config:
         raise ConfigError(
             f"{config.protocol._target_} deals episodes of a data set, but this run is on sequences, without data; "
             "leave out protocol=, or start from another experiment."
         )
-    splits: DataSplits = build(config.data, config.trust)
+    splits = build(config.data, config.trust)
+    if not isinstance(splits, DataSplits):
+        raise ConfigError(
+            f"{config.data._target_} reads sentences, which the commands do not take yet; choose data of images, such "
+            "as data=omniglot, strokes or folder, or use it from Python."
+        )
     return splits
 
 

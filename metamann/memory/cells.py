@@ -4,7 +4,7 @@
     gru:  r, u = sigmoid(z_r, z_u), n = tanh(z_n + r z_m), h' = n + u (h - n), z_m being what the reset acts on
     feedforward: h' = tanh(z)
 
-`packed` gives the weights that make z = x W_x + b + [h; rest of x] W, so that what is known of x before the loop is
+`packed` gives the weights that make z = x W_x^T + b + [h; rest of x] W, so that what is known of x before the loop is
 projected for all steps at once.
 """
 
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 
 class Packed(NamedTuple):
-    """Weights of a controller, as products from the left: z = known W_x + b + [h; rest] W.
+    """Weights of a controller: z = known W_x^T + b + [h; rest] W.
 
     Attributes:
-        known: `known inputs x z width`.
+        known: `z width x known inputs`, W_x as a linear layer has it.
         bias: `z width`.
         recurrent: `(hidden + rest of the inputs) x z width`.
     """
@@ -35,7 +35,7 @@ def packed(cell: nn.Module, rest: int) -> Packed:
     if isinstance(cell, nn.Linear):
         known, late = cell.weight[:, :-rest], cell.weight[:, -rest:]
         from_hidden = torch.zeros_like(cell.weight[:, :1]).expand(-1, cell.out_features)
-        return Packed(known.T, cell.bias, torch.cat([from_hidden, late], 1).T)
+        return Packed(known, cell.bias, torch.cat([from_hidden, late], 1).T)
     assert isinstance(cell, nn.LSTMCell | nn.GRUCell)
     rows: list[Tensor] = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
     if isinstance(cell, nn.LSTMCell):
@@ -44,7 +44,7 @@ def packed(cell: nn.Module, rest: int) -> Packed:
         inputs, input_bias = (torch.cat([each, torch.zeros_like(each.chunk(3)[0])]) for each in rows[::2])
         hidden, hidden_bias = map(_apart, rows[1::2])
     recurrent = torch.cat([hidden, inputs[:, -rest:]], 1)
-    return Packed(inputs[:, :-rest].T, input_bias + hidden_bias, recurrent.T)
+    return Packed(inputs[:, :-rest], input_bias + hidden_bias, recurrent.T)
 
 
 def forward_step(cell: nn.Module, z: Tensor, h: Tensor, c: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:

@@ -157,7 +157,7 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         items, told_items, told_codes = (each.transpose(0, 1) for each in (items, told_items, told_codes))
         cell, rows = self.controller.cell, self.heads * self.width
         weights = packed(cell, rows)
-        z = F.linear(torch.cat([items, told_codes], -1), weights.known.T, weights.bias)
+        z = F.linear(torch.cat([items, told_codes], -1), weights.known, weights.bias)
         layers: list[Any] = list(self.interface.values())
         known = [layer.bias.expand(*items.shape[:2], -1) for layer in layers]
         if self.shortcut is not None:

@@ -14,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 
 import torch
@@ -29,7 +30,6 @@ FLAGS = (
     "-std=c11",
     "-O3",
     "-march=native",
-    "-mprefer-vector-width=512",
     "-fopenmp-simd",
     "-fno-math-errno",
     "-ffp-contract=fast",
@@ -118,9 +118,10 @@ def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
 
 @functools.cache
 def load_library(dtype: torch.dtype, heads: int) -> ctypes.CDLL | None:
-    """The compiled core for one precision and number of heads; None if there is no compiler, or it fails.
+    """The compiled core for one precision and number of heads; None if there is no compiler.
 
-    The compiler is `cc`, or what `METAMANN_CC` names; with `METAMANN_CC=` none is used.
+    The compiler is `cc`, or what `METAMANN_CC` names; with `METAMANN_CC=` none is used. One that fails gives None too,
+    and a warning that says why.
     """
     compiler = shutil.which(os.environ.get("METAMANN_CC", "cc"))
     if compiler is None or dtype not in REALS:
@@ -139,5 +140,12 @@ def load_library(dtype: torch.dtype, heads: int) -> ctypes.CDLL | None:
                 subprocess.run(command, check=True, capture_output=True)
                 made.replace(library)
         return ctypes.CDLL(str(library))
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = error.stderr.decode(errors="replace").strip() if isinstance(error, subprocess.CalledProcessError) else ""
+        why = said.splitlines()[0] if said else str(error)
+        warnings.warn(
+            f"the loop of LRUA cannot be compiled and runs slower, in PyTorch ({why}); METAMANN_CC names another "
+            "compiler, and METAMANN_CC= none.",
+            stacklevel=2,
+        )
         return None

@@ -57,10 +57,9 @@ class Carried(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What backward needs of a step: its start, but for the memory, and what came of it; `shown` is None for all."""
+    """What backward needs of a step: its start, but for memory and output, and what came of it; `shown` None: all."""
 
     read_weights: Tensor
-    output: Tensor
     cell: Tensor
     kept: Tensor
     found: Found
@@ -106,9 +105,9 @@ class _Loop(torch.autograd.Function):
         z, parts, recurrent, interface, strength = (each.contiguous() for each in tensors[6:])
         hidden, gates = interface.shape[0], parts[..., -rules.heads :].unbind()
         core = _core(rules, strength)
-        outputs = z.new_empty(*z.shape[:2], recurrent.shape[0])
+        inputs, outputs = (z.new_empty(*z.shape[:2], recurrent.shape[0]) for _ in range(2))
         all_z, all_parts, vectors = z.unbind(), parts.unbind(), parts[..., : -rules.heads].unbind()
-        all_outputs, hiddens = outputs.unbind(), outputs[..., :hidden].unbind()
+        all_inputs, all_outputs, hiddens = inputs.unbind(), outputs.unbind(), outputs[..., :hidden].unbind()
         room = [torch.empty_like(state.memory) for _ in range(min(CHUNK, len(z)) + 1)]
         starts, steps, all_shown = [], [], mask.all(0).tolist()
         for t in range(len(z)):
@@ -117,7 +116,7 @@ class _Loop(torch.autograd.Function):
                 starts.append(state.memory.clone())
                 room[0].copy_(starts[-1])
             before, memory = room[here], room[here + 1]
-            all_z[t].addmm_(state.output, recurrent)
+            all_z[t].addmm_(all_inputs[t].copy_(state.output), recurrent)
             next_cell, kept = forward_step(rules.cell, all_z[t], state.output[:, :hidden], state.cell, hiddens[t])
             all_parts[t].addmm_(hiddens[t], interface)
             vectors[t].tanh_()
@@ -125,14 +124,14 @@ class _Loop(torch.autograd.Function):
             found = core.step(all_parts[t], state.usage, state.read_weights, before, memory, all_outputs[t])
 
             shown = None if all_shown[t] else mask[:, t]
-            steps.append(Step(state.read_weights, state.output, state.cell, kept, found, shown))
+            steps.append(Step(state.read_weights, state.cell, kept, found, shown))
             new = Carried(memory, found.usage, found.read_weights, all_outputs[t], next_cell, found.write_weights)
             if shown is not None:
                 new = _blended(shown, new, state._replace(memory=before))
                 memory.copy_(new.memory)
             state = new
         ctx.core, ctx.rules, ctx.mask, ctx.steps, ctx.starts = core, rules, mask, steps, starts
-        ctx.filled, ctx.room, ctx.in_room = (z, parts, outputs), room, len(starts) - 1
+        ctx.filled, ctx.room, ctx.in_room = (z, parts, inputs, outputs), room, len(starts) - 1
         ctx.save_for_backward(recurrent, interface, strength)
         # copies: what is handed out must not lead back here
         return (outputs.clone(), _copy(state.memory.transpose(1, 2)), *map(_copy, state[1:]))
@@ -141,7 +140,7 @@ class _Loop(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, by_outputs: Tensor, *by_final: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by the arguments of `scan_lrua`; names as in the formulas on top, `by_x` for D.x."""
-        core, rules, room, (z, parts, outputs) = ctx.core, ctx.rules, ctx.room, ctx.filled
+        core, rules, room, (z, parts, inputs, outputs) = ctx.core, ctx.rules, ctx.room, ctx.filled
         recurrent, interface, strength = ctx.saved_tensors
         hidden = interface.shape[0]
         to_output, to_hidden = recurrent.T.contiguous(), interface.T.contiguous()
@@ -166,7 +165,7 @@ class _Loop(torch.autograd.Function):
             by_memory, by_read_weights = core.gradients(*at_step, by, all_by_parts[t], by_strength)
 
             by_h = torch.addmm(by.output[:, :hidden], all_by_parts[t], to_hidden)
-            at_start = (step.output[:, :hidden], step.cell, step.kept)
+            at_start = (inputs[t, :, :hidden], step.cell, step.kept)
             directly, by_cell = backward_step(rules.cell, all_z[t], *at_start, by_h, by.cell, all_by_z[t])
             by_output = all_by_z[t] @ to_output
             if directly is not None:
@@ -175,8 +174,7 @@ class _Loop(torch.autograd.Function):
             by = by if passed is None else _added(by, passed)
         # usage only ranks the slots: of its gradient, only what comes by the usage before is left
         by_usage = by_usage * rules.usage_decay ** ctx.mask.sum(1, keepdim=True).to(by_usage.dtype)
-        starts = torch.stack([step.output for step in ctx.steps]).flatten(0, 1)
-        by_recurrent = starts.T @ by_z.flatten(0, 1)
+        by_recurrent = inputs.flatten(0, 1).T @ by_z.flatten(0, 1)
         by_interface = outputs[..., :hidden].flatten(0, 1).T @ by_parts.flatten(0, 1)
         by_start = (by.memory.transpose(1, 2), by_usage, *by[1:])
         return None, None, *by_start, by_z, by_parts, by_recurrent, by_interface, by_strength

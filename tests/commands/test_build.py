@@ -11,7 +11,7 @@ import torch
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from metamann.commands.build import build, build_protocols, code_width, plain_config, update
+from metamann.commands.build import build, build_data, build_protocols, code_width, plain_config, update
 from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, EpisodeError
@@ -122,3 +122,9 @@ def test_every_encoder_of_text_is_built_from_its_configuration(choice: list[str]
         encoder = build(compose("train", [*choice, "data=strokes"]).encoder)
     words = torch.tensor([[[0, 1], [1, -1]]])
     assert encoder(Text(words, ("a", "b"))).shape == (1, 2, 2, features) == (1, 2, 2, encoder.features)
+
+
+def test_sentences_are_refused_before_an_episode_is_planned() -> None:
+    sentences = {"_target_": "metamann.data.records.records", "sentences": [4, 4, 4]}
+    with pytest.raises(ConfigError, match=r"records\.records reads sentences.*data=omniglot"):
+        build_data(OmegaConf.create({"data": sentences, "trust": []}))

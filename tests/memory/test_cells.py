@@ -32,7 +32,7 @@ class Packed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cell: nn.Module, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         x, h, c, known, bias, recurrent = tensors
-        z = x[:, :KNOWN] @ known + bias + torch.cat([h, x[:, KNOWN:]], 1) @ recurrent
+        z = x[:, :KNOWN] @ known.T + bias + torch.cat([h, x[:, KNOWN:]], 1) @ recurrent
         next_h = torch.empty_like(h)
         next_c, kept = forward_step(cell, z, h, c, next_h)
         ctx.cell, ctx.saved = cell, (z, x, h, c, kept, known, recurrent)
@@ -44,10 +44,10 @@ class Packed(torch.autograd.Function):
         by_z = torch.full_like(z, float("nan"))
         directly, by_c = backward_step(ctx.cell, z, h, c, kept, by_h, by_c, by_z)
         by_start = by_z @ recurrent.T
-        by_x = torch.cat([by_z @ known.T, by_start[:, HIDDEN:]], 1)
+        by_x = torch.cat([by_z @ known, by_start[:, HIDDEN:]], 1)
         by_h = by_start[:, :HIDDEN] + (0 if directly is None else directly)
         by_recurrent = torch.cat([h, x[:, KNOWN:]], 1).T @ by_z
-        return None, by_x, by_h, by_c, x[:, :KNOWN].T @ by_z, by_z.sum(0), by_recurrent
+        return None, by_x, by_h, by_c, by_z.T @ x[:, :KNOWN], by_z.sum(0), by_recurrent
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "feedforward"])

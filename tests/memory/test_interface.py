@@ -76,6 +76,19 @@ def test_masked_steps_change_no_read(memory: Memory[Any]) -> None:
     torch.testing.assert_close(memory.read(final, features), memory.read(expected_final, features), rtol=0, atol=1e-12)
 
 
+def test_no_steps_read_nothing_and_leave_the_contents(memory: Memory[Any]) -> None:
+    state = written(memory)
+    features, codes = (each.requires_grad_() for each in draw(steps=0))
+    reads, after = memory.scan(state, features, codes, shown(0))
+    assert reads.shape == memory.scan(state, *draw(), shown())[0][:, :0].shape
+    for episode in range(BATCH):
+        for old, new in zip(contents(state, episode), contents(after, episode), strict=True):
+            assert torch.equal(old, new)
+    outputs = [each for each in (reads, *after) if each.requires_grad]
+    for gradient in torch.autograd.grad([each.sum() for each in outputs], features, allow_unused=True):
+        assert gradient is None or gradient.shape == features.shape
+
+
 def test_what_a_masked_step_holds_does_not_matter(memory: Memory[Any]) -> None:
     (features, codes), (other, other_codes) = draw(), draw(seed=2)
     mask = torch.rand(BATCH, STEPS, generator=torch.Generator().manual_seed(3)) < 0.5
