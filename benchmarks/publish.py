@@ -16,12 +16,22 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
-DOCUMENTS = (ROOT / "README.md", RESULTS / "omniglot.md", RESULTS / "memories.md")
+DOCUMENTS = (ROOT / "README.md", RESULTS / "omniglot.md", RESULTS / "memories.md", RESULTS / "sentences.md")
 INSTANCES = (1, 2, 3, 4, 5, 10)
 SEQUENCE_COLUMNS = {
     "accuracy": "bits right %",
     "sequences_right": "sequences right %",
     "bits_per_sequence": "bits a sequence",
+}
+
+
+SENTENCE_COLUMNS = {
+    "f1": "F1 %",
+    "precision": "precision %",
+    "recall": "recall %",
+    "span_f1": "span F1 %",
+    "typing_accuracy": "typing %",
+    "episode_f1": "mean of episode F1 %",
 }
 
 
@@ -40,7 +50,7 @@ def add(name: str, runs: list[str]) -> None:
 
 
 def table(names: list[str]) -> str:
-    """One row a published evaluation, with 95 % intervals: accuracy, by instance on streams; bits on sequences."""
+    """One row a published evaluation, with 95 % intervals: accuracy, by instance on streams; bits on sequences; F1."""
     runs = [json.loads(file.read_text()) for name in names for file in sorted((RESULTS / name).glob("seed_*.json"))]
     labels = [name for name in names for _ in sorted((RESULTS / name).glob("seed_*.json"))]
     columns = _columns(runs[0]["metrics"])
@@ -66,6 +76,8 @@ def _columns(metrics: dict[str, Any]) -> dict[str, str]:
     """Metrics that a table shows, and their heads."""
     if "bits_per_sequence" in metrics:
         return SEQUENCE_COLUMNS
+    if "f1" in metrics:
+        return SENTENCE_COLUMNS
     if "accuracy/instance_1" in metrics:
         return {f"accuracy/instance_{k}": _ordinal(k) for k in INSTANCES}
     return {"accuracy": "accuracy %"}

@@ -22,6 +22,7 @@ from metamann.memory.input_addressed import InputAddressedNTM
 from metamann.memory.interface import Memory
 from metamann.memory.keyvalue import KeyValueMemory
 from metamann.memory.lrua import LRUAMemory
+from metamann.memory.nearest import NearestMemory
 from metamann.memory.none import ControllerOnly
 from metamann.memory.ntm import NTMMemory
 from metamann.memory.prototypes import PrototypeMemory
@@ -45,6 +46,7 @@ MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "keyvalue_usage": (BoundedKeyValueMemory, {"slots": 4, "evict": "usage"}),
     "lrua": (LRUAMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "none": (ControllerOnly, {"item_width": 4, "hidden": 5}),
+    "nearest": (NearestMemory, {}),
     "ntm": (NTMMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "prototypes": (PrototypeMemory, {}),
     "ntm_input": (InputAddressedNTM, {"item_width": 4, "slots": 6, "width": 4, "heads": 2}),

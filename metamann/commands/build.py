@@ -10,9 +10,16 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from metamann.data.fixed_episodes import FixedEpisodeSplits
+from metamann.data.sentences import SentenceSplits
 from metamann.data.store import DataSplits
+from metamann.episodes import ranges
 from metamann.episodes.algorithmic import SequenceTask
+from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import EpisodeProtocol
+from metamann.episodes.sentence_protocols import SentenceProtocol
+from metamann.episodes.supervised import Supervised
+from metamann.episodes.tagging import n_tags
 from metamann.errors import ConfigError, MetamannError
 from metamann.learners.learner import Learner
 from metamann.learners.sequence import SequenceLearner
@@ -62,6 +69,15 @@ def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
     return learner
 
 
+def build_tagger(config: DictConfig, protocol: Supervised) -> Learner[Any]:
+    """The learner of a run on supervised sentences: its memory is told no labels."""
+    encoder = build(config.encoder, config.trust)
+    memory = build(config.memory, config.trust, features=encoder.features, code_width=0)
+    tags = n_tags(protocol.scheme, len(protocol.types or ()))
+    learner: Learner[Any] = build(config.learner, config.trust, encoder=encoder, memory=memory, tags=tags)
+    return learner
+
+
 def build_sequence_learner(config: DictConfig, task: SequenceTask) -> SequenceLearner:
     """The learner of a run on sequences: a memory that sees their bits, and no labels.
 
@@ -78,9 +94,10 @@ def build_sequence_learner(config: DictConfig, task: SequenceTask) -> SequenceLe
     return learner
 
 
-def build_protocols(
-    config: DictConfig,
-) -> tuple[EpisodeProtocol | SequenceTask, EpisodeProtocol | SequenceTask]:
+AnyProtocol = EpisodeProtocol | SentenceProtocol | SequenceTask
+
+
+def build_protocols(config: DictConfig) -> tuple[AnyProtocol, AnyProtocol]:
     """The run's protocol, and the one it trains on: the same but for `train_protocol`, or one of its own."""
     training = config.train_protocol
     if "_target_" not in training:
@@ -88,29 +105,42 @@ def build_protocols(
     return build(config.protocol, config.trust), build(training, config.trust)
 
 
-def code_width(*protocols: EpisodeProtocol | SequenceTask) -> int:
-    """Width of label codes that serves all these protocols; sequences have no labels."""
-    return max(
-        0 if isinstance(protocol, SequenceTask) else protocol.codes.width or protocol.max_ways for protocol in protocols
-    )
+def code_width(*protocols: AnyProtocol) -> int:
+    """Width of label codes that serves all these protocols; sequences have no labels.
+
+    Raises:
+        ConfigError: if the classes of published episodes are not known before they are read.
+    """
+    return max(map(_code_width, protocols))
 
 
 def build_data(config: DictConfig) -> DataSplits:
-    """The data set of a run's configuration.
+    """The images of a run's configuration.
 
     Raises:
-        ConfigError: if it has none, or it is no data set of images.
+        ConfigError: if it has none, or other data.
     """
-    if "data" not in config:
-        raise ConfigError(
-            f"{config.protocol._target_} deals episodes of a data set, but this run is on sequences, without data; "
-            "leave out protocol=, or start from another experiment."
-        )
-    splits = build(config.data, config.trust)
+    splits = _build_any_data(config)
     if not isinstance(splits, DataSplits):
         raise ConfigError(
-            f"{config.data._target_} reads sentences, which the commands do not take yet; choose data of images, such "
-            "as data=omniglot, strokes or folder, or use it from Python."
+            f"{config.data._target_} reads sentences, and {config.protocol._target_} deals images; set "
+            "protocol=greedy_sentences, fixed_sentences or supervised, with an encoder and a learner of sentences, or "
+            "choose data of images."
+        )
+    return splits
+
+
+def build_sentences(config: DictConfig) -> SentenceSplits | FixedEpisodeSplits:
+    """The sentences of a run's configuration.
+
+    Raises:
+        ConfigError: if it has none, or other data.
+    """
+    splits = _build_any_data(config)
+    if not isinstance(splits, SentenceSplits | FixedEpisodeSplits):
+        raise ConfigError(
+            f"{config.data._target_} reads images, and {config.protocol._target_} deals sentences; choose data of "
+            "sentences, such as data=records, fewnerd or columns."
         )
     return splits
 
@@ -142,6 +172,29 @@ def plain_config(node: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise ConfigError(f"{str(error).splitlines()[0]}; set {getattr(error, 'full_key', None) or 'it'}.") from error
     return plain
+
+
+def _build_any_data(config: DictConfig) -> Any:
+    if "data" not in config:
+        raise ConfigError(
+            f"{config.protocol._target_} deals episodes of a data set, but this run is on sequences, without data; "
+            "leave out protocol=, or start from another experiment."
+        )
+    return build(config.data, config.trust)
+
+
+def _code_width(protocol: AnyProtocol) -> int:
+    if isinstance(protocol, SequenceTask):
+        return 0
+    if protocol.codes.width is not None:
+        return protocol.codes.width
+    if isinstance(protocol, GreedySentences):
+        return n_tags(protocol.scheme, ranges.ends(protocol.ways)[1])
+    if isinstance(protocol, Supervised):
+        return n_tags(protocol.scheme, len(protocol.types or ()))
+    if isinstance(protocol, SentenceProtocol):
+        raise ConfigError("episodes that are given have any number of classes; set protocol.codes.width, to 64 say.")
+    return protocol.max_ways
 
 
 def _check_trusted(target: str, packages: Sequence[str]) -> None:

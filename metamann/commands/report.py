@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import metamann
+from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
 from metamann.episodes.protocols import OnlineStream
 from metamann.episodes.sequences import Sequences
@@ -19,7 +22,10 @@ from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import Interval, intervals, shown
 from metamann.evaluation.plots import plot_episode, plot_instances, plot_memory, plot_sequence
 from metamann.evaluation.results import results_table, write_results
+from metamann.evaluation.sentence_evaluator import SentenceEvaluator, Tagged
+from metamann.evaluation.sentence_report import Reader, plot_confusion, plot_support_sizes, write_answers, write_page
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
+from metamann.evaluation.spans import COUNTED, span_intervals
 from metamann.hardware import autocast, describe_machine
 from metamann.learners.learner import Learner
 from metamann.learners.mann import MANN
@@ -27,16 +33,17 @@ from metamann.learners.sequence import SequenceLearner
 from metamann.training.dashboards import Mirrors
 
 TRACED = 16  # streams that the statistics of a memory are taken over
+WRITTEN = 5  # episodes of sentences that are written out
 
 
 def report(
     directory: Path,
     learner: Any,
-    evaluator: Evaluator | SequenceEvaluator,
+    evaluator: Evaluator | SequenceEvaluator | SentenceEvaluator,
     context: dict[str, Any],
     mirrors: Mirrors,
 ) -> dict[str, Interval]:
-    """Evaluate and write `results.json`, `results.md`, `tasks.npz` and `plots/`.
+    """Evaluate and write `results.json`, `results.md`, `tasks.npz` and `plots/`; of sentences also `sentences.html`.
 
     Args:
         directory: the run directory.
@@ -48,7 +55,13 @@ def report(
     Returns:
         The metrics.
     """
-    metrics = intervals(evaluator.scores(learner))
+    tagged = evaluator.tagged(learner) if isinstance(evaluator, SentenceEvaluator) else None
+    if isinstance(evaluator, SentenceEvaluator) and tagged is not None:
+        found = span_intervals(tagged.counts, evaluator.scheme)
+        metrics = {name: interval for name, interval in found.items() if not np.isnan(interval.mean)}
+    else:
+        assert not isinstance(evaluator, SentenceEvaluator)
+        metrics = intervals(evaluator.scores(learner))
     tasks, split, title = evaluator.tasks, evaluator.split, evaluator.title
     origin: dict[str, Any] = {
         "tasks_sha256": tasks.hash,
@@ -58,9 +71,13 @@ def report(
         "command": shlex.join([_command_name(), *sys.argv[1:]]),
     }
     plots = directory / "plots"
-    if isinstance(evaluator, SequenceEvaluator):
+    if isinstance(evaluator, SentenceEvaluator) and tagged is not None:
+        drawn = _draw_sentences(directory, learner, evaluator, tagged)
+        mirrors.page(f"{split}/sentences", directory / "sentences.html")
+    elif isinstance(evaluator, SequenceEvaluator):
         drawn = _draw_sequence(plots, learner, evaluator)
     else:
+        assert isinstance(evaluator, Evaluator)
         drawn = _draw_episode(plots, learner, evaluator, metrics)
     if isinstance(evaluator, Evaluator) and isinstance(learner, MANN) and isinstance(evaluator.protocol, OnlineStream):
         statistics = _draw_memory(plots, learner, evaluator)
@@ -116,6 +133,24 @@ def _draw_sequence(folder: Path, learner: SequenceLearner, evaluator: SequenceEv
     ones = learner(on_device)[..., 1].exp().view_as(one.answers).cpu()
     plot_sequence(folder / "sequence.png", one, ones, learner.trace(on_device), f"{evaluator.title}: the longest")
     return ["sequence"]
+
+
+def _draw_sentences(directory: Path, learner: Learner[Any], evaluator: SentenceEvaluator, tagged: Tagged) -> list[str]:
+    """Write the counts of every episode and a few sentences, draw the rest, and return the names of the pictures."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, counted=np.array(COUNTED), counts=tagged.counts)
+    write_atomically(directory / "counts.npz", buffer.getvalue())
+    reader = Reader(evaluator.sampler.source.table, evaluator.scheme)
+    few = evaluator.first(learner, WRITTEN)
+    write_page(directory / "sentences.html", evaluator.title, reader, few)
+    if len(evaluator.tasks) == 1:
+        write_answers(directory / "answers.txt", reader, *few[0])
+    plots, drawn = directory / "plots", ["confusion"]
+    plot_confusion(plots / "confusion.png", tagged.confusion, tagged.types, evaluator.title)
+    sizes = np.array([len(plan.support) for plan in evaluator.tasks.plans])
+    if plot_support_sizes(plots / "support_size.png", tagged.counts, sizes, evaluator.scheme, evaluator.title):
+        drawn.append("support_size")
+    return drawn
 
 
 def _command_name() -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import hydra
+import numpy as np
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -19,22 +21,32 @@ from metamann.commands.build import (
     build_data,
     build_learner,
     build_protocols,
+    build_sentences,
     build_sequence_learner,
+    build_tagger,
     code_width,
     plain_config,
 )
 from metamann.commands.report import report
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
+from metamann.data.sentences import SentenceSplits
+from metamann.encoders.frozen import FrozenEncoder
 from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.protocols import EpisodeProtocol, OnlineStream
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentence_protocols import SentenceProtocol
+from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentence_tasks import SentenceTaskList
 from metamann.episodes.sequences import SequenceList, SequenceSampler
+from metamann.episodes.supervised import Supervised
 from metamann.episodes.tasks import TaskList
 from metamann.errors import CheckpointError, ConfigError, check_number
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import mean_interval
 from metamann.evaluation.plots import plot_curves
+from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
+from metamann.evaluation.spans import span_scores
 from metamann.hardware import choose_device, choose_precision
 from metamann.learners.mann import MANN
 from metamann.training.calibration import calibrate
@@ -46,6 +58,7 @@ from metamann.training.record import Record
 VALIDATION_SEED = 0
 SETTLED_ON = 5  # times the episodes of a validation
 VALIDATION_CURVES = ("accuracy", "accuracy/instance_1", "accuracy/instance_2", "accuracy/instance_10")
+SENTENCE_CURVES = ("f1", "precision", "recall", "span_f1", "typing_accuracy")
 # what a resumed run keeps, so that it is the run that was started
 FIXED = ("seed", "protocol", "train_protocol", "encoder", "memory", "learner")
 GROUPS = ("data", "protocol", "encoder", "memory", "learner")
@@ -65,8 +78,8 @@ class Setting(NamedTuple):
     """
 
     learner: Any
-    sampler: Sampler | SequenceSampler
-    validation: Evaluator | SequenceEvaluator
+    sampler: Sampler | SentenceSampler | SequenceSampler
+    validation: Evaluator | SentenceEvaluator | SequenceEvaluator
     validate: Callable[[], dict[str, float]]
     settle: Callable[[], None]
     fingerprints: dict[str, str]
@@ -79,7 +92,7 @@ def train(config: DictConfig) -> float:
     """Meta-train, keep the best learner by validation, report it on validation episodes.
 
     Returns:
-        Validation accuracy of the best checkpoint, for sweepers.
+        Validation accuracy of the best checkpoint, F1 of sentences, for sweepers.
     """
     directory = run_directory()
     resumed = None
@@ -88,7 +101,8 @@ def train(config: DictConfig) -> float:
         config = _resumed_config(config, resumed)
     check_number("seed", config.seed, least=0, whole=True)
     check_number("validation.episodes", config.validation.episodes, least=2, whole=True)
-    check_number("validation.images_per_batch", config.validation.images_per_batch, least=1, whole=True)
+    for name in ("images_per_batch", "sentences_per_batch"):
+        check_number(f"validation.{name}", config.validation[name], least=1, whole=True)
 
     trainer: TrainerConfig = build(config.trainer)
     device = choose_device(trainer.device)
@@ -96,8 +110,14 @@ def train(config: DictConfig) -> float:
     protocol, train_protocol = build_protocols(config)
     if isinstance(protocol, SequenceTask) and isinstance(train_protocol, SequenceTask):
         setting = _on_sequences(config, protocol, train_protocol, device)
-    elif isinstance(protocol, SequenceTask) or isinstance(train_protocol, SequenceTask):
-        raise ConfigError("protocol and train_protocol are one of episodes and one of sequences; choose two of a kind.")
+    elif isinstance(protocol, SentenceProtocol) and isinstance(train_protocol, SentenceProtocol):
+        setting = _on_sentences(config, protocol, train_protocol, device, precision)
+    elif isinstance(protocol, SequenceTask | SentenceProtocol) or isinstance(
+        train_protocol, SequenceTask | SentenceProtocol
+    ):
+        raise ConfigError(
+            "protocol and train_protocol must deal both images, sentences or sequences; choose two alike."
+        )
     else:
         setting = _on_episodes(config, protocol, train_protocol, device, precision)
     learner, validation = setting.learner, setting.validation
@@ -134,7 +154,7 @@ def train(config: DictConfig) -> float:
     finally:
         mirrors.close()
     print_run_directory(directory)
-    return metrics["accuracy"].mean
+    return metrics["f1" if "f1" in metrics else "accuracy"].mean
 
 
 def main() -> None:
@@ -177,6 +197,55 @@ def _on_episodes(
     fingerprints = {name: splits.split(name).fingerprint for name in ("train", "val", "test")}
     trained_on = f"{splits.train.n_classes} training classes of {splits.name}"
     return Setting(learner, sampler, validation, validate, settle, fingerprints, trained_on)
+
+
+def _on_sentences(
+    config: DictConfig,
+    protocol: SentenceProtocol,
+    train_protocol: SentenceProtocol,
+    device: torch.device,
+    precision: str,
+) -> Setting:
+    splits = build_sentences(config)
+    protocol, train_protocol = (with_types(each, splits.train.types) for each in (protocol, train_protocol))
+    sampler = SentenceSampler(splits.train, train_protocol, config.seed)
+    held_out = SentenceSampler(splits.val, protocol, VALIDATION_SEED)
+    tasks = SentenceTaskList.draw(held_out, at_most(config.validation.episodes, held_out))
+    at_once = config.validation.sentences_per_batch
+    validation = SentenceEvaluator(splits.name, "val", held_out, tasks, device, precision, at_once)
+    torch.manual_seed(config.seed)
+    if isinstance(protocol, Supervised):
+        learner = build_tagger(config, protocol)
+    else:
+        learner = build_learner(config, code_width(protocol, train_protocol))
+    for module in learner.modules():
+        if isinstance(module, FrozenEncoder) and isinstance(splits, SentenceSplits):
+            module.remember(splits.train)
+            module.remember(splits.val)
+
+    for note in splits.notes if isinstance(splits, SentenceSplits) else ():
+        print(note, file=sys.stderr, flush=True)
+
+    def validate() -> dict[str, float]:
+        scores = span_scores(validation.tagged(learner).counts.sum(0), protocol.scheme)
+        return {name: float(scores[name]) for name in SENTENCE_CURVES if not np.isnan(scores[name])}
+
+    fingerprints = {name: splits.split(name).fingerprint for name in ("train", "val", "test")}
+    trained_on = f"{len(splits.train.types)} training types of {splits.name}"
+    return Setting(learner, sampler, validation, validate, lambda: None, fingerprints, trained_on)
+
+
+def at_most(episodes: int, sampler: SentenceSampler) -> int:
+    """As many episodes as are asked for, or as there are."""
+    available = sampler.source.n_episodes
+    return episodes if available is None else min(episodes, available)
+
+
+def with_types(protocol: SentenceProtocol, types: Sequence[str]) -> SentenceProtocol:
+    """A supervised protocol tags the types of the training part, unless it says which."""
+    if isinstance(protocol, Supervised) and protocol.types is None:
+        return dataclasses.replace(protocol, types=tuple(types))
+    return protocol
 
 
 def _on_sequences(config: DictConfig, task: SequenceTask, train_task: SequenceTask, device: torch.device) -> Setting:

@@ -31,6 +31,36 @@ def log_likelihood(emissions: Tensor, transitions: TransitionScores, labels: Ten
     return score - log_partition(emissions, transitions, labels != PADDING)
 
 
+def log_marginals(emissions: Tensor, transitions: TransitionScores, present: Tensor) -> Tensor:
+    """Log-probability of each tag of each word, whatever the other tags are, by forward and backward sums.
+
+    Args:
+        emissions: `batch x sentences x length x tags`, log scores.
+        transitions: of the episodes.
+        present: `batch x sentences x length`, false behind the last word of a sentence.
+
+    Returns:
+        `batch x sentences x length x tags`; minus infinity for tags that have no score, any numbers where there is no
+        word.
+    """
+    impossible = emissions == -torch.inf
+    emissions, (start, matrix) = _finite(emissions), map(_finite, transitions)
+    length = emissions.shape[2]
+    if length == 0:
+        return emissions
+    forward = [start.unsqueeze(1) + emissions[:, :, 0]]
+    for step in range(1, length):
+        arrived = torch.logsumexp(forward[-1].unsqueeze(-1) + matrix.unsqueeze(1), -2) + emissions[:, :, step]
+        forward.append(torch.where(present[:, :, step, None], arrived, forward[-1]))
+    backward = [torch.zeros_like(forward[0])]
+    for step in range(length - 1, 0, -1):
+        ahead = (emissions[:, :, step] + backward[-1]).unsqueeze(-2)
+        before = torch.logsumexp(matrix.unsqueeze(1) + ahead, -1)
+        backward.append(torch.where(present[:, :, step, None], before, backward[-1]))
+    scores = torch.stack(forward, 2) + torch.stack(backward[::-1], 2)
+    return torch.log_softmax(scores.masked_fill(impossible, -torch.inf), -1)
+
+
 def path_score(emissions: Tensor, transitions: TransitionScores, labels: Tensor) -> Tensor:
     """Sum of emissions and transitions along the labels, `batch x sentences`; see `log_likelihood`."""
     emissions, (start, matrix) = _finite(emissions), map(_finite, transitions)

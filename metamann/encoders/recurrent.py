@@ -31,6 +31,7 @@ class RecurrentEncoder(nn.Module):
         hidden: width of each direction; there are twice as many features.
         layers: one above the other.
         dropout: share dropped in training of the word features, between layers, and of the result.
+        hand_on: put the features of the words themselves behind the states.
 
     Raises:
         ConfigError: if the cell is unknown.
@@ -43,6 +44,7 @@ class RecurrentEncoder(nn.Module):
         hidden: int = 200,
         layers: int = 1,
         dropout: float = 0.0,
+        hand_on: bool = False,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
@@ -58,19 +60,22 @@ class RecurrentEncoder(nn.Module):
             # torch drops between layers only, and warns where there is none between
             dropout=dropout if layers > 1 else 0.0,
         )
-        self.features = 2 * hidden
+        self.hand_on = hand_on
+        self.features = 2 * hidden + (int(words.features) if hand_on else 0)  # type: ignore[arg-type]
 
     def forward(self, inputs: Text) -> Tensor:
         """Encode words, `batch x sentences x length` to `batch x sentences x length x features`; zeros at padding."""
         features: Tensor = self.words(inputs)
         lengths = (inputs.words >= 0).sum(-1).flatten()
         filled = lengths > 0  # a sentence that is padding cannot be packed
-        out = features.new_zeros(len(lengths), inputs.words.shape[-1], self.features, dtype=torch.float32)
+        width = 2 * self.cell.hidden_size
+        out = features.new_zeros(len(lengths), inputs.words.shape[-1], width, dtype=torch.float32)
         if filled.any():
             with full_precision(features.device):
                 sentences = self.dropout(features.flatten(0, 1)[filled].float())
                 packed = pack_padded_sequence(sentences, lengths[filled].cpu(), batch_first=True, enforce_sorted=False)
-                states: PackedSequence = self.cell(packed)[0]
-                unpacked, _ = pad_packed_sequence(states, batch_first=True, total_length=out.shape[1])
+                packed_states: PackedSequence = self.cell(packed)[0]
+                unpacked, _ = pad_packed_sequence(packed_states, batch_first=True, total_length=out.shape[1])
             out[filled] = self.dropout(unpacked)
-        return out.view(*inputs.words.shape, self.features)
+        states = out.view(*inputs.words.shape, width)
+        return torch.cat([states, self.dropout(features.float())], -1) if self.hand_on else states

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class SentenceSource(Protocol):
         """Draw episode `index`, with random numbers of its own."""
 
 
+@runtime_checkable
 class SentenceProtocol(Protocol):
     """Settings of episodes of sentences."""
 

@@ -57,7 +57,7 @@ def plot_episode(path: Path, episode: Episode | Stream, predicted: Tensor) -> No
                 axis.imshow(255 - images[position, 0].numpy(), cmap="gray", vmin=0, vmax=255)
                 nth = None if which is None else int(which[position])
                 _title(axis, int(labels[position]), None if answers is None else int(answers[position]), nth)
-    _save(path)
+    save_figure(path)
 
 
 def plot_instances(path: Path, metrics: Mapping[str, Interval], ways: int, title: str) -> None:
@@ -87,7 +87,7 @@ def plot_instances(path: Path, metrics: Mapping[str, Interval], ways: int, title
     axis.set(xlabel="instance of a class", ylabel="accuracy, %", ylim=(0, 102), xticks=ks, title=title)
     axis.legend(fontsize=8, loc="lower right")
     axis.grid(alpha=0.3)
-    _save(path)
+    save_figure(path)
 
 
 def plot_memory(path: Path, trace: Trace, labels: Tensor) -> None:
@@ -116,7 +116,7 @@ def plot_memory(path: Path, trace: Trace, labels: Tensor) -> None:
         head = f", head {names[: number + 1].count(name)}" if names.count(name) > 1 else ""
         axis.set_title(name + head, fontsize=9)
     axes[-1, 0].set_xlabel("step (the number is the class of its item)")
-    _save(path)
+    save_figure(path)
 
 
 def plot_sequence(path: Path, sequences: Sequences, ones: Tensor, trace: Trace, title: str) -> None:
@@ -152,11 +152,11 @@ def plot_sequence(path: Path, sequences: Sequences, ones: Tensor, trace: Trace, 
     figure.colorbar(image, ax=list(axes), label="bit, probability of a 1, read weight", shrink=0.6)
     axes[0].set_title(title, fontsize=9)
     axes[-1].set_xlabel("step")
-    _save(path)
+    save_figure(path)
 
 
 def plot_curves(path: Path, events: list[dict[str, float | str]]) -> None:
-    """Draw loss and accuracy over the training steps.
+    """Draw loss and accuracy over the training steps; validation on sentences is F1.
 
     Args:
         path: PNG to write.
@@ -168,12 +168,12 @@ def plot_curves(path: Path, events: list[dict[str, float | str]]) -> None:
     left.plot([event["step"] for event in train], [event["loss"] for event in train], linewidth=0.7)
     left.set(xlabel="step", ylabel="training loss, nats", yscale="log")
     right.plot([e["step"] for e in train], [100 * float(e["accuracy"]) for e in train], linewidth=0.7, label="training")
-    right.plot(
-        [e["step"] for e in validation], [100 * float(e["accuracy"]) for e in validation], "o-", label="validation"
-    )
-    right.set(xlabel="step", ylabel="accuracy, %")
+    chosen = "f1" if validation and "f1" in validation[0] else "accuracy"
+    name = {"f1": "validation, F1", "accuracy": "validation"}[chosen]
+    right.plot([e["step"] for e in validation], [100 * float(e[chosen]) for e in validation], "o-", label=name)
+    right.set(xlabel="step", ylabel="accuracy, %" if chosen == "accuracy" else "accuracy of words, F1, %")
     right.legend()
-    _save(path)
+    save_figure(path)
 
 
 def _first(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,7 +190,8 @@ def _title(axis: Axes, label: int, answer: int | None, nth: int | None) -> None:
     axis.set_title(text + (" (1st)" if nth == 1 else ""), fontsize=7, color=colour)
 
 
-def _save(path: Path) -> None:
+def save_figure(path: Path) -> None:
+    """Write the current figure and close it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     plt.savefig(path, dpi=110)
     plt.close()

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from metamann.episodes.episode import Classes, Episode, Examples, Stream
+from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
 from metamann.episodes.text import Text
 
 State = TypeVar("State", bound=tuple[Any, ...])
+
+
+class Loss(NamedTuple):
+    """What a batch costs.
+
+    Attributes:
+        total: the loss summed over all answers, one number.
+        right: how many answers were right.
+    """
+
+    total: Tensor
+    right: Tensor
 
 
 class Learner(nn.Module, Generic[State]):
@@ -58,11 +71,33 @@ class Learner(nn.Module, Generic[State]):
     def stream(self, stream: Stream) -> Tensor:
         """Log-probabilities at every step, from the items so far and the labels before, `batch x steps x classes`."""
 
+    def answer(self, state: State, inputs: Tensor | Text) -> Tensor:
+        """The label given to each query, `batch x queries`, or tag of each word, `batch x queries x length`.
+
+        The most probable one of `predict`, unless a learner weighs the tags of a sentence together.
+        """
+        return self.predict(state, inputs).argmax(-1)
+
     def forward(self, episodes: Episode | Stream) -> Tensor:
         """Log-probabilities of the targets of a batch, whatever its protocol."""
         if isinstance(episodes, Stream):
             return self.stream(episodes)
         return self.predict(self.adapt(episodes.support, episodes.classes), episodes.query.inputs)
+
+    def loss(self, episodes: Episode | Stream) -> Loss:
+        """What meta-training minimises: the negative log-likelihood of the targets, unless a learner has its own."""
+        return negative_log_likelihood(self(episodes), episodes.targets)
+
+
+def negative_log_likelihood(log_probs: Tensor, targets: Tensor) -> Loss:
+    """Loss of answers each by itself.
+
+    Args:
+        log_probs: `... x classes`.
+        targets: `...`, `PADDING` where nothing is asked.
+    """
+    total = F.nll_loss(log_probs.flatten(0, -2), targets.flatten(), ignore_index=PADDING, reduction="sum")
+    return Loss(total, (log_probs.argmax(-1) == targets).sum())
 
 
 def log_probabilities(logits: Tensor, classes: Classes) -> Tensor:

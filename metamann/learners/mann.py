@@ -1,5 +1,7 @@
 """The memory-augmented learner: encode, write the support into memory, answer by reading it.
 
+An image is one position of the memory, a sentence one for each of its words.
+
 References:
     [S16] Santoro et al., Meta-Learning with Memory-Augmented Neural Networks, ICML 2016.
 """
@@ -38,7 +40,7 @@ class MANN(Learner[MannState]):
     """Encoder, external memory and a head that names the classes.
 
     Args:
-        encoder: uint8 images to features.
+        encoder: uint8 images, or the text of sentences, to features.
         memory: writes pairs of features and label code, reads for features.
         code_width: of the label codes, for memories whose reads need a learned head.
     """
@@ -53,7 +55,10 @@ class MANN(Learner[MannState]):
         )
 
     def encode(self, inputs: Tensor | Text) -> Tensor:
-        """Features, `batch x items x features`, of uint8 images; features stay as they are."""
+        """Features of images, `batch x items x features`, or of words, `batch x sentences x length x features`.
+
+        What is encoded already stays as it is.
+        """
         if isinstance(inputs, Tensor) and inputs.is_floating_point():
             return inputs
         features: Tensor = self.encoder(inputs)
@@ -61,25 +66,25 @@ class MANN(Learner[MannState]):
 
     def adapt(self, support: Examples, classes: Classes, state: MannState | None = None) -> MannState:
         """Write the support into memory; see `Learner.adapt`."""
-        features = self.encode(support.inputs)
+        features, labels = positions(self.encode(support.inputs)), support.labels.flatten(1)
         if state is None:
-            batch = len(support.labels)
-            fresh = self.memory.initial_state(batch, classes.codes.shape[-1], features)
+            fresh = self.memory.initial_state(len(labels), classes.codes.shape[-1], features)
             state = MannState(fresh, classes, torch.zeros_like(classes.present()))
-        codes, mask = classes.of_labels(support.labels), support.labels >= 0
+        codes, mask = classes.of_labels(labels), labels >= 0
         with full_precision(features.device):
             memory = self.memory.write(state.memory, features, codes, mask)
         newer = classes.codes.shape[1] - state.shown.shape[1]
-        shown = F.pad(state.shown, (0, newer)) | _one_hot(support.labels, classes).any(1)
+        shown = F.pad(state.shown, (0, newer)) | _one_hot(labels, classes).any(1)
         return MannState(memory, classes, shown)
 
     def predict(self, state: MannState, inputs: Tensor | Text) -> Tensor:
         """Read the memory for each query alone; see `Learner.predict`."""
-        features = self.encode(inputs)
+        encoded = self.encode(inputs)
+        features = positions(encoded)
         shown = state.shown.unsqueeze(1).expand(-1, features.shape[1], -1)
         with full_precision(features.device):
             log_probs: Tensor = self.head(self.memory.read(state.memory, features), state.classes, shown)
-        return log_probs
+        return log_probs.view(*encoded.shape[:-1], -1)
 
     def stream(self, stream: Stream) -> Tensor:
         """Read for every item what was written before it; see `Learner.stream`."""
@@ -105,6 +110,11 @@ class MANN(Learner[MannState]):
 
     def _sequence(self, stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
         return self.encode(stream.inputs), stream.classes.of_labels(stream.labels), stream.labels >= 0
+
+
+def positions(features: Tensor) -> Tensor:
+    """The items of an episode, or all words of its sentences, behind one another: `batch x positions x features`."""
+    return features.flatten(1, -2)
 
 
 def _one_hot(labels: Tensor, classes: Classes) -> Tensor:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from metamann.episodes.sequences import Sequences
 from metamann.errors import ConfigError
 from metamann.hardware import full_precision
+from metamann.learners.learner import Loss, negative_log_likelihood
 from metamann.memory.interface import Memory, Trace
 
 
@@ -41,6 +42,10 @@ class SequenceLearner(nn.Module):
             reads, _ = self.memory.scan(*self._scanned(sequences))
             logits: Tensor = self.to_bits(reads).flatten(1)
             return torch.stack([F.logsigmoid(-logits), F.logsigmoid(logits)], -1)
+
+    def loss(self, sequences: Sequences) -> Loss:
+        """Negative log-likelihood of the bits asked for."""
+        return negative_log_likelihood(self(sequences), sequences.targets)
 
     def trace(self, sequences: Sequences) -> Trace:
         """Read weights of the memory over the sequences."""

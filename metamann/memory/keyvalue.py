@@ -59,7 +59,8 @@ class KeyValueMemory(PairMemory[KeyValueState]):
     def step(self, state: KeyValueState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, KeyValueState]:
         """Read for one item, then append it; a masked step appends an empty slot, which nothing reads."""
         keys = self.keys_of(features.unsqueeze(1))
-        weights = self.weights(keys, state.keys, state.filled.unsqueeze(1), self.threshold())
+        readable = self.readable(keys, state, state.filled.unsqueeze(1))
+        weights = self.weights(keys, state.keys, readable, self.threshold())
         read = masses(weights, state.values).squeeze(1)
         return read, self._append(state, keys, codes.unsqueeze(1), mask.unsqueeze(1))
 
@@ -84,7 +85,7 @@ class KeyValueMemory(PairMemory[KeyValueState]):
     ) -> tuple[Tensor, KeyValueState]:
         keys = self.keys_of(features)
         final = self._append(state, keys, codes, mask)
-        readable = _written_before(state, final, features.shape[1])
+        readable = self.readable(keys, final, _written_before(state, final, features.shape[1]))
         return self.weights(keys, final.keys, readable, self.threshold()), final
 
     def _append(self, state: KeyValueState, keys: Tensor, codes: Tensor, mask: Tensor) -> KeyValueState:

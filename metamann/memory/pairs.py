@@ -88,8 +88,19 @@ class PairMemory(Memory[PairState]):
         queries = self.keys_of(features)
         # queries are asked after the support has shown every class: they teach nothing of novelty, and without the
         # detachment rounding noise, which Adam scales up, would carry the threshold away
-        weights = self.weights(queries, state.keys, state.filled.unsqueeze(1), self.threshold().detach())
+        readable = self.readable(queries, state, state.filled.unsqueeze(1))
+        weights = self.weights(queries, state.keys, readable, self.threshold().detach())
         return masses(weights, state.values)
+
+    def readable(self, queries: Tensor, state: PairState, filled: Tensor) -> Tensor:
+        """The slots that each query may see, of those that are filled when it asks: all of them.
+
+        Args:
+            queries: `batch x queries x key_width`, unit vectors.
+            state: with all slots.
+            filled: broadcast to `batch x queries x slots`.
+        """
+        return filled
 
     def threshold(self) -> Tensor:
         """Cosine that a written key must beat to be recognised: with the margin in evaluation."""

@@ -75,7 +75,7 @@ class PrototypeMemory(PairMemory[PrototypeState]):
     def write(self, state: PrototypeState, features: Tensor, codes: Tensor, mask: Tensor) -> PrototypeState:
         """Add every pair to the slot where its label was first written."""
         sums, values, filled = _appended(state, self.keys_of(features), codes, mask)
-        first = _first_of_label(_same_label(values, filled))
+        first = first_of_label(same_label(values, filled))
         gathered = torch.zeros_like(sums).scatter_add(1, first.unsqueeze(-1).expand_as(sums), sums)
         return PrototypeState(gathered, values, filled & _is_own(first))
 
@@ -90,7 +90,7 @@ class PrototypeMemory(PairMemory[PrototypeState]):
         """Read weights over the slots, the "never seen" slot last, and the slot that each pair goes to."""
         weights, _ = self._pass(state, features, codes, mask)
         _, values, filled = _appended(state, self.keys_of(features), codes, mask)
-        first = _first_of_label(_same_label(values, filled))[:, -features.shape[1] :]
+        first = first_of_label(same_label(values, filled))[:, -features.shape[1] :]
         written = F.one_hot(first, filled.shape[1]) * mask.unsqueeze(-1)
         label = "slot (of a label: where it was first written; last of a read: never seen)"
         return Trace(weights.unsqueeze(1), label, written.to(weights.dtype).unsqueeze(1))
@@ -109,8 +109,8 @@ class PrototypeMemory(PairMemory[PrototypeState]):
         everything, values, filled = _appended(state, keys, codes, mask)
         before, steps = state.filled.shape[1], features.shape[1]
         slots = torch.arange(filled.shape[1], device=mask.device)
-        same = _same_label(values, filled)
-        is_first = filled & _is_own(_first_of_label(same))
+        same = same_label(values, filled)
+        is_first = filled & _is_own(first_of_label(same))
         earlier = slots < before + torch.arange(steps, device=mask.device).unsqueeze(1)  # steps x slots
 
         label = same.to(keys.dtype)
@@ -135,14 +135,14 @@ def _appended(state: PrototypeState, keys: Tensor, codes: Tensor, mask: Tensor) 
     )
 
 
-def _same_label(values: Tensor, filled: Tensor) -> Tensor:
+def same_label(values: Tensor, filled: Tensor) -> Tensor:
     """True for filled slots with the same label code, `batch x slots x slots`."""
     squares = values.square().sum(-1)
     distance = squares.unsqueeze(2) + squares.unsqueeze(1) - 2 * values @ values.transpose(1, 2)
     return (distance < SAME) & filled.unsqueeze(2) & filled.unsqueeze(1)
 
 
-def _first_of_label(same: Tensor) -> Tensor:
+def first_of_label(same: Tensor) -> Tensor:
     """Slot where the label of each slot was first written, `batch x slots`; of an empty slot, itself."""
     passed_over = (same.cumsum(-1) == 0).sum(-1)  # slots before the first of the label: all, if there is none
     return passed_over.minimum(torch.arange(same.shape[-1], device=same.device))

@@ -22,6 +22,9 @@ class Dashboard(Protocol):
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table, such as the final results."""
 
+    def page(self, name: str, file: Path) -> None:
+        """An HTML file."""
+
     def close(self) -> None:
         """Nothing follows."""
 
@@ -62,6 +65,10 @@ class WandbDashboard:
         """A table, such as the final results."""
         self._run.log({name: self._wandb.Table(columns=list(columns), data=[list(row) for row in rows])})
 
+    def page(self, name: str, file: Path) -> None:
+        """An HTML file."""
+        self._run.log({name: self._wandb.Html(file.read_text(encoding="utf-8"))})
+
     def close(self) -> None:
         """Finish the run: without it, the next job of a sweep would log into this one."""
         self._run.finish()
@@ -99,6 +106,10 @@ class TensorBoardDashboard:
         text = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
         self._writer.add_text(name, text)
 
+    def page(self, name: str, file: Path) -> None:
+        """An HTML file, which TensorBoard cannot show: the place where it is."""
+        self._writer.add_text(name, f"`{file}`")
+
     def close(self) -> None:
         """Write out what is pending."""
         self._writer.close()
@@ -127,6 +138,10 @@ class Mirrors:
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table, such as the final results."""
         self._each(lambda dashboard: dashboard.table(name, columns, rows))
+
+    def page(self, name: str, file: Path) -> None:
+        """An HTML file."""
+        self._each(lambda dashboard: dashboard.page(name, file))
 
     def close(self) -> None:
         """Close all."""

@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
+from metamann.encoders.pretrained import PretrainedEncoder
 from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.sequences import SequenceSampler
 from metamann.errors import ConfigError, TrainingError, check_number
 from metamann.hardware import autocast, choose_device, choose_precision
+from metamann.learners.learner import Learner, Loss
+from metamann.learners.sequence import SequenceLearner
 from metamann.training.checkpoint import Checkpoint
 from metamann.training.record import Record
 
-CHOSEN_BY = ("accuracy", "bits_per_sequence")
+CHOSEN_BY = ("f1", "accuracy", "bits_per_sequence")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +39,7 @@ class TrainerConfig:
         accumulate: parts that a step's episodes are worked off in, for less memory; the gradient is the same.
         learning_rate: highest rate of AdamW, reached after the warm-up, then down a cosine to 0.
         warmup_steps: of linear warm-up.
+        pretrained_rate: what the layers of a pretrained model take of the rate.
         weight_decay: of AdamW, for matrices and convolutions only.
         max_grad_norm: gradients are clipped to this norm.
         precision: `auto`, `fp32` or `bf16`, of the encoder.
@@ -52,6 +56,7 @@ class TrainerConfig:
     accumulate: int = 1
     learning_rate: float = 1e-3
     warmup_steps: int = 50
+    pretrained_rate: float = 1.0
     weight_decay: float = 1e-4
     max_grad_norm: float = 1.0
     precision: str = "auto"
@@ -67,7 +72,7 @@ class TrainerConfig:
         for name in ("steps", "batch_size", "accumulate", "validate_every", "log_every", "workers"):
             check_number(f"trainer.{name}", getattr(self, name), least=1, whole=True)
         check_number("trainer.warmup_steps", self.warmup_steps, least=0, whole=True)
-        for name in ("learning_rate", "weight_decay", "max_grad_norm", "save_every_seconds"):
+        for name in ("learning_rate", "pretrained_rate", "weight_decay", "max_grad_norm", "save_every_seconds"):
             check_number(f"trainer.{name}", getattr(self, name), least=0)
         if self.batch_size % self.accumulate:
             raise ConfigError(
@@ -86,8 +91,8 @@ class Interrupted(Exception):  # noqa: N818  # no error: the run was asked to st
 
 
 def meta_train(
-    learner: nn.Module,
-    sampler: Sampler | SequenceSampler,
+    learner: Learner[Any] | SequenceLearner,
+    sampler: Sampler | SentenceSampler | SequenceSampler,
     validate: Callable[[], dict[str, float]],
     config: TrainerConfig,
     record: Record,
@@ -95,12 +100,12 @@ def meta_train(
     identity: tuple[dict[str, Any], dict[str, str]],
     resumed: Checkpoint | None = None,
 ) -> None:
-    """Train a learner to learn. The best learner by validation accuracy is kept in `best.pt`.
+    """Train a learner to learn. The best learner by validation is kept in `best.pt`.
 
     Args:
-        learner: what is trained; called with a batch, it gives the log-probabilities of its targets.
+        learner: what is trained, by its `loss`.
         sampler: deals the training episodes: step s takes episodes `[s * batch_size, (s + 1) * batch_size)`.
-        validate: scores of the learner on held-out classes; `accuracy` chooses the best, see `better`.
+        validate: scores of the learner on held-out classes, which choose the best, see `better`.
         config: settings.
         record: where it is written down.
         checkpoints: folder of `last.pt` and `best.pt`.
@@ -114,9 +119,11 @@ def meta_train(
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
     learner.to(device).train()
-    optimizer = torch.optim.AdamW(parameter_groups(learner, config.weight_decay), lr=config.learning_rate)
-    forward: Callable[..., Tensor] = torch.compile(learner) if config.compile else learner
-    start, best, seconds = 0, {"accuracy": -1.0, "step": 0.0}, 0.0
+    optimizer = torch.optim.AdamW(
+        parameter_groups(learner, config.weight_decay, config.pretrained_rate), lr=config.learning_rate
+    )
+    loss_of: Callable[..., Loss] = torch.compile(learner.loss) if config.compile else learner.loss
+    start, best, seconds = 0, {"step": 0.0}, 0.0
     if resumed is not None:
         start, best, seconds = resumed.step, resumed.best, resumed.seconds
         optimizer.load_state_dict(resumed.optimizer)
@@ -139,21 +146,18 @@ def meta_train(
         for step in range(start, config.steps):
             torch.manual_seed(step_seed(sampler.seed, step))  # dropout too is a pure function of (seed, step)
             for group in optimizer.param_groups:
-                group["lr"] = config.rate(step)
+                group["lr"] = config.rate(step) * group["share"]
             optimizer.zero_grad(set_to_none=True)
             batch = [next(parts).to(device) for _ in range(config.accumulate)]
             answers = sum(int((part.targets != PADDING).sum()) for part in batch)
             loss = accuracy = 0.0
             for part in batch:
                 with autocast(device, precision):
-                    log_probs = forward(part)
-                part_loss = (
-                    F.nll_loss(log_probs.flatten(0, 1), part.targets.flatten(), ignore_index=PADDING, reduction="sum")
-                    / answers
-                )
+                    total, right = loss_of(part)
+                part_loss = total / answers
                 part_loss.backward()  # type: ignore[no-untyped-call]
                 loss += part_loss.item()
-                accuracy += (log_probs.argmax(-1) == part.targets).sum().item() / answers
+                accuracy += right.item() / answers
             grad_norm = nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm).item()
             if not math.isfinite(loss + grad_norm):
                 raise TrainingError(
@@ -182,19 +186,31 @@ def meta_train(
 
 
 def better(scores: Mapping[str, float], best: Mapping[str, float]) -> bool:
-    """Higher accuracy; where it is the same, and bits are counted, fewer of them."""
-    if scores["accuracy"] != best["accuracy"] or "bits_per_sequence" not in scores:
-        return scores["accuracy"] > best["accuracy"]
+    """Higher F1 of sentences, accuracy of all else; where it is the same, and bits are counted, fewer of them."""
+    chosen_by = "f1" if "f1" in scores else "accuracy"
+    if chosen_by not in best:
+        return True
+    if scores[chosen_by] != best[chosen_by] or "bits_per_sequence" not in scores:
+        return scores[chosen_by] > best[chosen_by]
     return scores["bits_per_sequence"] < best["bits_per_sequence"]
 
 
-def parameter_groups(learner: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters of AdamW: decay for matrices and convolutions, none for biases, gains and strengths."""
-    trained = [parameter for parameter in learner.parameters() if parameter.requires_grad]
-    return [
-        {"params": [each for each in trained if each.dim() > 1], "weight_decay": weight_decay},
-        {"params": [each for each in trained if each.dim() <= 1], "weight_decay": 0.0},
-    ]
+def parameter_groups(learner: nn.Module, weight_decay: float, pretrained_rate: float) -> list[dict[str, Any]]:
+    """Parameters of AdamW: decay for matrices and convolutions, none for biases, gains and strengths.
+
+    Args:
+        learner: whose parameters are trained.
+        weight_decay: of those that have it.
+        pretrained_rate: share of the learning rate that the layers of a pretrained model take.
+    """
+    encoders = [module for module in learner.modules() if isinstance(module, PretrainedEncoder)]
+    pretrained = {id(each) for encoder in encoders for each in encoder.model.parameters()}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in learner.parameters():
+        if parameter.requires_grad:
+            share = pretrained_rate if id(parameter) in pretrained else 1.0
+            groups.setdefault((weight_decay if parameter.dim() > 1 else 0.0, share), []).append(parameter)
+    return [{"params": each, "weight_decay": decay, "share": share} for (decay, share), each in groups.items()]
 
 
 def step_seed(seed: int, step: int) -> int:

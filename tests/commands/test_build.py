@@ -11,8 +11,20 @@ import torch
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from metamann.commands.build import build, build_data, build_protocols, code_width, plain_config, update
+from metamann.commands.build import (
+    build,
+    build_data,
+    build_protocols,
+    build_sentences,
+    code_width,
+    plain_config,
+    update,
+)
+from metamann.data.sentences import SentenceSplits
+from metamann.episodes.fixed_sentences import FixedSentences
+from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.supervised import Supervised
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, EpisodeError
 
@@ -124,7 +136,17 @@ def test_every_encoder_of_text_is_built_from_its_configuration(choice: list[str]
     assert encoder(Text(words, ("a", "b"))).shape == (1, 2, 2, features) == (1, 2, 2, encoder.features)
 
 
-def test_sentences_are_refused_before_an_episode_is_planned() -> None:
+def test_data_of_another_kind_are_refused_before_an_episode_is_planned() -> None:
     sentences = {"_target_": "metamann.data.records.records", "sentences": [4, 4, 4]}
-    with pytest.raises(ConfigError, match=r"records\.records reads sentences.*data=omniglot"):
-        build_data(OmegaConf.create({"data": sentences, "trust": []}))
+    config = OmegaConf.create({"data": sentences, "protocol": {"_target_": NWAY}, "trust": []})
+    with pytest.raises(ConfigError, match=r"records\.records reads sentences.*NWayKShot deals images"):
+        build_data(config)
+    assert isinstance(build_sentences(config), SentenceSplits)
+
+
+def test_label_codes_are_wide_enough_for_the_tags_of_sentences() -> None:
+    assert code_width(GreedySentences(ways=[2, 4], scheme="bio")) == 9
+    assert code_width(GreedySentences(ways=5), FixedSentences(codes=LabelCodes("random", 64))) == 64
+    assert code_width(Supervised(types=["a", "b"])) == 5
+    with pytest.raises(ConfigError, match=r"protocol\.codes\.width"):
+        code_width(FixedSentences())

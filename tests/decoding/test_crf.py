@@ -9,7 +9,7 @@ import pytest
 import torch
 from paths import all_paths, random_emissions, random_transitions
 
-from metamann.decoding.crf import log_likelihood, log_partition
+from metamann.decoding.crf import log_likelihood, log_marginals, log_partition
 from metamann.decoding.transitions import Transitions, TransitionScores, cell_names
 from metamann.episodes.episode import PADDING
 
@@ -109,3 +109,25 @@ def test_no_words_at_all_have_likelihood_one() -> None:
     transitions = random_transitions("io", torch.tensor([3]), 3)
     labels = torch.zeros(1, 2, 0, dtype=torch.int64)
     assert log_likelihood(random_emissions(1, 2, 0, 3), transitions, labels).tolist() == [[0, 0]]
+
+
+@schemes
+@pytest.mark.parametrize(("classes", "length"), [(1, 4), (2, 4), (10, 2)])
+def test_marginals_are_sums_over_all_paths_and_padding_changes_none(scheme: Any, classes: int, length: int) -> None:
+    tags = 1 + classes * (1 if scheme == "io" else 2)
+    transitions = random_transitions(scheme, torch.tensor([tags]), tags)
+    emissions = random_emissions(1, 1, length, tags)
+    emissions[0, 0, 0, tags - 1] = -torch.inf
+    paths = all_paths(emissions[0, 0], transitions.start[0], transitions.matrix[0])
+    scores = torch.tensor(list(paths.values()), dtype=torch.float64)
+    shares = (scores - torch.logsumexp(scores, 0)).exp()
+    expected = torch.zeros(length, tags, dtype=torch.float64)
+    for path, share in zip(paths, shares, strict=True):
+        for step, tag in enumerate(path):
+            expected[step, tag] += share
+    padded = torch.nn.functional.pad(emissions, (0, 0, 0, 3))
+    present = torch.arange(length + 3) < length
+    found = log_marginals(padded, transitions, present.view(1, 1, -1))[0, 0, :length]
+    torch.testing.assert_close(found.exp(), expected)
+    assert found[0, tags - 1] == -math.inf
+    assert log_marginals(emissions[:, :, :0], transitions, present[:0].view(1, 1, 0)).shape == (1, 1, 0, tags)

@@ -247,7 +247,8 @@ def test_matrices_and_convolutions_decay_and_nothing_else_does(
     memory_kind: str, make_mann: Callable[..., MANN]
 ) -> None:
     learner = make_mann(memory_kind)
-    decayed, kept = parameter_groups(learner, 0.1)
+    decayed, kept = sorted(parameter_groups(learner, 0.1, 0.5), key=lambda group: -group["weight_decay"])
+    assert {group["share"] for group in (decayed, kept)} == {1.0}  # nothing of it came pretrained
     assert (decayed["weight_decay"], kept["weight_decay"]) == (0.1, 0.0)
     names = {id(parameter): name for name, parameter in learner.named_parameters()}
     assert sorted(names) == sorted(id(each) for group in (decayed, kept) for each in group["params"])
@@ -276,7 +277,10 @@ def test_a_frozen_parameter_stays(
 
 def test_of_learners_with_one_accuracy_the_first_is_the_best_unless_bits_tell_them_apart() -> None:
     best = {"accuracy": 0.7, "bits_per_sequence": 2.0, "step": 4.0}
-    assert better({"accuracy": 0.7}, {"accuracy": -1.0, "step": 0.0})
+    assert better({"accuracy": 0.7}, {"step": 0.0})
+    assert better({"f1": 0.0}, {"step": 0.0})
+    assert better({"f1": 0.3, "accuracy": 0.1}, {"f1": 0.2, "accuracy": 0.9, "step": 4.0})
+    assert not better({"f1": 0.2}, {"f1": 0.2, "step": 4.0})
     assert not better({"accuracy": 0.7}, {"accuracy": 0.7, "step": 4.0})
     assert better({"accuracy": 0.7, "bits_per_sequence": 1.9}, best)
     assert not better({"accuracy": 0.7, "bits_per_sequence": 2.0}, best)

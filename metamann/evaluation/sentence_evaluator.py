@@ -1,0 +1,112 @@
+"""A fixed evaluation of a learner on episodes of sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metamann.episodes.episode import Episode
+from metamann.episodes.sentence_protocols import SentencePlan
+from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentence_tasks import SentenceTaskList
+from metamann.episodes.tagging import TagScheme
+from metamann.evaluation.spans import COUNTED, count_spans, type_confusion
+from metamann.hardware import autocast
+from metamann.learners.learner import Learner
+
+
+class Tagged(NamedTuple):
+    """What was answered in all episodes.
+
+    Attributes:
+        counts: `episodes x COUNTED`, see `count_spans`.
+        confusion: `types + 1 x types + 1`, see `type_confusion`.
+        types: names of the types.
+    """
+
+    counts: np.ndarray
+    confusion: np.ndarray
+    types: tuple[str, ...]
+
+
+class SentenceEvaluator(NamedTuple):
+    """Scores any learner on the same episodes.
+
+    Attributes:
+        data: name of the data set and how it was split.
+        split: `train`, `val` or `test`.
+        sampler: deals the episodes.
+        tasks: which episodes.
+        device: to compute on.
+        precision: `fp32` or `bf16`.
+        sentences_per_batch: episodes are batched up to about this many sentences, and long queries cut to so many.
+    """
+
+    data: str
+    split: str
+    sampler: SentenceSampler
+    tasks: SentenceTaskList
+    device: torch.device
+    precision: str
+    sentences_per_batch: int
+
+    @property
+    def title(self) -> str:
+        """What was evaluated, in a few words."""
+        return f"{self.data} {self.split}, up to {self.sampler.source.max_ways} types, {len(self.tasks)} episodes"
+
+    @property
+    def scheme(self) -> TagScheme:
+        """Of the tags."""
+        return self.sampler.protocol.scheme
+
+    def tagged(self, learner: Learner[Any]) -> Tagged:
+        """Answer all episodes."""
+        types = self.sampler.source.table.types
+        counts, confusion = [], np.zeros((len(types) + 1, len(types) + 1), dtype=np.int64)
+        for plans, batch in self._batches():
+            of_batch = np.zeros((len(plans), len(COUNTED)), dtype=np.int64)
+            for answers, labels in self._answers(learner, batch):
+                of_batch += count_spans(answers, labels, self.scheme)
+                numbers = [plan.types for plan in plans]
+                confusion += type_confusion(answers, labels, numbers, len(types), self.scheme)
+            counts.append(of_batch)
+        return Tagged(np.concatenate(counts), confusion, types)
+
+    def first(self, learner: Learner[Any], episodes: int) -> list[tuple[SentencePlan, np.ndarray]]:
+        """The first episodes, each with its answers, `sentences x length`, for people to look at."""
+        found = []
+        few = self.tasks.plans[:episodes]
+        for number, plan in enumerate(few):
+            episode = self.sampler.fetch([plan], [self.sampler.codes(number)])
+            answers, _ = next(self._answers(learner, episode))
+            found.append((plan, answers[0].cpu().numpy()))
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """Data, split and protocol, to be printed beside every number."""
+        types = len(self.sampler.source.table.types)
+        return {"data": self.data, "split": self.split, "types": types, **self.sampler.protocol.describe()}
+
+    def _batches(self) -> Iterator[tuple[tuple[SentencePlan, ...], Episode]]:
+        start = 0
+        for batch in self.tasks.batches(self.sampler, self.sentences_per_batch):
+            stop = start + len(batch.classes.ways)
+            yield self.tasks.plans[start:stop], batch
+            start = stop
+
+    @torch.no_grad()
+    def _answers(self, learner: Learner[Any], batch: Episode) -> Iterator[tuple[Tensor, Tensor]]:
+        """Answers and labels, a part of the query at a time."""
+        learner.to(self.device).eval()
+        batch = batch.to(self.device)
+        with autocast(self.device, self.precision):
+            state = learner.adapt(batch.support, batch.classes)
+        for part in batch.query_parts(self.sentences_per_batch):
+            with autocast(self.device, self.precision):
+                answers = learner.answer(state, part.inputs)
+            yield answers, part.labels

@@ -1,0 +1,179 @@
+"""What people look at after an evaluation on sentences: coloured sentences, confusion of types, F1 by support size."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from metamann.data.cache import write_atomically
+from metamann.data.sentences import Span
+from metamann.data.tags import write_tags
+from metamann.decoding.tag_spans import named_spans
+from metamann.episodes.sentence_protocols import SentencePlan
+from metamann.episodes.sentence_table import SentenceTable
+from metamann.episodes.tagging import TagScheme
+from metamann.evaluation.plots import save_figure
+from metamann.evaluation.spans import span_intervals
+
+COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
+MOST_CONFUSED = 20  # types that are drawn
+MOST_SENTENCES = 60  # of one episode
+PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
+<style>body{{font:15px/2 sans-serif;max-width:60em;margin:2em auto;color:#222}} .s{{margin:.2em 0}}
+mark{{padding:.15em .3em;border-radius:.3em}} sub{{font-size:65%;color:#555;margin-left:.3em}}
+.missed{{background:none;border-bottom:2px dashed #cf222e}} .wrong{{outline:2px solid #cf222e}}</style>
+<h1>{title}</h1><p>Filled: answered. Outlined in red: answered wrongly. Dashed: an entity that was missed, or is
+another than was answered.</p>
+"""
+
+
+class Reader:
+    """Turns tag numbers of an episode into words and entities.
+
+    Args:
+        table: the sentences.
+        scheme: of the tags.
+    """
+
+    def __init__(self, table: SentenceTable, scheme: TagScheme) -> None:
+        self.table, self.scheme = table, scheme
+
+    def words(self, row: int) -> list[str]:
+        """Words of a sentence of the table."""
+        start, stop = self.table.first[row], self.table.first[row + 1]
+        return [self.table.lexicon[number] for number in self.table.words[start:stop]]
+
+    def answered(self, plan: SentencePlan, row: int, tags: np.ndarray) -> tuple[Span, ...]:
+        """Entities that were answered in a sentence of the table."""
+        length = self.table.sizes[row]
+        return named_spans(tags[:length].tolist(), [self.table.types[number] for number in plan.types], self.scheme)
+
+    def true(self, plan: SentencePlan, row: int) -> tuple[Span, ...]:
+        """Entities of the episode's types in a sentence of the table."""
+        tags = self.table.tags([np.array([row])], [plan.types], self.scheme)[0, 0]
+        return self.answered(plan, row, tags.numpy())
+
+
+def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[tuple[SentencePlan, np.ndarray]]) -> None:
+    """Sentences of a few episodes with answered and true entities in colour, as one HTML file.
+
+    Args:
+        path: file to write.
+        title: what was evaluated.
+        reader: of the sentences.
+        episodes: each with its answers, `sentences x length`.
+    """
+    parts = [PAGE.format(title=html.escape(title))]
+    for number, (plan, answers) in enumerate(episodes, 1):
+        types = [reader.table.types[each] for each in plan.types]
+        colour = {type_: COLOURS[place % len(COLOURS)] for place, type_ in enumerate(types)}
+        legend = " ".join(f'<mark style="background:{colour[each]}">{html.escape(each)}</mark>' for each in types)
+        parts.append(f"<h2>Episode {number}</h2><p>{legend}</p><h3>Support</h3>")
+        for row in plan.support[:MOST_SENTENCES]:
+            spans = reader.true(plan, row)
+            parts.append(_sentence(reader.words(row), spans, spans, colour))
+        parts.append("<h3>Query</h3>")
+        for row, tags in list(zip(plan.query, answers, strict=False))[:MOST_SENTENCES]:
+            parts.append(_sentence(reader.words(row), reader.answered(plan, row, tags), reader.true(plan, row), colour))
+    write_atomically(path, "\n".join(parts).encode("utf-8", "replace"))
+
+
+def write_answers(path: Path, reader: Reader, plan: SentencePlan, answers: np.ndarray) -> None:
+    """The query of one episode as a column file, a word and its answered tag in every line, IOB2.
+
+    Args:
+        path: file to write.
+        reader: of the sentences.
+        plan: of the episode.
+        answers: `sentences x length`.
+    """
+    blocks = []
+    for row, tags in zip(plan.query, answers, strict=True):
+        words = reader.words(row)
+        written = write_tags(len(words), reader.answered(plan, row, tags), "IOB2")
+        blocks.append("".join(f"{word}\t{tag}\n" for word, tag in zip(words, written, strict=True)))
+    write_atomically(path, "\n".join(blocks).encode("utf-8", "surrogatepass"))
+
+
+def plot_confusion(path: Path, confusion: np.ndarray, types: Sequence[str], title: str) -> None:
+    """Draw which types are taken for which, in percent of the true entities of a row.
+
+    Args:
+        path: PNG to write.
+        confusion: `types + 1 x types + 1`, see `type_confusion`.
+        types: their names.
+        title: what was evaluated.
+    """
+    most = np.argsort(-confusion[:-1].sum(1), kind="stable")[:MOST_CONFUSED]
+    most = most[confusion[most].sum(1) > 0]
+    columns = [*most, len(types)]
+    drawn = confusion[np.ix_(most, columns)]
+    shares = 100 * drawn / np.maximum(confusion[most].sum(1, keepdims=True), 1)
+    side = max(4.5, 0.42 * len(columns) + 2.5)
+    _, axis = plt.subplots(figsize=(side + 1, side), layout="constrained")
+    image = axis.imshow(shares, cmap="magma", vmin=0, vmax=100)
+    axis.figure.colorbar(image, ax=axis, shrink=0.7, label="% of the true entities")
+    names = [types[number] for number in most]
+    axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.set_xticks(range(len(columns)), [*names, "not found"], fontsize=7, rotation=90)
+    axis.set(ylabel="true type", xlabel="answered type")
+    axis.set_title(title, fontsize=9)
+    save_figure(path)
+
+
+def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme: TagScheme, title: str) -> bool:
+    """Draw pooled F1 by the number of sentences in the support, with its 95 % interval.
+
+    Args:
+        path: PNG to write.
+        counts: `episodes x COUNTED`.
+        sizes: `episodes`, sentences of each support.
+        scheme: of the tags.
+        title: what was evaluated.
+
+    Returns:
+        Whether there was something to draw: supports of different sizes.
+    """
+    if len(np.unique(sizes)) < 2:
+        return False
+    edges = np.unique(np.quantile(sizes, np.linspace(0, 1, 7)).astype(int))
+    bins = np.clip(np.searchsorted(edges, sizes, side="right") - 1, 0, max(0, len(edges) - 2))
+    found = [
+        (sizes[bins == each].mean(), span_intervals(counts[bins == each], scheme)["f1"]) for each in np.unique(bins)
+    ]
+    means = np.array([100 * interval.mean for _, interval in found])
+    ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in found]).T
+    _, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    axis.errorbar([place for place, _ in found], means, yerr=np.abs(ends - means), marker="o", capsize=3, color="black")
+    axis.set(xlabel="sentences in the support", ylabel="F1, %", ylim=(0, 100), title=title)
+    axis.title.set_fontsize(9)
+    axis.grid(alpha=0.3)
+    save_figure(path)
+    return True
+
+
+def _sentence(words: Sequence[str], answered: Sequence[Span], true: Sequence[Span], colour: dict[str, str]) -> str:
+    missed = [span for span in true if span not in answered]
+    outlined = {token for span in missed for token in range(span.start, span.end)}
+    starts, parts, token = {span.start: span for span in answered}, [], 0
+    while token < len(words):
+        span = starts.get(token, Span(token, token + 1, ""))
+        inside = " ".join(_word(words[place], place in outlined) for place in range(span.start, span.end))
+        if span.type:
+            wrong = "" if span in true else ' class="wrong"'
+            name = html.escape(span.type)
+            inside = f'<mark{wrong} style="background:{colour[span.type]}">{inside}<sub>{name}</sub></mark>'
+        parts.append(inside)
+        token = span.end
+    ends = "; ".join(f"{' '.join(words[span.start : span.end])}: {span.type}" for span in missed)
+    note = f" <sub>missed: {html.escape(ends)}</sub>" if missed else ""
+    return f'<div class="s">{" ".join(parts)}{note}</div>'
+
+
+def _word(word: str, outlined: bool) -> str:
+    safe = html.escape(word)
+    return f'<mark class="missed">{safe}</mark>' if outlined else safe

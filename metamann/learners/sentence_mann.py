@@ -1,0 +1,227 @@
+"""The few-shot tagger: entities of the support are written to memory, words of the query ask it for their type.
+
+    p(kind)  = softmax(detector(x)_k + a e(x) [k != O])      kinds O and I under `io`, O, B and I under `bio`
+    p(class) = what the memory reads for x among the classes of the episode
+    p(tag)   = p(kind of the tag) p(class of the tag)        the kind alone for O
+
+What is an entity at all is the harder question, and much of its answer does not depend on the episode: the detector is
+shared by all types, and learns from all entities of a batch. The memory holds the entities of the support alone, in
+random label codes if the protocol draws them; e(x), how familiar it finds x, is evidence for the detector too. Tags of
+a sentence are weighed together by transitions that know no type [H20], learned by the likelihood of a CRF.
+
+References:
+    [H20] Hou et al., Few-shot Slot Tagging with Collapsed Dependency Transfer, 2020.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.decoding.crf import IMPOSSIBLE, log_marginals, log_partition
+from metamann.decoding.transitions import Transitions, TransitionScores
+from metamann.decoding.viterbi import viterbi
+from metamann.encoders.spelling import SpellingEncoder, capitalised
+from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
+from metamann.episodes.tagging import OUTSIDE, TagScheme, check_scheme, n_tags
+from metamann.episodes.text import Text
+from metamann.errors import ConfigError, check_number
+from metamann.hardware import full_precision
+from metamann.learners.heads import LabelMassHead, LinearHead
+from metamann.learners.learner import Learner, Loss
+from metamann.learners.mann import positions
+from metamann.memory.interface import Memory
+
+
+class SentenceState(NamedTuple):
+    """What a batch of episodes has taught.
+
+    Attributes:
+        memory: state of the external memory.
+        tags: the tags of each episode.
+        classes: the classes of entities, one for `I`, or for `B` and `I`, of each.
+        shown: `batch x classes`, true for classes with at least one entity.
+    """
+
+    memory: Any
+    tags: Classes
+    classes: Classes
+    shown: Tensor
+
+
+class SentenceMANN(Learner[SentenceState]):
+    """Encoder, detector, external memory and transitions.
+
+    Args:
+        encoder: text to features.
+        memory: writes pairs of features and label code, reads for features.
+        code_width: of the label codes, for memories whose reads need a learned head.
+        scheme: of the tags.
+        doubt: share of the capitalised words outside of entities whose tag is left open in training. Entities of types
+            that a split must not know stand as O; so a capitalised O is often none.
+        hidden: width of the detector's hidden layer.
+        dropout: share of the detector's inputs dropped, in training.
+
+    Raises:
+        ConfigError: if an option has no such value.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        memory: Memory[Any],
+        code_width: int,
+        scheme: TagScheme = "io",
+        doubt: float = 0.0,
+        hidden: int = 128,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        check_scheme(scheme)
+        check_number("learner.doubt", doubt, least=0)
+        if doubt > 1:
+            raise ConfigError(f"learner.doubt={doubt} is a share; set it between 0 and 1.")
+        self.scheme: TagScheme = scheme
+        self.doubt = doubt
+        self.encoder, self.memory = encoder, memory
+        self.head = (
+            LabelMassHead()
+            if memory.reads_label_mass
+            else LinearHead(memory.read_width, code_width, memory.code_readout())
+        )
+        self.spelling = SpellingEncoder()
+        kinds = n_tags(scheme, 1)
+        self.detector = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(int(encoder.features) + self.spelling.features, hidden),  # type: ignore[arg-type]
+            nn.GELU(),
+            nn.Linear(hidden, kinds),
+        )
+        # of all that the memory read, or of its one number that says how familiar a word is
+        self.evidence = nn.Linear(1 if memory.reads_label_mass else memory.read_width, 1, bias=False)
+        nn.init.zeros_(self.evidence.weight)
+        self.transitions = Transitions(scheme)
+
+    def adapt(self, support: Examples, classes: Classes, state: SentenceState | None = None) -> SentenceState:
+        """Write the entities of the support into memory; see `Learner.adapt`."""
+        features, labels = positions(self._encode(support.inputs)), support.labels.flatten(1)
+        types = self._types(classes)
+        if state is None:
+            fresh = self.memory.initial_state(len(labels), types.codes.shape[-1], features)
+            state = SentenceState(fresh, classes, types, torch.zeros_like(types.present()))
+        numbers = torch.where(labels > OUTSIDE, self._class_of(labels), PADDING)
+        inside = numbers >= 0
+        with full_precision(features.device):
+            memory = self.memory.write(state.memory, features, types.of_labels(numbers), inside)
+        told = (numbers.unsqueeze(-1) == torch.arange(types.codes.shape[1], device=labels.device)).any(1)
+        shown = F.pad(state.shown, (0, types.codes.shape[1] - state.shown.shape[1])) | told
+        return SentenceState(memory, classes, types, shown)
+
+    def predict(self, state: SentenceState, inputs: Tensor | Text) -> Tensor:
+        """Log-probability of each tag of each word among all tags of its sentence; see `Learner.predict`."""
+        text = as_text(inputs)
+        with full_precision(text.words.device):
+            return log_marginals(*self._scores(state, text), text.present())
+
+    def answer(self, state: SentenceState, inputs: Tensor | Text) -> Tensor:
+        """The best tags of each sentence as a whole, `batch x queries x length`; always legal."""
+        text = as_text(inputs)
+        with full_precision(text.words.device):
+            return viterbi(*self._scores(state, text), text.present())
+
+    def stream(self, stream: Stream) -> NoReturn:
+        """There are no streams of sentences.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("this learner tags sentences, not streams of images; set learner=mann.")
+
+    def loss(self, episodes: Episode | Stream) -> Loss:
+        """Negative log-likelihood of the tags of each sentence, over all tags of the words that are in doubt."""
+        if isinstance(episodes, Stream):
+            self.stream(episodes)
+        state = self.adapt(episodes.support, episodes.classes)
+        text, labels = as_text(episodes.query.inputs), episodes.query.labels
+        with full_precision(text.words.device):
+            emissions, transitions = self._scores(state, text)
+            return sentence_loss(emissions, transitions, labels, self._doubted(text, labels))
+
+    def _scores(self, state: SentenceState, text: Text) -> tuple[Tensor, TransitionScores]:
+        """Log-probability of each tag of each word by itself, and the transitions."""
+        encoded = self._encode(text)
+        with full_precision(encoded.device):
+            emissions = self._emissions(state, encoded, self.spelling(text))
+            return emissions, self.transitions(state.tags.ways, emissions.shape[-1])
+
+    def _emissions(self, state: SentenceState, encoded: Tensor, spelling: Tensor) -> Tensor:
+        features = positions(encoded)
+        reads = self.memory.read(state.memory, features)
+        shown = state.shown.unsqueeze(1)
+        of_class = self.head(reads, state.classes, shown.expand(-1, features.shape[1], -1))
+        lowest = torch.finfo(of_class.dtype).min
+        of_class = of_class.masked_fill(~shown, lowest).log_softmax(-1).masked_fill(~shown, -torch.inf)
+        kinds = self.detector(torch.cat([encoded, spelling], -1)).flatten(1, 2)
+        inside = kinds[..., 1:] + self.evidence(self._familiar(reads))
+        of_kind = torch.cat([kinds[..., :1], inside], -1).log_softmax(-1)
+        any_class = state.shown.any(1).view(-1, 1, 1)
+        outside = torch.where(any_class, of_kind[..., :1], 0.0)
+        # batch x positions x classes x kinds of entity tags, in the order of the tags
+        tags = (of_class.unsqueeze(-1) + of_kind[..., 1:].unsqueeze(-2)).flatten(2)
+        return torch.cat([outside, tags], -1).view(*encoded.shape[:-1], -1)
+
+    def _familiar(self, reads: Tensor) -> Tensor:
+        """What the memory has to say of whether it knows a word."""
+        if not self.memory.reads_label_mass:
+            return reads
+        new = reads[..., -1:].clamp(1e-6, 1 - 1e-6)
+        return (1 - new).log() - new.log()
+
+    def _doubted(self, text: Text, labels: Tensor) -> Tensor:
+        """True for the words whose tag is left open."""
+        if not self.training or self.doubt == 0:
+            return torch.zeros_like(labels, dtype=torch.bool)
+        drawn = torch.rand(labels.shape, device=labels.device) < self.doubt
+        return drawn & (labels == OUTSIDE) & capitalised(text)
+
+    def _encode(self, inputs: Tensor | Text) -> Tensor:
+        features: Tensor = self.encoder(as_text(inputs))
+        return features
+
+    def _class_of(self, labels: Tensor) -> Tensor:
+        return (labels - 1) // (n_tags(self.scheme, 1) - 1)
+
+    def _types(self, tags: Classes) -> Classes:
+        """The classes behind the tags, with the code of the first tag of each."""
+        per_class = n_tags(self.scheme, 1) - 1
+        return Classes((tags.ways - 1) // per_class, tags.codes[:, 1::per_class])
+
+
+def sentence_loss(emissions: Tensor, transitions: TransitionScores, labels: Tensor, doubted: Tensor) -> Loss:
+    """Negative log-likelihood of the labels of each sentence under a CRF; words in doubt may have any tag.
+
+    Args:
+        emissions: `batch x sentences x length x tags`, log scores.
+        transitions: of the episodes.
+        labels: `batch x sentences x length`, `PADDING` behind the last word of a sentence.
+        doubted: `batch x sentences x length`.
+    """
+    present = labels != PADDING
+    told = F.one_hot(labels.clamp_min(0), emissions.shape[-1]).bool() | doubted.unsqueeze(-1)
+    allowed = log_partition(emissions.masked_fill(~told, IMPOSSIBLE), transitions, present)
+    total = (log_partition(emissions, transitions, present) - allowed).sum()
+    return Loss(total, ((emissions.argmax(-1) == labels) & present).sum())
+
+
+def as_text(inputs: Tensor | Text) -> Text:
+    """The inputs, if they are sentences.
+
+    Raises:
+        ConfigError: if they are images.
+    """
+    if isinstance(inputs, Text):
+        return inputs
+    raise ConfigError("this learner tags sentences; set data= to sentences, such as data=records, or learner=mann.")

@@ -1,0 +1,54 @@
+"""Nearest neighbour: every pair is kept, and a label is as near as the nearest key written with it.
+
+    d_l    = max over the slots i written with label l of cos(q, k_i)                       [YK20, eq. 2, the cosine]
+    masses = softmax over the labels l, and "never seen" behind them, of [s d_l; s n]
+
+One key stands for its whole label: nothing that others say is averaged in. For tags of sentences this is NNShot.
+
+References:
+    [YK20] Yang and Katiyar, Simple and Effective Few-Shot Named Entity Recognition with Structured Nearest Neighbor
+        Learning, EMNLP 2020.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from metamann.memory.keyvalue import KeyValueMemory, KeyValueState
+from metamann.memory.prototypes import first_of_label, same_label
+
+
+class NearestMemory(KeyValueMemory):
+    """Append-only pairs; of each label only the slot nearest to the query gets attention [YK20].
+
+    Args:
+        features: width of the features.
+        code_width: of the label codes; any goes, values are kept as wide as they come.
+        key_width: width of the keys; None takes the features themselves as keys.
+        strength: sharpness of the softmax over cosines at the start of training; learned.
+        never_seen: cosine that a written key must beat to be recognised, at the start of training; learned.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        code_width: int,
+        key_width: int | None = None,
+        strength: float = 10.0,
+        never_seen: float = 0.5,
+    ) -> None:
+        super().__init__(features, code_width, key_width, 1, strength, never_seen)
+
+    def readable(self, queries: Tensor, state: KeyValueState, filled: Tensor) -> Tensor:
+        """Of each label the slot nearest to the query; of slots that tie in the fourth decimal, the first one."""
+        # a matrix product may round equal columns differently
+        ranked = (queries @ state.keys.transpose(1, 2)).detach().mul(1e4).round()
+        ranked = ranked.masked_fill(~filled, -torch.inf)
+        label = first_of_label(same_label(state.values, state.filled)).unsqueeze(1).expand_as(ranked)
+        nearest = torch.full_like(ranked, -torch.inf).scatter_reduce(-1, label, ranked, "amax")
+        ties = filled & (ranked == nearest.gather(-1, label))
+        place = torch.arange(ranked.shape[-1], device=ranked.device).expand_as(ranked)
+        none = ranked.shape[-1]
+        first = torch.full_like(place, none).scatter_reduce(-1, label, place.where(ties, none), "amin")
+        return ties & (place == first.gather(-1, label))

@@ -1,0 +1,198 @@
+"""The few-shot tagger: what an episode's answers depend on, and what they must not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_words import ToyEncoder, toy_store, train
+
+from metamann.decoding.crf import log_likelihood
+from metamann.decoding.transitions import Transitions
+from metamann.episodes.episode import PADDING, Episode, Stream
+from metamann.episodes.greedy import GreedySentences
+from metamann.episodes.protocols import LabelCodes
+from metamann.episodes.sentence_protocols import SentencePlan
+from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.errors import ConfigError
+from metamann.learners.sentence_mann import SentenceMANN, sentence_loss
+from metamann.memory.keyvalue import KeyValueMemory
+from metamann.memory.lrua import LRUAMemory
+from metamann.memory.prototypes import PrototypeMemory
+
+STORE = toy_store()
+CODES = LabelCodes("random", 12)
+
+
+def sampler(scheme: Any = "io", ways: int = 3) -> SentenceSampler:
+    return SentenceSampler(STORE, GreedySentences(ways=ways, shots=1, scheme=scheme, codes=CODES), seed=1)
+
+
+@pytest.fixture(scope="module", params=["io", "bio"])
+def scheme(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def learner(scheme: Any) -> SentenceMANN:
+    torch.manual_seed(0)
+    encoder = ToyEncoder()
+    return train(SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, scheme), sampler(scheme))
+
+
+def answers(learner: SentenceMANN, episode: Episode) -> torch.Tensor:
+    return learner.answer(learner.adapt(episode.support, episode.classes), episode.query.inputs)
+
+
+def share_right(learner: SentenceMANN, episode: Episode) -> float:
+    """Of the words inside of entities."""
+    inside = episode.query.labels > 0
+    return float((answers(learner, episode) == episode.query.labels)[inside].float().mean())
+
+
+def test_it_learns_to_tag_types_that_it_is_shown_once(learner: SentenceMANN, scheme: Any) -> None:
+    assert share_right(learner, sampler(scheme).batch(range(1000, 1016))) > 0.9
+
+
+def test_shuffled_support_labels_are_chance(learner: SentenceMANN, scheme: Any) -> None:
+    """The types of the support are given at random; a third of the entities keep theirs by luck."""
+    dealt = sampler(scheme)
+    rng = np.random.default_rng(0)
+    right = []
+    for index in range(1000, 1030):
+        plan = dealt.plan(index)
+        shuffled = plan._replace(types=rng.permutation(plan.types))
+        support = dealt.fetch([shuffled], [dealt.codes(index)]).support
+        episode = dealt.batch([index])._replace(support=support)
+        right.append(share_right(learner, episode))
+    assert 0.15 < np.mean(right) < 0.5
+
+
+def test_an_exact_copy_of_a_support_sentence_gets_its_labels_back(learner: SentenceMANN, scheme: Any) -> None:
+    episode = sampler(scheme).batch(range(1000, 1008))
+    copied = episode._replace(query=episode.support)
+    right = (
+        answers(learner, copied)[copied.query.labels != PADDING] == copied.query.labels[copied.query.labels != PADDING]
+    )
+    assert right.float().mean() > 0.95
+
+
+def test_permuting_classes_permutes_answers(learner: SentenceMANN, scheme: Any) -> None:
+    dealt = sampler(scheme)
+    plan, codes = dealt.plan(5), dealt.codes(5)
+    per_class = 1 if scheme == "io" else 2
+    order = np.array([2, 0, 1])
+    renamed = SentencePlan(plan.support, plan.query, plan.types[order])
+    place = np.concatenate([[0], *(1 + per_class * each + np.arange(per_class) for each in order)])
+    first = learner(dealt.fetch([plan], [codes]))
+    second = learner(dealt.fetch([renamed], [codes[place]]))
+    present = dealt.fetch([plan], [codes]).query.labels != PADDING
+    expected = first[..., torch.from_numpy(place)]
+    torch.testing.assert_close(second[present].exp(), expected[present].exp(), atol=1e-5, rtol=0)
+
+
+def test_the_order_of_sentences_their_company_and_padding_change_nothing(learner: SentenceMANN, scheme: Any) -> None:
+    dealt = sampler(scheme)
+    plan, codes = dealt.plan(5), dealt.codes(5)
+    alone = learner(dealt.fetch([plan], [codes]))[0]
+    turned = SentencePlan(plan.support[::-1].copy(), plan.query[::-1].copy(), plan.types)
+    present = dealt.fetch([plan], [codes]).query.labels[0] != PADDING
+    backwards = learner(dealt.fetch([turned], [codes]))[0].flip(0)
+    torch.testing.assert_close(backwards[present].exp(), alone[present].exp(), atol=1e-5, rtol=0)
+    beside = learner(dealt.fetch([plan, dealt.plan(6), dealt.plan(7)], [codes, dealt.codes(6), dealt.codes(7)]))[0]
+    sentences, length = present.shape
+    torch.testing.assert_close(beside[:sentences, :length][present].exp(), alone[present].exp(), atol=1e-5, rtol=0)
+
+
+def test_query_labels_are_never_looked_at(learner: SentenceMANN, scheme: Any) -> None:
+    episode = sampler(scheme).batch([3, 4])
+    garbage = episode._replace(query=episode.query._replace(labels=torch.full_like(episode.query.labels, 1)))
+    assert torch.equal(learner(episode), learner(garbage))
+    assert torch.equal(answers(learner, episode), answers(learner, garbage))
+
+
+def test_a_class_without_example_is_never_answered(learner: SentenceMANN, scheme: Any) -> None:
+    dealt = sampler(scheme)
+    episode = dealt.batch(range(20))
+    per_class = 1 if scheme == "io" else 2
+    labels = torch.where(episode.support.labels > 2 * per_class, 0, episode.support.labels)
+    state = learner.adapt(episode.support._replace(labels=labels), episode.classes)
+    assert int(learner.answer(state, episode.query.inputs).max()) <= 2 * per_class
+    assert (learner.predict(state, episode.query.inputs)[..., 1 + 2 * per_class :] == -torch.inf).all()
+    nothing = learner.adapt(episode.support._replace(labels=torch.zeros_like(labels)), episode.classes)
+    assert (learner.answer(nothing, episode.query.inputs) <= 0).all()
+    assert torch.isfinite(learner.predict(nothing, episode.query.inputs)[..., 0]).all()
+
+
+def test_probabilities_sum_to_one_and_answers_are_legal(learner: SentenceMANN, scheme: Any) -> None:
+    episode = sampler(scheme).batch(range(12))
+    present = episode.query.labels != PADDING
+    log_probs = learner(episode)
+    torch.testing.assert_close(log_probs.exp().sum(-1)[present], torch.ones(int(present.sum())))
+    tags = answers(learner, episode)
+    assert (tags[~present] == PADDING).all()
+    assert (tags[present] >= 0).all()
+    if scheme == "bio":
+        inside = (tags > 0) & (tags % 2 == 0)
+        before = torch.nn.functional.pad(tags[..., :-1], (1, 0), value=0)
+        assert ((before == tags) | (before == tags - 1))[inside].all()
+
+
+def test_adapting_in_two_parts_is_adapting_at_once(learner: SentenceMANN, scheme: Any) -> None:
+    episode = sampler(scheme).batch([9])
+    sentences = episode.support.labels.shape[1]
+    state = learner.adapt(episode.support.part(0, 1), episode.classes)
+    state = learner.adapt(episode.support.part(1, sentences), episode.classes, state)
+    present = episode.query.labels != PADDING
+    found, expected = learner.predict(state, episode.query.inputs), learner(episode)
+    torch.testing.assert_close(found[present].exp(), expected[present].exp(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("memory", [KeyValueMemory, LRUAMemory])
+def test_other_memories_go_too(memory: Any) -> None:
+    torch.manual_seed(0)
+    encoder = ToyEncoder()
+    learner = SentenceMANN(encoder, memory(encoder.features, 12), 12)
+    before = float(learner.loss(sampler().batch(range(4))).total)
+    train(learner, sampler(), 15)
+    assert float(learner.loss(sampler().batch(range(4))).total) < before
+
+
+def test_the_loss_is_the_likelihood_and_a_word_in_doubt_may_be_anything() -> None:
+    torch.manual_seed(0)
+    emissions, labels = torch.randn(1, 1, 3, 4, dtype=torch.float64), torch.tensor([[[0, 2, 2]]])
+    transitions = Transitions("io").double()(torch.tensor([4]), 4)
+    none = torch.zeros_like(labels, dtype=torch.bool)
+    expected = -log_likelihood(emissions, transitions, labels).sum()
+    torch.testing.assert_close(sentence_loss(emissions, transitions, labels, none).total, expected)
+    doubted = torch.tensor([[[True, False, False]]])
+    shares = [log_likelihood(emissions, transitions, torch.tensor([[[first, 2, 2]]])).exp().sum() for first in range(4)]
+    found = sentence_loss(emissions, transitions, labels, doubted).total
+    torch.testing.assert_close(found, -torch.stack(shares).sum().log())
+
+
+def test_doubt_leaves_capitalised_words_outside_open_in_training_alone(learner: SentenceMANN, scheme: Any) -> None:
+    encoder = ToyEncoder()
+    doubting = SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, scheme, doubt=1.0, dropout=0.0)
+    doubting.load_state_dict(learner.state_dict())
+    episode = sampler(scheme).batch([2, 3])
+    hidden = episode._replace(query=episode.query._replace(labels=episode.query.labels.clamp(max=0)))
+    eager = float(learner.eval().loss(hidden).total)
+    assert float(doubting.eval().loss(hidden).total) == pytest.approx(eager)
+    assert float(doubting.train().loss(hidden).total) < eager / 2
+
+
+def test_images_streams_and_options_that_are_no_such_are_refused() -> None:
+    encoder = ToyEncoder()
+    memory = PrototypeMemory(encoder.features, 12)
+    learner = SentenceMANN(encoder, memory, 12)
+    with pytest.raises(ConfigError, match=r"learner\.doubt"):
+        SentenceMANN(encoder, memory, 12, doubt=1.5)
+    episode = sampler().batch([0])
+    images = torch.zeros(1, 2, 1, 28, 28, dtype=torch.uint8)
+    with pytest.raises(ConfigError, match="tags sentences"):
+        learner.adapt(episode.support._replace(inputs=images), episode.classes)
+    with pytest.raises(ConfigError, match="learner=mann"):
+        learner.loss(Stream(images, torch.zeros(1, 2, dtype=torch.int64), episode.classes))
