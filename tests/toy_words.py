@@ -56,9 +56,9 @@ class ToyEncoder(nn.Module):
         return nn.functional.one_hot(torch.tensor(int(found[1]) if found else TYPES), WIDTH) + 0.1 * noise
 
 
-def train(learner: Any, sampler: Any, steps: int = 60) -> Any:
+def train(learner: Any, sampler: Any, steps: int = 60, rate: float = 0.02) -> Any:
     """A few steps of Adam on batches of four."""
-    optimizer = torch.optim.Adam(learner.parameters(), lr=0.02)
+    optimizer = torch.optim.Adam(learner.parameters(), lr=rate)
     learner.train()
     for step in range(steps):
         total, _ = learner.loss(sampler.batch(range(4 * step, 4 * step + 4)))

@@ -4,13 +4,16 @@
     p(class) = what the memory reads for x among the classes of the episode
     p(tag)   = p(kind of the tag) p(class of the tag)        the kind alone for O
 
-What is an entity at all is the harder question, and much of its answer does not depend on the episode: the detector is
-shared by all types, and learns from all entities of a batch. The memory holds the entities of the support alone, in
-random label codes if the protocol draws them; e(x), how familiar it finds x, is evidence for the detector too. Tags of
-a sentence are weighed together by transitions that know no type [H20], learned by the likelihood of a CRF.
+What is an entity at all is the harder question. Much of its answer does not depend on the episode: the detector is
+shared by all types, and learns from all entities of a batch. The rest, names of types that are not asked for among it,
+only the support can tell: e(x) compares x with the nearest word of the support inside an entity and the nearest one
+outside [YK20]. The memory holds the entities of the support alone, in random label codes if the protocol draws them.
+Tags of a sentence are weighed together by transitions that know no type [H20], learned by the likelihood of a CRF.
 
 References:
     [H20] Hou et al., Few-shot Slot Tagging with Collapsed Dependency Transfer, 2020.
+    [YK20] Yang and Katiyar, Simple and Effective Few-Shot Named Entity Recognition with Structured Nearest Neighbor
+        Learning, EMNLP 2020, equation 2.
 """
 
 from __future__ import annotations
@@ -34,6 +37,12 @@ from metamann.learners.heads import LabelMassHead, LinearHead
 from metamann.learners.learner import Learner, Loss
 from metamann.learners.mann import positions
 from metamann.memory.interface import Memory
+from metamann.memory.keyvalue import KeyValueState
+from metamann.memory.nearest import NearestMemory
+
+SIDES = ("outside", "inside")
+EVIDENCE = 0.3  # of the support, to start with
+LEAST = 1e-6  # of a mass, before its logarithm
 
 
 class SentenceState(NamedTuple):
@@ -41,12 +50,14 @@ class SentenceState(NamedTuple):
 
     Attributes:
         memory: state of the external memory.
+        words: all words of the support, and whether they are inside of an entity.
         tags: the tags of each episode.
         classes: the classes of entities, one for `I`, or for `B` and `I`, of each.
         shown: `batch x classes`, true for classes with at least one entity.
     """
 
     memory: Any
+    words: KeyValueState
     tags: Classes
     classes: Classes
     shown: Tensor
@@ -63,6 +74,7 @@ class SentenceMANN(Learner[SentenceState]):
         doubt: share of the capitalised words outside of entities whose tag is left open in training. Entities of types
             that a split must not know stand as O; so a capitalised O is often none.
         hidden: width of the detector's hidden layer.
+        key_width: of the keys that words of the support are compared by, inside against outside.
         dropout: share of the detector's inputs dropped, in training.
 
     Raises:
@@ -77,6 +89,7 @@ class SentenceMANN(Learner[SentenceState]):
         scheme: TagScheme = "io",
         doubt: float = 0.0,
         hidden: int = 128,
+        key_width: int = 64,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
@@ -93,16 +106,15 @@ class SentenceMANN(Learner[SentenceState]):
             else LinearHead(memory.read_width, code_width, memory.code_readout())
         )
         self.spelling = SpellingEncoder()
-        kinds = n_tags(scheme, 1)
+        features, kinds = int(encoder.features), n_tags(scheme, 1)  # type: ignore[arg-type]
         self.detector = nn.Sequential(
             nn.Dropout(dropout),
-            nn.Linear(int(encoder.features) + self.spelling.features, hidden),  # type: ignore[arg-type]
+            nn.Linear(features + self.spelling.features, hidden),
             nn.GELU(),
             nn.Linear(hidden, kinds),
         )
-        # of all that the memory read, or of its one number that says how familiar a word is
-        self.evidence = nn.Linear(1 if memory.reads_label_mass else memory.read_width, 1, bias=False)
-        nn.init.zeros_(self.evidence.weight)
+        self.words = NearestMemory(features, len(SIDES), key_width)
+        self.evidence = nn.Parameter(torch.tensor(EVIDENCE))
         self.transitions = Transitions(scheme)
 
     def adapt(self, support: Examples, classes: Classes, state: SentenceState | None = None) -> SentenceState:
@@ -111,14 +123,17 @@ class SentenceMANN(Learner[SentenceState]):
         types = self._types(classes)
         if state is None:
             fresh = self.memory.initial_state(len(labels), types.codes.shape[-1], features)
-            state = SentenceState(fresh, classes, types, torch.zeros_like(types.present()))
+            no_words = self.words.initial_state(len(labels), len(SIDES), features)
+            state = SentenceState(fresh, no_words, classes, types, torch.zeros_like(types.present()))
         numbers = torch.where(labels > OUTSIDE, self._class_of(labels), PADDING)
         inside = numbers >= 0
+        sides = F.one_hot(inside.long(), len(SIDES)).to(features.dtype)
         with full_precision(features.device):
             memory = self.memory.write(state.memory, features, types.of_labels(numbers), inside)
+            words = self.words.write(state.words, features, sides, labels != PADDING)
         told = (numbers.unsqueeze(-1) == torch.arange(types.codes.shape[1], device=labels.device)).any(1)
         shown = F.pad(state.shown, (0, types.codes.shape[1] - state.shown.shape[1])) | told
-        return SentenceState(memory, classes, types, shown)
+        return SentenceState(memory, words, classes, types, shown)
 
     def predict(self, state: SentenceState, inputs: Tensor | Text) -> Tensor:
         """Log-probability of each tag of each word among all tags of its sentence; see `Learner.predict`."""
@@ -165,20 +180,15 @@ class SentenceMANN(Learner[SentenceState]):
         lowest = torch.finfo(of_class.dtype).min
         of_class = of_class.masked_fill(~shown, lowest).log_softmax(-1).masked_fill(~shown, -torch.inf)
         kinds = self.detector(torch.cat([encoded, spelling], -1)).flatten(1, 2)
-        inside = kinds[..., 1:] + self.evidence(self._familiar(reads))
+        sides = self.words.read(state.words, features)[..., : len(SIDES)]
+        nearer = sides.clamp_min(LEAST).log().diff(dim=-1)  # of the nearest inside over the nearest outside
+        inside = kinds[..., 1:] + self.evidence * nearer
         of_kind = torch.cat([kinds[..., :1], inside], -1).log_softmax(-1)
         any_class = state.shown.any(1).view(-1, 1, 1)
         outside = torch.where(any_class, of_kind[..., :1], 0.0)
         # batch x positions x classes x kinds of entity tags, in the order of the tags
         tags = (of_class.unsqueeze(-1) + of_kind[..., 1:].unsqueeze(-2)).flatten(2)
         return torch.cat([outside, tags], -1).view(*encoded.shape[:-1], -1)
-
-    def _familiar(self, reads: Tensor) -> Tensor:
-        """What the memory has to say of whether it knows a word."""
-        if not self.memory.reads_label_mass:
-            return reads
-        new = reads[..., -1:].clamp(1e-6, 1 - 1e-6)
-        return (1 - new).log() - new.log()
 
     def _doubted(self, text: Text, labels: Tensor) -> Tensor:
         """True for the words whose tag is left open."""
