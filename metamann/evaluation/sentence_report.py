@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from metamann.data.cache import write_atomically
 from metamann.data.sentences import Span
@@ -21,6 +22,7 @@ from metamann.evaluation.spans import span_intervals
 
 COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
 MOST_CONFUSED = 20  # types that are drawn
+MOST_GROUPS = 8  # of supports by size
 MOST_SENTENCES = 60  # of one episode
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px/2 sans-serif;max-width:60em;margin:2em auto;color:#222}} .s{{margin:.2em 0}}
@@ -138,18 +140,20 @@ def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme
     Returns:
         Whether there was something to draw: supports of different sizes.
     """
-    if len(np.unique(sizes)) < 2:
+    groups = np.unique(sizes)
+    if len(groups) < 2:
         return False
-    edges = np.unique(np.quantile(sizes, np.linspace(0, 1, 7)).astype(int))
-    bins = np.clip(np.searchsorted(edges, sizes, side="right") - 1, 0, max(0, len(edges) - 2))
-    found = [
-        (sizes[bins == each].mean(), span_intervals(counts[bins == each], scheme)["f1"]) for each in np.unique(bins)
-    ]
+    if len(groups) > MOST_GROUPS:
+        groups = np.unique(np.quantile(sizes, np.arange(MOST_GROUPS) / MOST_GROUPS).astype(int))
+    group_of = np.searchsorted(groups, sizes, side="right")
+    filled = [group_of == each for each in np.unique(group_of)]
+    found = [(sizes[where].mean(), span_intervals(counts[where], scheme)["f1"]) for where in filled]
     means = np.array([100 * interval.mean for _, interval in found])
     ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in found]).T
     _, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     axis.errorbar([place for place, _ in found], means, yerr=np.abs(ends - means), marker="o", capsize=3, color="black")
     axis.set(xlabel="sentences in the support", ylabel="F1, %", ylim=(0, 100), title=title)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.title.set_fontsize(9)
     axis.grid(alpha=0.3)
     save_figure(path)

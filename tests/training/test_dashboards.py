@@ -38,6 +38,9 @@ class Listener:
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         self.hear("table")
 
+    def page(self, name: str, file: Path) -> None:
+        self.hear("page")
+
     def close(self) -> None:
         self.hear("close")
 
@@ -46,10 +49,11 @@ def tell_all(mirrors: Mirrors) -> None:
     mirrors.scalars(1, {"loss": 0.5})
     mirrors.picture(1, "episode", Path("episode.png"))
     mirrors.table("results", ["a"], [[1]])
+    mirrors.page("sentences", Path("sentences.html"))
     mirrors.close()
 
 
-ALL = ["scalars", "picture", "table", "close"]
+ALL = ["scalars", "picture", "table", "page", "close"]
 
 
 @pytest.mark.parametrize("fails_at", ALL)
@@ -97,6 +101,7 @@ def test_tensorboard_shows_curves_pictures_and_tables(tmp_path: Path) -> None:
         dashboard.scalars(step, {"train/loss": 1.0 / step, "train/accuracy": 0.25 * step})
     dashboard.picture(3, "test/episode", picture(tmp_path))
     dashboard.table("test/results", ["metric", "mean %"], [["accuracy", 97.5]])
+    dashboard.page("test/sentences", Path("run/sentences.html"))
     dashboard.close()
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [(each.step, each.value) for each in events.Scalars("train/accuracy")] == [(1, 0.25), (2, 0.5), (3, 0.75)]
@@ -104,6 +109,8 @@ def test_tensorboard_shows_curves_pictures_and_tables(tmp_path: Path) -> None:
     (image,) = events.Images("test/episode")
     assert (image.step, image.width, image.height) == (3, 30, 20)
     (text,) = events.Tensors("test/results/text_summary")
+    (page,) = events.Tensors("test/sentences/text_summary")
+    assert page.tensor_proto.string_val[0].decode() == "`run/sentences.html`"
     assert text.tensor_proto.string_val[0].decode() == "| metric | mean % |\n| --- | --- |\n| accuracy | 97.5 |"
 
 
@@ -119,6 +126,8 @@ for number in (0, 1):
         dashboard.scalars(step, {"train/loss": 1.0 / step})
     dashboard.picture(2, "val/episode", Path("picture.png"))
     dashboard.table("val/results", ["metric", "mean %"], [["accuracy", 97.5]])
+    Path("page.html").write_text("<b>caf\u00e9</b>", encoding="utf-8")
+    dashboard.page("val/sentences", Path("page.html"))
     dashboard.close()
     assert wandb.run is None
 """
@@ -180,4 +189,4 @@ def test_weights_and_biases_is_offline_for_who_is_not_logged_in_and_each_run_its
     assert any(name.startswith("val/episode") for row in logged for name in row)
     assert any(name.startswith("val/results") for row in logged for name in row)
     media = {file.suffix for file in (offline / f"run{number}").rglob("media/**/*") if file.is_file()}
-    assert {".png", ".json"} <= media
+    assert {".png", ".json", ".html"} <= media
