@@ -78,6 +78,14 @@ def evaluate(config: DictConfig) -> float:
             f"{path} was trained on {before[0].describe()['name']}, and its learner cannot take up "
             f"{protocol.describe()['name']}; leave out protocol=, or choose one of the same kind."
         )
+    if config.support or config.query:
+        if not (config.support and config.query):
+            raise ConfigError("support= and query= go together: the file to learn from, and the one to tag.")
+        if kind_of(protocol) != "sentences" or config.split != "test":
+            raise ConfigError(
+                f"support= and query= are one few-shot task of sentences for split=test, but {path} was trained on "
+                f"{kind_of(protocol)}; give a checkpoint of a few-shot tagger, such as experiment=records_5way_1shot."
+            )
 
     device = choose_device(config.device)
     learner: Any
@@ -127,9 +135,7 @@ def _on_sentences(
     device: torch.device,
 ) -> SentenceEvaluator:
     splits: SentenceSplits | FixedEpisodeSplits
-    if config.support or config.query:
-        if not (config.support and config.query):
-            raise ConfigError("support= and query= go together: the file to learn from, and the one to tag.")
+    if config.support:
         splits, protocol = own_task(config.support, config.query), FixedSentences(scheme=protocol.scheme)
     else:
         splits = build_sentences(trained)

@@ -130,6 +130,11 @@ def test_a_tagger_of_fixed_classes_goes_the_same_way(conll: Path, tmp_path: Path
         "evaluate", f"checkpoint={ended.run_directory}", *QUIET, cwd=tmp_path / "test", METAMANN_DATA=str(conll)
     )
     assert results(evaluated)["protocol"]["split"] == "test"
+    own = run(
+        "evaluate", f"checkpoint={ended.run_directory}", "support=a.conll", "query=b.txt", *QUIET,
+        cwd=tmp_path / "own", METAMANN_DATA=str(conll),
+    )  # fmt: skip
+    assert "few-shot" in own.error
     few_shot = run(
         "evaluate", f"checkpoint={ended.run_directory}", "protocol=greedy_sentences", *QUIET,
         cwd=tmp_path / "few", METAMANN_DATA=str(conll),
