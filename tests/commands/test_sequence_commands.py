@@ -86,7 +86,7 @@ WRONG = [
     (["experiment=copy", "memory=keyvalue"], "memory=ntm"),
     (["experiment=copy", *SMALL, "data=strokes"], "experiment=copy"),
     (["experiment=copy", *SMALL, "protocol=nway"], "leave out protocol="),
-    (["experiment=copy", *SMALL, "+train_protocol._target_=metamann.episodes.protocols.NWayKShot"], "of a kind"),
+    (["experiment=copy", *SMALL, "+train_protocol._target_=metamann.episodes.protocols.NWayKShot"], "choose two alike"),
     (["protocol=copy"], "experiment=copy"),
 ]
 

@@ -109,11 +109,12 @@ def test_every_parameter_learns_from_an_episode(mann: MANN, draw: Draw) -> None:
 
 
 def test_a_label_changes_only_later_answers(mann: MANN, stream: Stream) -> None:
-    expected = answers(mann, stream)
     for t in range(STEPS):
-        labels = stream.labels.clone()
+        inputs, labels = stream.inputs.clone(), stream.labels.clone()
+        inputs[:, t + 1 : t + 2] = inputs[:, t : t + 1]  # seen again, for memories that read the nearest alone
+        shown = stream._replace(inputs=inputs)
         labels[:, t] = (labels[:, t] + 1) % WAYS
-        told = answers(mann, stream._replace(labels=labels))
+        expected, told = answers(mann, shown), answers(mann, shown._replace(labels=labels))
         assert torch.equal(told[:, : t + 1], expected[:, : t + 1])
         if t + 1 < STEPS:
             assert not torch.equal(told[:, t + 1], expected[:, t + 1])
