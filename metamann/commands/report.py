@@ -23,7 +23,14 @@ from metamann.evaluation.metrics import Interval, intervals, shown
 from metamann.evaluation.plots import plot_episode, plot_instances, plot_memory, plot_sequence
 from metamann.evaluation.results import results_table, write_results
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator, Tagged
-from metamann.evaluation.sentence_report import Reader, plot_confusion, plot_support_sizes, write_answers, write_page
+from metamann.evaluation.sentence_report import (
+    MOST_SENTENCES,
+    Reader,
+    plot_confusion,
+    plot_support_sizes,
+    write_answers,
+    write_page,
+)
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.evaluation.spans import COUNTED, span_intervals
 from metamann.hardware import autocast, describe_machine
@@ -141,10 +148,11 @@ def _draw_sentences(directory: Path, learner: Learner[Any], evaluator: SentenceE
     np.savez_compressed(buffer, counted=np.array(COUNTED), counts=tagged.counts)
     write_atomically(directory / "counts.npz", buffer.getvalue())
     reader = Reader(evaluator.sampler.source.table, evaluator.scheme)
-    few = evaluator.first(learner, WRITTEN)
+    few = evaluator.first(learner, WRITTEN, MOST_SENTENCES)
     write_page(directory / "sentences.html", evaluator.title, reader, few)
     if len(evaluator.tasks) == 1:
-        write_answers(directory / "answers.txt", reader, *few[0])
+        (task,) = evaluator.first(learner, 1)
+        write_answers(directory / "answers.txt", reader, task.plan, task.answers)
     plots, drawn = directory / "plots", ["confusion"]
     plot_confusion(plots / "confusion.png", tagged.confusion, tagged.types, evaluator.title)
     sizes = np.array([len(plan.support) for plan in evaluator.tasks.plans])

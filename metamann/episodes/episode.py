@@ -48,10 +48,13 @@ class Classes(NamedTuple):
         ways: `batch`, classes of each episode; at most the `classes` axis of `codes`. For sentences these are tags,
             O included.
         codes: `batch x classes x width`: one-hot rows, or random label codes drawn for this episode alone.
+        names: of sentences, what the types of entities are called, `batch x types x length`; None where classes have
+            no names. A learner looks at them only where it is told to.
     """
 
     ways: Tensor
     codes: Tensor
+    names: Text | None = None
 
     @classmethod
     def one_hot(cls, batch: int, classes: int) -> Classes:
@@ -60,7 +63,8 @@ class Classes(NamedTuple):
 
     def to(self, device: torch.device) -> Classes:
         """The same classes on another device."""
-        return Classes(self.ways.to(device), self.codes.to(device))
+        names = self.names if self.names is None else self.names.to(device)
+        return Classes(self.ways.to(device), self.codes.to(device), names)
 
     def of_labels(self, labels: Tensor) -> Tensor:
         """Code of each label, one more axis than the labels, `width`; zeros for padding.

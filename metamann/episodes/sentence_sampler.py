@@ -14,6 +14,7 @@ from metamann.episodes.episode import Classes, Episode, Examples
 from metamann.episodes.seeds import CODES, PLAN, Seeds
 from metamann.episodes.sentence_protocols import SentencePlan, SentenceProtocol
 from metamann.episodes.tagging import n_tags
+from metamann.episodes.type_names import TypeNames
 
 
 class SentenceSampler:
@@ -35,6 +36,7 @@ class SentenceSampler:
     def __init__(self, store: SentenceStore | FixedEpisodeStore, protocol: SentenceProtocol, seed: int = 0) -> None:
         self.store, self.protocol, self.seed = store, protocol, seed
         self.source = protocol.source(store)
+        self._names = TypeNames(self.source.table.types)
         self._seeds = Seeds.of(store.fingerprint, protocol.describe(), seed)
 
     def plan(self, index: int) -> SentencePlan:
@@ -63,7 +65,8 @@ class SentenceSampler:
             for rows in ([plan.support for plan in plans], [plan.query for plan in plans])
         )
         ways = [n_tags(scheme, len(numbers)) for numbers in types]
-        return Episode(support, query, Classes(torch.tensor(ways), torch.from_numpy(np.stack(codes))))
+        classes = Classes(torch.tensor(ways), torch.from_numpy(np.stack(codes)), self._names.text(types))
+        return Episode(support, query, classes)
 
     def batches(self, batches: Sequence[Sequence[int]], workers: int = 1) -> Iterator[Episode]:
         """Batches of these episode indices in order, prepared by threads ahead of the step that uses them."""

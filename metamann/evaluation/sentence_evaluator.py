@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from metamann.episodes.episode import Episode
 from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.sentence_tasks import SentenceTaskList
 from metamann.episodes.tagging import TagScheme
+from metamann.episodes.text import Text
 from metamann.evaluation.spans import COUNTED, count_spans, type_confusion
 from metamann.hardware import autocast
-from metamann.learners.learner import Learner
+from metamann.learners.learner import Learner, Reading
 
 
 class Tagged(NamedTuple):
@@ -31,6 +33,22 @@ class Tagged(NamedTuple):
     counts: np.ndarray
     confusion: np.ndarray
     types: tuple[str, ...]
+
+
+class Shown(NamedTuple):
+    """One episode for people to look at.
+
+    Attributes:
+        plan: of the episode.
+        answers: `sentences x length`, of its query.
+        reading: what was read for these words, without the axis of a batch; None where the learner cannot say.
+        support_length: words of a sentence of the support with its padding, which positions in `reading` count by.
+    """
+
+    plan: SentencePlan
+    answers: np.ndarray
+    reading: Reading | None
+    support_length: int
 
 
 class SentenceEvaluator(NamedTuple):
@@ -70,21 +88,37 @@ class SentenceEvaluator(NamedTuple):
         counts, confusion = [], np.zeros((len(types) + 1, len(types) + 1), dtype=np.int64)
         for plans, batch in self._batches():
             of_batch = np.zeros((len(plans), len(COUNTED)), dtype=np.int64)
-            for answers, labels in self._answers(learner, batch):
+            for answers, labels, _, _ in self._answers(learner, batch):
                 of_batch += count_spans(answers, labels, self.scheme)
                 numbers = [plan.types for plan in plans]
                 confusion += type_confusion(answers, labels, numbers, len(types), self.scheme)
             counts.append(of_batch)
         return Tagged(np.concatenate(counts), confusion, types)
 
-    def first(self, learner: Learner[Any], episodes: int) -> list[tuple[SentencePlan, np.ndarray]]:
-        """The first episodes, each with its answers, `sentences x length`, for people to look at."""
+    @torch.no_grad()
+    def first(self, learner: Learner[Any], episodes: int, sentences: int | None = None) -> list[Shown]:
+        """The first episodes with their answers, and what was read for them.
+
+        Args:
+            learner: what is asked.
+            episodes: how many.
+            sentences: most of a query; all of it, if None.
+        """
         found = []
-        few = self.tasks.plans[:episodes]
-        for number, plan in enumerate(few):
-            episode = self.sampler.fetch([plan], [self.sampler.codes(number)])
-            answers, _ = next(self._answers(learner, episode))
-            found.append((plan, answers[0].cpu().numpy()))
+        for number, plan in enumerate(self.tasks.plans[:episodes]):
+            asked = plan._replace(query=plan.query[:sentences])
+            episode = self.sampler.fetch([asked], [self.sampler.codes(number)])
+            length = episode.query.labels.shape[-1]
+            parts, readings = [], []
+            for answers, labels, state, text in self._answers(learner, episode):
+                room = length - labels.shape[-1]
+                parts.append(F.pad(answers[0].cpu(), (0, room)))
+                with autocast(self.device, self.precision):
+                    read = learner.reading(state, text)
+                if read is not None:
+                    readings.append([F.pad(each[0].cpu(), (0, 0, 0, room)) for each in read])
+            reading = Reading(*map(torch.cat, zip(*readings, strict=True))) if readings else None
+            found.append(Shown(asked, torch.cat(parts).numpy(), reading, episode.support.labels.shape[-1]))
         return found
 
     def describe(self) -> dict[str, Any]:
@@ -100,8 +134,8 @@ class SentenceEvaluator(NamedTuple):
             start = stop
 
     @torch.no_grad()
-    def _answers(self, learner: Learner[Any], batch: Episode) -> Iterator[tuple[Tensor, Tensor]]:
-        """Answers and labels, a part of the query at a time."""
+    def _answers(self, learner: Learner[Any], batch: Episode) -> Iterator[tuple[Tensor, Tensor, Any, Tensor | Text]]:
+        """Answers and labels, a part of the query at a time, the state that they are read from, and the part's text."""
         learner.to(self.device).eval()
         batch = batch.to(self.device)
         with autocast(self.device, self.precision):
@@ -109,4 +143,4 @@ class SentenceEvaluator(NamedTuple):
         for part in batch.query_parts(self.sentences_per_batch):
             with autocast(self.device, self.precision):
                 answers = learner.answer(state, part.inputs)
-            yield answers, part.labels
+            yield answers, part.labels, state, part.inputs

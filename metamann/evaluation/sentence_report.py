@@ -18,18 +18,20 @@ from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_table import SentenceTable
 from metamann.episodes.tagging import TagScheme
 from metamann.evaluation.plots import save_figure
+from metamann.evaluation.sentence_evaluator import Shown
 from metamann.evaluation.spans import span_intervals
 
 COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
 MOST_CONFUSED = 20  # types that are drawn
 MOST_GROUPS = 8  # of supports by size
-MOST_SENTENCES = 60  # of one episode
+MOST_SENTENCES = 60  # of a support or a query
+MOST_SHARES = 3  # of types, for one word
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px/2 sans-serif;max-width:60em;margin:2em auto;color:#222}} .s{{margin:.2em 0}}
 mark{{padding:.15em .3em;border-radius:.3em}} sub{{font-size:65%;color:#555;margin-left:.3em}}
 .missed{{background:none;border-bottom:2px dashed #cf222e}} .wrong{{outline:2px solid #cf222e}}</style>
 <h1>{title}</h1><p>Filled: answered. Outlined in red: answered wrongly. Dashed: an entity that was missed, or is
-another than was answered.</p>
+another than was answered. A few-shot tagger says what it read for a word of the query: hold the pointer over it.</p>
 """
 
 
@@ -60,17 +62,18 @@ class Reader:
         return self.answered(plan, row, tags.numpy())
 
 
-def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[tuple[SentencePlan, np.ndarray]]) -> None:
+def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown]) -> None:
     """Sentences of a few episodes with answered and true entities in colour, as one HTML file.
 
     Args:
         path: file to write.
         title: what was evaluated.
         reader: of the sentences.
-        episodes: each with its answers, `sentences x length`.
+        episodes: each with its answers.
     """
     parts = [PAGE.format(title=html.escape(title))]
-    for number, (plan, answers) in enumerate(episodes, 1):
+    for number, shown in enumerate(episodes, 1):
+        plan = shown.plan
         types = [reader.table.types[each] for each in plan.types]
         colour = {type_: COLOURS[place % len(COLOURS)] for place, type_ in enumerate(types)}
         legend = " ".join(f'<mark style="background:{colour[each]}">{html.escape(each)}</mark>' for each in types)
@@ -79,9 +82,37 @@ def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[tuple[
             spans = reader.true(plan, row)
             parts.append(_sentence(reader.words(row), spans, spans, colour))
         parts.append("<h3>Query</h3>")
-        for row, tags in list(zip(plan.query, answers, strict=False))[:MOST_SENTENCES]:
-            parts.append(_sentence(reader.words(row), reader.answered(plan, row, tags), reader.true(plan, row), colour))
+        for place, (row, tags) in enumerate(zip(plan.query, shown.answers, strict=True)):
+            answered, notes = reader.answered(plan, row, tags), read_notes(reader, shown, place)
+            parts.append(_sentence(reader.words(row), answered, reader.true(plan, row), colour, notes))
     write_atomically(path, "\n".join(parts).encode("utf-8", "replace"))
+
+
+def read_notes(reader: Reader, shown: Shown, place: int) -> list[str]:
+    """What was read for each word of one sentence of a query, a line each; empty where the learner cannot say.
+
+    Args:
+        reader: of the sentences.
+        shown: the episode.
+        place: of the sentence in the query.
+    """
+    if shown.reading is None:
+        return []
+    plan, (classes, nearest, cosines) = shown.plan, shown.reading
+    names = [reader.table.types[number] for number in plan.types]
+    notes = []
+    for word in range(len(reader.words(int(plan.query[place])))):
+        shares = sorted(zip(classes[place, word].tolist(), names, strict=False), reverse=True)
+        parts = ["if an entity: " + ", ".join(f"{name} {share:.2f}" for share, name in shares[:MOST_SHARES])]
+        for side, slot, cosine in zip(
+            ("outside", "inside"), nearest[place, word].tolist(), cosines[place, word].tolist(), strict=True
+        ):
+            if slot >= 0:
+                row, at = int(plan.support[slot // shown.support_length]), slot % shown.support_length
+                types = [f" ({span.type})" for span in reader.true(plan, row) if span.start <= at < span.end]
+                parts.append(f"nearest {side}: {reader.words(row)[at]}{''.join(types)} {cosine:.2f}")
+        notes.append("; ".join(parts))
+    return notes
 
 
 def write_answers(path: Path, reader: Reader, plan: SentencePlan, answers: np.ndarray) -> None:
@@ -160,13 +191,22 @@ def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme
     return True
 
 
-def _sentence(words: Sequence[str], answered: Sequence[Span], true: Sequence[Span], colour: dict[str, str]) -> str:
+def _sentence(
+    words: Sequence[str],
+    answered: Sequence[Span],
+    true: Sequence[Span],
+    colour: dict[str, str],
+    notes: Sequence[str] = (),
+) -> str:
     missed = [span for span in true if span not in answered]
     outlined = {token for span in missed for token in range(span.start, span.end)}
     starts, parts, token = {span.start: span for span in answered}, [], 0
     while token < len(words):
         span = starts.get(token, Span(token, token + 1, ""))
-        inside = " ".join(_word(words[place], place in outlined) for place in range(span.start, span.end))
+        inside = " ".join(
+            _word(words[place], place in outlined, notes[place] if notes else "")
+            for place in range(span.start, span.end)
+        )
         if span.type:
             wrong = "" if span in true else ' class="wrong"'
             name = html.escape(span.type)
@@ -178,6 +218,8 @@ def _sentence(words: Sequence[str], answered: Sequence[Span], true: Sequence[Spa
     return f'<div class="s">{" ".join(parts)}{note}</div>'
 
 
-def _word(word: str, outlined: bool) -> str:
+def _word(word: str, outlined: bool, note: str) -> str:
     safe = html.escape(word)
+    if note:
+        safe = f'<span title="{html.escape(note)}">{safe}</span>'
     return f'<mark class="missed">{safe}</mark>' if outlined else safe

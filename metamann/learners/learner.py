@@ -27,6 +27,21 @@ class Loss(NamedTuple):
     right: Tensor
 
 
+class Reading(NamedTuple):
+    """What a learner read for each word of its queries, for people to look at.
+
+    Attributes:
+        classes: `batch x queries x length x types`, how much spoke for each type of entities.
+        nearest: `batch x queries x length x 2`, the word of the support nearest to it outside of entities, and the
+            nearest inside of one: positions among all words of the padded support behind one another, -1 for none.
+        cosines: of these two.
+    """
+
+    classes: Tensor
+    nearest: Tensor
+    cosines: Tensor
+
+
 class Learner(nn.Module, Generic[State]):
     """Learns a task from its support set and answers its queries, without a gradient step."""
 
@@ -77,6 +92,10 @@ class Learner(nn.Module, Generic[State]):
         The most probable one of `predict`, unless a learner weighs the tags of a sentence together.
         """
         return self.predict(state, inputs).argmax(-1)
+
+    def reading(self, state: State, inputs: Tensor | Text) -> Reading | None:
+        """What was read for each word of the queries; None where a learner cannot say."""
+        return None
 
     def forward(self, episodes: Episode | Stream) -> Tensor:
         """Log-probabilities of the targets of a batch, whatever its protocol."""

@@ -34,7 +34,7 @@ from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
 from metamann.hardware import full_precision
 from metamann.learners.heads import LabelMassHead, LinearHead
-from metamann.learners.learner import Learner, Loss
+from metamann.learners.learner import Learner, Loss, Reading
 from metamann.learners.mann import positions
 from metamann.memory.interface import Memory
 from metamann.memory.keyvalue import KeyValueState
@@ -76,6 +76,7 @@ class SentenceMANN(Learner[SentenceState]):
         hidden: width of the detector's hidden layer.
         key_width: of the keys that words of the support are compared by, inside against outside.
         dropout: share of the detector's inputs dropped, in training.
+        label_names: write the words of each type's name into memory too, as if they were entities of it.
 
     Raises:
         ConfigError: if an option has no such value.
@@ -91,6 +92,7 @@ class SentenceMANN(Learner[SentenceState]):
         hidden: int = 128,
         key_width: int = 64,
         dropout: float = 0.1,
+        label_names: bool = False,
     ) -> None:
         super().__init__()
         check_scheme(scheme)
@@ -99,6 +101,7 @@ class SentenceMANN(Learner[SentenceState]):
             raise ConfigError(f"learner.doubt={doubt} is a share; set it between 0 and 1.")
         self.scheme: TagScheme = scheme
         self.doubt = doubt
+        self.label_names = label_names
         self.encoder, self.memory = encoder, memory
         self.head = (
             LabelMassHead()
@@ -121,6 +124,7 @@ class SentenceMANN(Learner[SentenceState]):
         """Write the entities of the support into memory; see `Learner.adapt`."""
         features, labels = positions(self._encode(support.inputs)), support.labels.flatten(1)
         types = self._types(classes)
+        known = torch.zeros_like(types.ways) if state is None else state.classes.ways
         if state is None:
             fresh = self.memory.initial_state(len(labels), types.codes.shape[-1], features)
             no_words = self.words.initial_state(len(labels), len(SIDES), features)
@@ -130,6 +134,8 @@ class SentenceMANN(Learner[SentenceState]):
         sides = F.one_hot(inside.long(), len(SIDES)).to(features.dtype)
         with full_precision(features.device):
             memory = self.memory.write(state.memory, features, types.of_labels(numbers), inside)
+            if self.label_names and types.names is not None:
+                memory = self._write_names(memory, types, known)
             words = self.words.write(state.words, features, sides, labels != PADDING)
         told = (numbers.unsqueeze(-1) == torch.arange(types.codes.shape[1], device=labels.device)).any(1)
         shown = F.pad(state.shown, (0, types.codes.shape[1] - state.shown.shape[1])) | told
@@ -146,6 +152,17 @@ class SentenceMANN(Learner[SentenceState]):
         text = as_text(inputs)
         with full_precision(text.words.device):
             return viterbi(*self._scores(state, text), text.present())
+
+    @torch.no_grad()
+    def reading(self, state: SentenceState, inputs: Tensor | Text) -> Reading:
+        """What the memory gave each type, and the nearest words of the support; see `Learner.reading`."""
+        encoded = self._encode(inputs)
+        features = positions(encoded)
+        with full_precision(encoded.device):
+            classes = self._of_class(state, features).exp()
+            nearest, cosines = self.words.nearest(state.words, features)
+        shape = encoded.shape[:-1]
+        return Reading(classes.view(*shape, -1), nearest.view(*shape, -1), cosines.view(*shape, -1))
 
     def stream(self, stream: Stream) -> NoReturn:
         """There are no streams of sentences.
@@ -174,11 +191,7 @@ class SentenceMANN(Learner[SentenceState]):
 
     def _emissions(self, state: SentenceState, encoded: Tensor, spelling: Tensor) -> Tensor:
         features = positions(encoded)
-        reads = self.memory.read(state.memory, features)
-        shown = state.shown.unsqueeze(1)
-        of_class = self.head(reads, state.classes, shown.expand(-1, features.shape[1], -1))
-        lowest = torch.finfo(of_class.dtype).min
-        of_class = of_class.masked_fill(~shown, lowest).log_softmax(-1).masked_fill(~shown, -torch.inf)
+        of_class = self._of_class(state, features)
         kinds = self.detector(torch.cat([encoded, spelling], -1)).flatten(1, 2)
         sides = self.words.read(state.words, features)[..., : len(SIDES)]
         nearer = sides.clamp_min(LEAST).log().diff(dim=-1)  # of the nearest inside over the nearest outside
@@ -189,6 +202,22 @@ class SentenceMANN(Learner[SentenceState]):
         # batch x positions x classes x kinds of entity tags, in the order of the tags
         tags = (of_class.unsqueeze(-1) + of_kind[..., 1:].unsqueeze(-2)).flatten(2)
         return torch.cat([outside, tags], -1).view(*encoded.shape[:-1], -1)
+
+    def _of_class(self, state: SentenceState, features: Tensor) -> Tensor:
+        """Log-probability of each class among those shown, for words inside of entities."""
+        shown = state.shown.unsqueeze(1)
+        reads = self.memory.read(state.memory, features)
+        of_class: Tensor = self.head(reads, state.classes, shown.expand(-1, features.shape[1], -1))
+        lowest = torch.finfo(of_class.dtype).min
+        return of_class.masked_fill(~shown, lowest).log_softmax(-1).masked_fill(~shown, -torch.inf)
+
+    def _write_names(self, memory: Any, types: Classes, known: Tensor) -> Any:
+        """Write the names of the types that were not known before."""
+        assert types.names is not None
+        numbers = torch.arange(types.names.words.shape[1], device=known.device).expand(len(known), -1)
+        new = types.names.present() & (numbers >= known.unsqueeze(1)).unsqueeze(-1)
+        labels = numbers.unsqueeze(-1).where(new, PADDING).flatten(1)
+        return self.memory.write(memory, positions(self._encode(types.names)), types.of_labels(labels), labels >= 0)
 
     def _doubted(self, text: Text, labels: Tensor) -> Tensor:
         """True for the words whose tag is left open."""
@@ -207,7 +236,7 @@ class SentenceMANN(Learner[SentenceState]):
     def _types(self, tags: Classes) -> Classes:
         """The classes behind the tags, with the code of the first tag of each."""
         per_class = n_tags(self.scheme, 1) - 1
-        return Classes((tags.ways - 1) // per_class, tags.codes[:, 1::per_class])
+        return Classes((tags.ways - 1) // per_class, tags.codes[:, 1::per_class], tags.names)
 
 
 def sentence_loss(emissions: Tensor, transitions: TransitionScores, labels: Tensor, doubted: Tensor) -> Loss:

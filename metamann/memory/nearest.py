@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from metamann.memory.keyvalue import KeyValueMemory, KeyValueState
 from metamann.memory.prototypes import first_of_label, same_label
@@ -52,3 +53,21 @@ class NearestMemory(KeyValueMemory):
         none = ranked.shape[-1]
         first = torch.full_like(place, none).scatter_reduce(-1, label, place.where(ties, none), "amin")
         return ties & (place == first.gather(-1, label))
+
+    def nearest(self, state: KeyValueState, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The slot of each label that is nearest to each query, and its cosine, for people to look at.
+
+        Args:
+            state: what was written, with one-hot codes.
+            features: `batch x queries x features`.
+
+        Returns:
+            Slots and cosines, `batch x queries x code_width`; -1 and minus infinity for a label without a slot.
+        """
+        cosines = self.keys_of(features) @ state.keys.transpose(1, 2)
+        holds = (state.values > 0) & state.filled.unsqueeze(-1)
+        # one slot more, which holds nothing: the maximum over no slots has no meaning
+        holds, cosines = F.pad(holds, (0, 0, 0, 1)), F.pad(cosines, (0, 1))
+        of_label = cosines.unsqueeze(2).masked_fill(~holds.transpose(1, 2).unsqueeze(1), -torch.inf)
+        best = of_label.max(-1)
+        return best.indices.where(best.values > -torch.inf, -1), best.values

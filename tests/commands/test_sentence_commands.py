@@ -117,6 +117,24 @@ def test_the_same_files_are_data_to_sample_from(trained: Ended, tmp_path: Path) 
     assert results(ended)["protocol"]["types"] == 3
 
 
+def test_frozen_features_are_kept_for_the_next_run(tmp_path: Path) -> None:
+    """Untrained words stand in for a pretrained model: `encoder=frozen` is MiniLM unless told otherwise."""
+    options = [
+        *FEW_SHOT[:3], "encoder@encoder.words=frozen", "encoder@encoder.words.encoder=words", "encoder.hidden=8",
+        "encoder.words.encoder.rows=256", "encoder.words.encoder.width=8", "learner.label_names=true", *SHORT,
+    ]  # fmt: skip
+    cache = str(tmp_path / "cache")
+    first = run("train", *options, cwd=tmp_path / "first", METAMANN_CACHE=cache)
+    kept = sorted((tmp_path / "cache").glob("features-*.pt"))
+    assert len(kept) == 2  # of training and of validation
+    written = [file.stat().st_mtime_ns for file in kept]
+    second = run("train", *options, cwd=tmp_path / "second", METAMANN_CACHE=cache)
+    assert [file.stat().st_mtime_ns for file in kept] == written
+    assert metrics(second.run_directory) == metrics(first.run_directory)
+    evaluated = run("evaluate", f"checkpoint={first.run_directory}", *QUIET, cwd=tmp_path / "test")
+    assert "nearest inside" in (evaluated.run_directory / "sentences.html").read_text()
+
+
 def test_a_tagger_of_fixed_classes_goes_the_same_way(conll: Path, tmp_path: Path) -> None:
     options = [
         "experiment=conll2003_tagger", *WORDS, "memory.slots=4", "memory.width=8", "memory.hidden=8",

@@ -59,10 +59,13 @@ def test_targets_are_what_answers_are_judged_by() -> None:
 
 def test_moving_to_a_device_keeps_every_part() -> None:
     inputs, labels = torch.zeros(1, 2, 1, 1, 1, dtype=torch.uint8), torch.tensor([[0, 1]])
-    meta, classes = torch.device("meta"), Classes.one_hot(1, 2)
+    meta, classes = torch.device("meta"), Classes.one_hot(1, 2)._replace(names=Text.of([["a"]], ("a",)))
     episode = Episode(Examples(inputs, labels), Examples(inputs, labels), classes).to(meta)
     stream = Stream(inputs, labels, classes).to(meta)
-    parts = [*episode.support, *episode.query, *episode.classes, stream.inputs, stream.labels, *stream.classes]
+    parts = [*episode.support, *episode.query, stream.inputs, stream.labels]
+    for moved in (episode.classes, stream.classes):
+        assert moved.names is not None
+        parts += [moved.ways, moved.codes, moved.names.words]
     assert {part.device.type for part in parts} == {"meta"}
     assert [part.shape for part in episode.support] == [inputs.shape, labels.shape]
 

@@ -31,7 +31,7 @@ def protocol(request: pytest.FixtureRequest) -> EpisodeProtocol:
 
 def tensors(episodes: Episode | Stream) -> list[Tensor]:
     parts = [episodes] if isinstance(episodes, Stream) else [episodes.support, episodes.query]
-    return [*(tensor for part in parts for tensor in part[:2]), *episodes.classes]
+    return [*(tensor for part in parts for tensor in part[:2]), *episodes.classes[:2]]
 
 
 def same(one: Episode | Stream, other: Episode | Stream) -> bool:

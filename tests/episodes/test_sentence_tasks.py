@@ -38,7 +38,9 @@ def sampler(kind: str) -> SentenceSampler:
 
 def tensors(batch: Episode) -> list[torch.Tensor]:
     parts = (batch.support, batch.query)
-    return [*batch.classes, *(tensor for part in parts for tensor in (part.inputs.words, part.labels))]
+    assert batch.classes.names is not None
+    labels = [batch.classes.ways, batch.classes.codes, batch.classes.names.words]
+    return [*labels, *(tensor for part in parts for tensor in (part.inputs.words, part.labels))]
 
 
 def test_a_list_comes_back_as_it_was_saved(sampler: SentenceSampler, tmp_path: Path) -> None:

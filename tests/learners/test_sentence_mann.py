@@ -16,6 +16,7 @@ from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import LabelCodes
 from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.text import Text
 from metamann.errors import ConfigError
 from metamann.learners.sentence_mann import SentenceMANN, sentence_loss
 from metamann.memory.keyvalue import KeyValueMemory
@@ -148,6 +149,86 @@ def test_adapting_in_two_parts_is_adapting_at_once(learner: SentenceMANN, scheme
     present = episode.query.labels != PADDING
     found, expected = learner.predict(state, episode.query.inputs), learner(episode)
     torch.testing.assert_close(found[present].exp(), expected[present].exp(), atol=1e-5, rtol=0)
+
+
+def test_it_says_what_it_read(learner: SentenceMANN, scheme: Any) -> None:
+    episode = sampler(scheme).batch(range(6))
+    state, text = learner.adapt(episode.support, episode.classes), episode.query.inputs
+    reading = learner.reading(state, text)
+    present = text.present()
+    torch.testing.assert_close(reading.classes.sum(-1)[present], torch.ones(int(present.sum())))
+    inside = episode.support.labels.flatten(1) > 0
+    words = episode.support.inputs.words.flatten(1)
+    for side, expected in ((0, False), (1, True)):
+        slots = reading.nearest[..., side].flatten(1)
+        assert (words.gather(1, slots)[present.flatten(1)] >= 0).all()
+        assert (inside.gather(1, slots)[present.flatten(1)] == expected).all()
+    itself = learner.reading(state, episode.support.inputs)
+    shown = episode.support.labels.flatten(1) != PADDING
+    best = itself.cosines.flatten(1, 2).gather(-1, inside.long().unsqueeze(-1)).squeeze(-1)
+    torch.testing.assert_close(best[shown], torch.ones(int(shown.sum())))
+
+
+def test_a_state_without_words_reads_nothing(learner: SentenceMANN, scheme: Any) -> None:
+    episode = sampler(scheme).batch([0])
+    empty = episode.support._replace(labels=torch.full_like(episode.support.labels, PADDING))
+    reading = learner.reading(learner.adapt(empty, episode.classes), episode.query.inputs)
+    assert (reading.nearest == -1).all()
+
+
+class TestLabelNames:
+    """The names of toy types are `type3`, of which the encoder is told that it is a word of type 3."""
+
+    class Encoder(ToyEncoder):
+        """Reads a name as a word of its type."""
+
+        def forward(self, inputs: Text) -> torch.Tensor:
+            words = tuple(f"T{word[1:]}x" if word.startswith("type") else word for word in inputs.lexicon)
+            return super().forward(Text(inputs.words, words))
+
+    @pytest.fixture
+    def told(self, scheme: Any) -> SentenceMANN:
+        torch.manual_seed(0)
+        encoder = self.Encoder()
+        return SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, scheme, label_names=True).eval()
+
+    def test_they_outweigh_one_wrong_example(self, told: SentenceMANN, scheme: Any) -> None:
+        dealt = sampler(scheme)
+        plan = dealt.plan(3)
+        wrong = plan._replace(types=np.roll(plan.types, 1))
+        support = dealt.fetch([wrong], [dealt.codes(3)]).support
+        episode = dealt.batch([3])._replace(support=support)
+        named = told.reading(told.adapt(support, episode.classes), episode.query.inputs).classes
+        told.label_names = False
+        unnamed = told.reading(told.adapt(support, episode.classes), episode.query.inputs).classes
+        labels = episode.query.labels
+        right = (labels[labels > 0] - 1) // (1 if scheme == "io" else 2)
+
+        def share(classes: torch.Tensor) -> float:
+            return float(classes[labels > 0].gather(-1, right.unsqueeze(-1)).mean())
+
+        assert share(named) > 2 * share(unnamed)
+
+    def test_they_are_written_once_and_show_no_class(self, told: SentenceMANN, scheme: Any) -> None:
+        episode = sampler(scheme).batch([9])
+        state = told.adapt(episode.support.part(0, 1), episode.classes)
+        state = told.adapt(episode.support.part(1, episode.support.labels.shape[1]), episode.classes, state)
+        present = episode.query.labels != PADDING
+        found, expected = told.predict(state, episode.query.inputs), told(episode)
+        torch.testing.assert_close(found[present].exp(), expected[present].exp(), atol=1e-5, rtol=0)
+        nothing = told.adapt(episode.support._replace(labels=episode.support.labels.clamp(max=0)), episode.classes)
+        assert (told.answer(nothing, episode.query.inputs) <= 0).all()
+
+    def test_they_follow_their_classes_and_company_does_not_matter(self) -> None:
+        dealt = SentenceSampler(STORE, GreedySentences(ways=[2, 4], shots=1, codes=CODES), seed=1)
+        names = dealt.batch(range(4)).classes.names
+        assert names is not None
+        for index in range(4):
+            alone = dealt.batch([index]).classes.names
+            assert alone is not None
+            types = [dealt.source.table.types[number] for number in dealt.plan(index).types]
+            read = [names.lexicon[number] for number in names.words[index].flatten() if number >= 0]
+            assert read == types == [alone.lexicon[number] for number in alone.words.flatten()]
 
 
 @pytest.mark.parametrize("memory", [KeyValueMemory, LRUAMemory])
