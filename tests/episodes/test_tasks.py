@@ -35,6 +35,8 @@ def assert_same_batch(one: Episode | Stream, other: Episode | Stream) -> None:
 
 
 def flat(value: object) -> list[torch.Tensor]:
+    if value is None:  # images have no names of classes
+        return []
     return [value] if isinstance(value, torch.Tensor) else [each for part in value for each in flat(part)]  # type: ignore[attr-defined]
 
 
