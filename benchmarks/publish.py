@@ -2,7 +2,8 @@
 
 python benchmarks/publish.py add NAME RUN...     # evaluation run directories, one a training seed
 python benchmarks/publish.py tables              # rewrite what stands between <!-- table NAME... --> and <!-- end -->,
-                                                 # and between <!-- file PATH --> and <!-- end -->, from the repository
+                                                 # <!-- file PATH --> and <!-- end -->, from the repository, and
+                                                 # <!-- mean METRIC NAME... --> and <!-- end -->, a mean over results
 """
 
 from __future__ import annotations
@@ -69,7 +70,17 @@ def tables() -> None:
         text = re.sub(pattern, lambda m: f"{m[1]}{table(m[2].split())}\n{m[3]}", text, flags=re.DOTALL)
         pattern = r"(<!-- file ([\w./]+) -->\n).*?(<!-- end -->)"
         text = re.sub(pattern, lambda m: f"{m[1]}{(ROOT / m[2]).read_text()}{m[3]}", text, flags=re.DOTALL)
+        pattern = r"(<!-- mean (\w+) ([\w ]+) -->\n).*?(<!-- end -->)"
+        text = re.sub(pattern, lambda m: f"{m[1]}{mean(m[2], m[3].split())}\n{m[4]}", text, flags=re.DOTALL)
         document.write_text(text)
+
+
+def mean(metric: str, names: list[str]) -> str:
+    """The mean of a metric over results, and the lowest and the highest of them, in percent."""
+    files = [file for name in names for file in sorted((RESULTS / name).glob("seed_*.json"))]
+    values = [100 * json.loads(file.read_text())["metrics"][metric]["mean"] for file in files]
+    middle = sum(values) / len(values)
+    return f"`{metric}`: {middle:.2f} % in the mean of {len(values)} results, {min(values):.2f} to {max(values):.2f}"
 
 
 def _columns(metrics: dict[str, Any]) -> dict[str, str]:
