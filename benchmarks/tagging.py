@@ -1,6 +1,6 @@
 """CPU time of a few-shot tagger: to learn 5 classes from their support, and to tag 100 sentences.
 
-python benchmarks/tagging.py RUN      # a run of metamann-train; writes benchmarks/results/tagging.json
+python benchmarks/tagging.py RUN      # a run of metamann-train; writes benchmarks/results/tagging.json and .md
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def main(run: str) -> None:
         "command": "python benchmarks/tagging.py RUN",
     }
     RESULT.write_text(json.dumps(content, indent=2) + "\n")
-    print(RESULT.read_text())
+    lines = ["| what | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in content.items())]
+    RESULT.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":
