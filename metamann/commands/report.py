@@ -148,11 +148,11 @@ def _draw_sentences(directory: Path, learner: Learner[Any], evaluator: SentenceE
     np.savez_compressed(buffer, counted=np.array(COUNTED), counts=tagged.counts)
     write_atomically(directory / "counts.npz", buffer.getvalue())
     reader = Reader(evaluator.sampler.source.table, evaluator.scheme)
-    few = evaluator.first(learner, WRITTEN, MOST_SENTENCES)
+    one_task = len(evaluator.tasks) == 1  # a user's own, of which all answers are written
+    few = evaluator.first(learner, WRITTEN, None if one_task else MOST_SENTENCES)
     write_page(directory / "sentences.html", evaluator.title, reader, few)
-    if len(evaluator.tasks) == 1:
-        (task,) = evaluator.first(learner, 1)
-        write_answers(directory / "answers.txt", reader, task.plan, task.answers)
+    if one_task:
+        write_answers(directory / "answers.txt", reader, few[0].plan, few[0].answers)
     plots, drawn = directory / "plots", ["confusion"]
     plot_confusion(plots / "confusion.png", tagged.confusion, tagged.types, evaluator.title)
     sizes = np.array([len(plan.support) for plan in evaluator.tasks.plans])

@@ -82,7 +82,7 @@ def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown]
             spans = reader.true(plan, row)
             parts.append(_sentence(reader.words(row), spans, spans, colour))
         parts.append("<h3>Query</h3>")
-        for place, (row, tags) in enumerate(zip(plan.query, shown.answers, strict=True)):
+        for place, (row, tags) in enumerate(list(zip(plan.query, shown.answers, strict=True))[:MOST_SENTENCES]):
             answered, notes = reader.answered(plan, row, tags), read_notes(reader, shown, place)
             parts.append(_sentence(reader.words(row), answered, reader.true(plan, row), colour, notes))
     write_atomically(path, "\n".join(parts).encode("utf-8", "replace"))

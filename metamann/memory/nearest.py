@@ -55,7 +55,7 @@ class NearestMemory(KeyValueMemory):
         return ties & (place == first.gather(-1, label))
 
     def nearest(self, state: KeyValueState, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The slot of each label that is nearest to each query, and its cosine, for people to look at.
+        """The slot that `read` takes for each label, the nearest to the query, and its cosine, for people to look at.
 
         Args:
             state: what was written, with one-hot codes.
@@ -64,10 +64,10 @@ class NearestMemory(KeyValueMemory):
         Returns:
             Slots and cosines, `batch x queries x code_width`; -1 and minus infinity for a label without a slot.
         """
-        cosines = self.keys_of(features) @ state.keys.transpose(1, 2)
-        holds = (state.values > 0) & state.filled.unsqueeze(-1)
-        # one slot more, which holds nothing: the maximum over no slots has no meaning
-        holds, cosines = F.pad(holds, (0, 0, 0, 1)), F.pad(cosines, (0, 1))
-        of_label = cosines.unsqueeze(2).masked_fill(~holds.transpose(1, 2).unsqueeze(1), -torch.inf)
-        best = of_label.max(-1)
+        queries = self.keys_of(features)
+        read = self.readable(queries, state, state.filled.unsqueeze(1)).unsqueeze(2)
+        of_label = read & (state.values > 0).transpose(1, 2).unsqueeze(1)
+        cosines = (queries @ state.keys.transpose(1, 2)).unsqueeze(2).masked_fill(~of_label, -torch.inf)
+        # one slot more, which is never the nearest: the maximum over no slots has no meaning
+        best = F.pad(cosines, (0, 1), value=-torch.inf).max(-1)
         return best.indices.where(best.values > -torch.inf, -1), best.values

@@ -58,3 +58,23 @@ def test_a_pair_written_twice_counts_once(make_memory: Make) -> None:
     twice = memory.write(once, features, codes, mask)
     queries, _ = draw(4, seed=1)
     torch.testing.assert_close(memory.read(once, queries), memory.read(twice, queries))
+
+
+def test_the_nearest_of_each_label_is_the_one_that_is_read(make_memory: Make) -> None:
+    memory = make_memory("nearest", FEATURES, CLASSES)
+    features, labels = draw()
+    labels = labels.clamp_max(CLASSES - 2)  # the last label has no pair
+    codes, mask = torch.eye(CLASSES, dtype=torch.float64)[labels], torch.ones(BATCH, STEPS, dtype=torch.bool)
+    mask[0, 3] = False
+    fresh = memory.initial_state(BATCH, CLASSES, features)
+    queries, _ = draw(4, seed=1)
+    slots, cosines = memory.nearest(memory.write(fresh, features, codes, mask), queries)
+    for episode in range(BATCH):
+        near = torch.cosine_similarity(queries[episode].unsqueeze(1), features[episode], dim=-1)
+        for label in range(CLASSES - 1):
+            holds = (labels[episode] == label) & mask[episode]
+            best = near.masked_fill(~holds, -torch.inf).max(-1)
+            assert torch.equal(slots[episode, :, label], best.indices)
+            torch.testing.assert_close(cosines[episode, :, label], best.values)
+    assert (slots[..., -1] == -1).all()
+    assert (memory.nearest(fresh, queries)[0] == -1).all()
