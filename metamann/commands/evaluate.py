@@ -176,7 +176,7 @@ def _on_episodes(
         data=splits.name,
         split=config.split,
         sampler=sampler,
-        tasks=tasks or TaskList.draw(sampler, config.episodes),
+        tasks=tasks or TaskList.draw(sampler, at_most(config.episodes, sampler)),
         device=device,
         precision=choose_precision(config.precision, device),
         images_per_batch=config.images_per_batch,

@@ -15,12 +15,13 @@ import torch
 import metamann
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
+from metamann.episodes.one_shot_runs import LakeOneShotRuns
 from metamann.episodes.protocols import OnlineStream
 from metamann.episodes.sequences import Sequences
 from metamann.evaluation.diagnostics import memory_statistics
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import Interval, intervals, shown
-from metamann.evaluation.plots import plot_episode, plot_instances, plot_memory, plot_sequence
+from metamann.evaluation.plots import plot_episode, plot_error_rates, plot_instances, plot_memory, plot_sequence
 from metamann.evaluation.results import results_table, write_results
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator, Tagged
 from metamann.evaluation.sentence_report import (
@@ -69,6 +70,9 @@ def report(
     else:
         assert not isinstance(evaluator, SentenceEvaluator)
         metrics = intervals(evaluator.scores(learner))
+        if isinstance(evaluator, Evaluator) and isinstance(evaluator.protocol, LakeOneShotRuns):
+            right = metrics["accuracy"]
+            metrics["error_rate"] = Interval(1 - right.mean, 1 - right.high, 1 - right.low)
     tasks, split, title = evaluator.tasks, evaluator.split, evaluator.title
     origin: dict[str, Any] = {
         "tasks_sha256": tasks.hash,
@@ -111,6 +115,9 @@ def _draw_episode(folder: Path, learner: Learner[Any], evaluator: Evaluator, met
         predicted = learner(first.to(device)).argmax(-1).cpu()
     plot_episode(folder / "episode.png", first, predicted)
     drawn = ["episode"]
+    if "error_rate" in metrics:
+        plot_error_rates(folder / "error_rates.png", metrics["error_rate"], evaluator.title)
+        drawn.append("error_rates")
     if isinstance(first, Stream):
         plot_instances(folder / "instances.png", metrics, evaluator.protocol.max_ways, evaluator.title)
         drawn.append("instances")

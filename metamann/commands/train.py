@@ -173,7 +173,7 @@ def _on_episodes(
     splits = build_data(config)
     sampler = Sampler(splits.train, train_protocol, config.seed)
     held_out = Sampler(splits.val, protocol, VALIDATION_SEED)
-    tasks = TaskList.draw(held_out, config.validation.episodes)
+    tasks = TaskList.draw(held_out, at_most(config.validation.episodes, held_out))
     images_per_batch = config.validation.images_per_batch
     validation = Evaluator(splits.name, "val", held_out, tasks, device, precision, images_per_batch)
     torch.manual_seed(config.seed)
@@ -191,7 +191,8 @@ def _on_episodes(
         return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
 
     def settle() -> None:
-        more = validation._replace(tasks=TaskList.draw(held_out, SETTLED_ON * config.validation.episodes))
+        wanted = at_most(SETTLED_ON * config.validation.episodes, held_out)
+        more = validation._replace(tasks=TaskList.draw(held_out, wanted))
         settle_on(more, more.encode(learner))
 
     fingerprints = {name: splits.split(name).fingerprint for name in ("train", "val", "test")}
@@ -235,9 +236,9 @@ def _on_sentences(
     return Setting(learner, sampler, validation, validate, lambda: None, fingerprints, trained_on)
 
 
-def at_most(episodes: int, sampler: SentenceSampler) -> int:
+def at_most(episodes: int, sampler: Sampler | SentenceSampler) -> int:
     """As many episodes as are asked for, or as there are."""
-    available = sampler.source.n_episodes
+    available = sampler.n_episodes
     return episodes if available is None else min(episodes, available)
 
 

@@ -77,7 +77,7 @@ def omniglot(
 
 
 def _all_characters(size: int) -> ClassStore:
-    archives = [_archive(name) for name in ARCHIVES]
+    archives = [archive(name) for name in ARCHIVES]
     stamp = "-".join(str(path.stat().st_size) for path in archives)
     cached = cached_tensors(f"omniglot-{size}-{stamp}", lambda: _decode(archives, size))
     names = bytes(cached["names"].tolist()).decode().split("\n")
@@ -91,30 +91,43 @@ def _all_characters(size: int) -> ClassStore:
     )
 
 
-def _archive(name: str) -> Path:
+def archive(name: str, folder: str = "") -> Path:
+    """Path of one of Omniglot's archives, downloaded if need be.
+
+    Args:
+        name: of the file, without `.zip`.
+        folder: where the public repository keeps it.
+
+    Raises:
+        DataError: if it is neither there nor can be had.
+    """
     path = data_folder() / "omniglot" / f"{name}.zip"
     if path.is_file():
         return path
-    return fetch(
-        f"{PUBLIC_ARCHIVES}/{name}.zip",
-        "omniglot",
-        f"put images_background.zip and images_evaluation.zip in {path.parent}",
-    )
+    wanted = "images_background.zip and images_evaluation.zip" if name in ARCHIVES else f"{name}.zip"
+    return fetch(f"{PUBLIC_ARCHIVES}/{folder}{name}.zip", "omniglot", f"put {wanted} in {path.parent}")
+
+
+def ink(content: bytes, size: int, name: str) -> Tensor:
+    """A drawing's PNG, decoded: `1 x size x size`, uint8, 0 for paper and 255 for ink.
+
+    Raises:
+        DataError: if it is no image.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as drawing:
+            small = drawing.convert("L").resize((size, size), Image.Resampling.LANCZOS)
+    except (UnidentifiedImageError, OSError) as error:
+        raise DataError(f"a drawing of {name} is no image ({error}); replace its archive.") from error
+    return torch.from_numpy(255 - np.asarray(small, dtype=np.uint8)).unsqueeze(0)
 
 
 def _decode(archives: list[Path], size: int) -> dict[str, Tensor]:
     """Decode every drawing once: `images x 1 x size x size`, ink 255, and the characters' names."""
-    images: dict[str, list[np.ndarray]] = {}
-    for archive in archives:
-        for name, content in _drawings(archive):
-            try:
-                with Image.open(io.BytesIO(content)) as drawing:
-                    small = drawing.convert("L").resize((size, size), Image.Resampling.LANCZOS)
-            except (UnidentifiedImageError, OSError) as error:
-                raise DataError(
-                    f"a drawing of {name} in {archive} is no image ({error}); replace the archive."
-                ) from error
-            images.setdefault(name, []).append(255 - np.asarray(small, dtype=np.uint8))
+    images: dict[str, list[Tensor]] = {}
+    for path in archives:
+        for name, content in _drawings(path):
+            images.setdefault(name, []).append(ink(content, size, f"{name} in {path}"))
     found = {
         "alphabets": len({name.partition("/")[0] for name in images}),
         "characters": len(images),
@@ -122,20 +135,20 @@ def _decode(archives: list[Path], size: int) -> dict[str, Tensor]:
     }
     if found != COUNTS or any(len(drawings) != DRAWINGS for drawings in images.values()):
         raise DataError(f"Omniglot has {COUNTS}, but {archives[0].parent} holds {found}; replace the archives.")
-    stacked = np.stack([drawing for drawings in images.values() for drawing in drawings])
+    stacked = torch.stack([drawing for drawings in images.values() for drawing in drawings])
     names = np.frombuffer("\n".join(images).encode(), dtype=np.uint8)
-    return {"images": torch.from_numpy(stacked).unsqueeze(1), "names": torch.from_numpy(names.copy())}
+    return {"images": stacked, "names": torch.from_numpy(names.copy())}
 
 
-def _drawings(archive: Path) -> Iterator[tuple[str, bytes]]:
+def _drawings(path: Path) -> Iterator[tuple[str, bytes]]:
     """`Alphabet/characterNN` and the PNG bytes of every drawing, sorted by name."""
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with zipfile.ZipFile(path) as opened:
             for name in sorted(opened.namelist()):
                 if name.endswith(".png"):
                     yield "/".join(name.split("/")[-3:-1]), opened.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"{archive} is truncated or no zip archive ({error}); copy or download it again.") from error
+        raise DataError(f"{path} is truncated or no zip archive ({error}); copy or download it again.") from error
 
 
 def _vinyals_names() -> dict[str, list[str]]:
@@ -153,7 +166,7 @@ def _vinyals_names() -> dict[str, list[str]]:
 
 
 def _lake_names(everything: ClassStore) -> dict[str, list[str]]:
-    with zipfile.ZipFile(_archive("images_background")) as opened:
+    with zipfile.ZipFile(archive("images_background")) as opened:
         background = {"/".join(name.split("/")[-3:-1]) for name in opened.namelist()}
     in_background = [name for name in everything.class_names if name in background]
     return {

@@ -73,6 +73,18 @@ class ClassStore:
         digest.update(self.items.numpy().tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def row_of(self) -> dict[bytes, int]:
+        """The first row of `items` that holds an image, by `pixels_digest` of the image."""
+        rows: dict[bytes, int] = {}
+        for row, image in enumerate(self.items):
+            rows.setdefault(pixels_digest(image), row)
+        return rows
+
+    def class_of(self, row: int) -> int:
+        """Number of the class that owns a row of `items`."""
+        return int(np.searchsorted(self.first_item, row, side="right")) - 1
+
     def images_of(self, number: int) -> Tensor:
         """Images of one class, `items x channels x height x width`."""
         return self.items[int(self.first_item[number]) : int(self.first_item[number + 1])]
@@ -106,6 +118,11 @@ class ClassStore:
             [*self.class_names, *(f"{name}@mirrored" for name in self.class_names)],
             [*self.groups, *(f"{group}@mirrored" for group in self.groups)],
         )
+
+
+def pixels_digest(image: Tensor) -> bytes:
+    """Short hash of an image's pixels: equal for equal images of one size."""
+    return hashlib.blake2b(image.contiguous().numpy().tobytes(), digest_size=12).digest()
 
 
 @dataclasses.dataclass(frozen=True)

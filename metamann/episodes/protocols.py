@@ -52,8 +52,12 @@ class EpisodeProtocol(Protocol):
     def check(self, store: ClassStore) -> None:
         """Refuse episodes that the store cannot give."""
 
-    def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
-        """Draw one episode."""
+    @property
+    def n_episodes(self) -> int | None:
+        """How many different episodes there are; None where they are drawn without end."""
+
+    def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
+        """Draw episode `index`, with random numbers of its own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +134,11 @@ class NWayKShot:
         """Positions of the support set, the largest ways times the largest shots."""
         return self.max_ways * ranges.ends(self.shots)[1]
 
+    @property
+    def n_episodes(self) -> None:
+        """Drawn without end."""
+        return None
+
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
         return {
@@ -161,7 +170,7 @@ class NWayKShot:
                 f"class of '{store.name}' has {fewest}. Lower protocol.shots or protocol.queries."
             )
 
-    def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
+    def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Draw one episode: support positions, then query positions, each in random order."""
         ways, shots = ranges.draw(self.ways, rng), ranges.draw(self.shots, rng)
         classes = _draw_classes(store, ways, self.within_group, rng)
@@ -213,6 +222,11 @@ class OnlineStream:
         """A stream has no support set: every item is a query first and support from then on."""
         return None
 
+    @property
+    def n_episodes(self) -> None:
+        """Drawn without end."""
+        return None
+
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
         return {
@@ -246,7 +260,7 @@ class OnlineStream:
                 f"of '{store.name}' has {fewest}. Lower protocol.steps or raise protocol.ways."
             )
 
-    def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
+    def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Draw one stream: `steps` positions in the order they are shown."""
         ways = ranges.draw(self.ways, rng)
         classes = _draw_classes(store, ways, self.within_group, rng)

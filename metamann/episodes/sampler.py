@@ -34,9 +34,14 @@ class Sampler:
         self.store, self.protocol, self.seed = store, protocol, seed
         self._seeds = Seeds.of(store.fingerprint, protocol.describe(), seed)
 
+    @property
+    def n_episodes(self) -> int | None:
+        """How many different episodes there are; None where they are drawn without end."""
+        return self.protocol.n_episodes
+
     def plan(self, index: int) -> Plan:
         """Items and labels of episode `index`."""
-        return self.protocol.draw(self.store, self._seeds.rng(index, PLAN))
+        return self.protocol.draw(self.store, index, self._seeds.rng(index, PLAN))
 
     def codes(self, index: int) -> np.ndarray:
         """Label codes of episode `index`, `ways x width`: drawn apart, so that they leave its items alone."""

@@ -39,6 +39,11 @@ class SentenceSampler:
         self._names = TypeNames(self.source.table.types)
         self._seeds = Seeds.of(store.fingerprint, protocol.describe(), seed)
 
+    @property
+    def n_episodes(self) -> int | None:
+        """How many different episodes there are; None where they are drawn without end."""
+        return self.source.n_episodes
+
     def plan(self, index: int) -> SentencePlan:
         """Sentences and classes of episode `index`."""
         return self.source.draw(index, self._seeds.rng(index, PLAN))

@@ -19,7 +19,7 @@ from torch import Tensor
 from metamann.episodes.episode import PADDING, Episode, Stream, instances
 from metamann.episodes.sequences import Sequences
 from metamann.evaluation.metrics import Interval, first_instance_ceiling
-from metamann.evaluation.published import INSTANCES, STREAM_5_WAY
+from metamann.evaluation.published import INSTANCES, LAKE_RUNS, STREAM_5_WAY
 from metamann.memory.interface import Trace
 
 RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
@@ -87,6 +87,26 @@ def plot_instances(path: Path, metrics: Mapping[str, Interval], ways: int, title
     axis.set(xlabel="instance of a class", ylabel="accuracy, %", ylim=(0, 102), xticks=ks, title=title)
     axis.legend(fontsize=8, loc="lower right")
     axis.grid(alpha=0.3)
+    save_figure(path)
+
+
+def plot_error_rates(path: Path, error_rate: Interval, title: str) -> None:
+    """Draw the error rate on Lake's runs with its 95 % interval, beside the published ones.
+
+    Args:
+        path: PNG to write.
+        error_rate: of an evaluation on the runs.
+        title: protocol, data and learner.
+    """
+    rates = {**LAKE_RUNS, "this run": error_rate.mean}
+    _, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    colors = ["C0"] * len(LAKE_RUNS) + ["black"]
+    bars = axis.barh(list(rates), [100 * rate for rate in rates.values()], color=colors)
+    axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    axis.plot([100 * error_rate.low, 100 * error_rate.high], ["this run"] * 2, color="gray", linewidth=2)
+    axis.invert_yaxis()
+    axis.set(xlabel="error rate, %", title=title)
+    axis.grid(axis="x", alpha=0.3)
     save_figure(path)
 
 

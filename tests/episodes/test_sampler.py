@@ -166,7 +166,7 @@ class Raw(LabelCodes):
 class RawItems(Undescribed):
     """Shows the numbers that items are chosen by."""
 
-    def draw(self, store: ClassStore, rng: np.random.Generator) -> Plan:
+    def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         return Plan(rng.random(4), np.arange(4), 4)
 
 
