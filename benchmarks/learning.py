@@ -21,7 +21,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from metamann.evaluation.metrics import first_instance_ceiling
+from metamann.episodes.episode import first_instance_ceiling
 from metamann.training.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent

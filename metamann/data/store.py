@@ -147,7 +147,7 @@ class DataSplits:
     def __post_init__(self) -> None:
         """Refuse overlapping splits at start, before anything is trained on them."""
         for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
-            shared = _upright_names(self.split(first)) & _upright_names(self.split(second))
+            shared = upright_names(self.split(first)) & upright_names(self.split(second))
             if shared:
                 raise DataError(
                     f"splits '{first}' and '{second}' of '{self.name}' share {len(shared)} classes, such as "
@@ -166,5 +166,6 @@ class DataSplits:
         return store
 
 
-def _upright_names(store: ClassStore) -> set[str]:
+def upright_names(store: ClassStore) -> set[str]:
+    """Names of the classes, a rotated or mirrored copy by the name of what it was made from."""
     return {name.partition("@")[0] for name in store.class_names}

@@ -141,3 +141,8 @@ def instances(labels: Tensor) -> Tensor:
     """
     same = labels.unsqueeze(-1) == labels.unsqueeze(-2)
     return same.tril().sum(-1) * (labels >= 0)
+
+
+def first_instance_ceiling(ways: int) -> float:
+    """Highest honest accuracy on first instances, H_C / C: novelty known, unused labels guessed evenly."""
+    return sum(1 / k for k in range(1, ways + 1)) / ways

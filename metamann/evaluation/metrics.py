@@ -64,11 +64,6 @@ def shown(metrics: Mapping[str, Interval]) -> dict[str, Interval]:
     }
 
 
-def first_instance_ceiling(ways: int) -> float:
-    """Highest honest accuracy on first instances, H_C / C: novelty known, unused labels guessed evenly."""
-    return sum(1 / k for k in range(1, ways + 1)) / ways
-
-
 @torch.no_grad()
 def score_episodes(
     learner: Learner[Any], batches: Iterable[Episode | Stream], device: torch.device, precision: str

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from metamann.episodes.episode import PADDING, Episode, Stream, instances
+from metamann.episodes.episode import PADDING, Episode, Stream, first_instance_ceiling, instances
 from metamann.episodes.sequences import Sequences
-from metamann.evaluation.metrics import Interval, first_instance_ceiling
+from metamann.evaluation.metrics import Interval
 from metamann.evaluation.published import INSTANCES, LAKE_RUNS, STREAM_5_WAY
 from metamann.memory.interface import Trace
 

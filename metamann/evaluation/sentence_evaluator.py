@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from metamann.episodes.episode import Episode
-from metamann.episodes.sentence_protocols import SentencePlan
+from metamann.episodes.sentence_protocols import SentencePlan, SentenceProtocol
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.sentence_tasks import SentenceTaskList
 from metamann.episodes.tagging import TagScheme
@@ -76,6 +76,11 @@ class SentenceEvaluator(NamedTuple):
     def title(self) -> str:
         """What was evaluated, in a few words."""
         return f"{self.data} {self.split}, up to {self.sampler.source.max_ways} types, {len(self.tasks)} episodes"
+
+    @property
+    def protocol(self) -> SentenceProtocol:
+        """The protocol of the episodes."""
+        return self.sampler.protocol
 
     @property
     def scheme(self) -> TagScheme:

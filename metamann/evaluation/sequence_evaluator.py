@@ -32,6 +32,11 @@ class SequenceEvaluator(NamedTuple):
     steps_per_batch: int
 
     @property
+    def protocol(self) -> SequenceTask:
+        """The task."""
+        return self.task
+
+    @property
     def title(self) -> str:
         """What was evaluated, in a few words."""
         return f"{self.task.describe()['name']}, {self.split}, {len(self.tasks)} sequences"

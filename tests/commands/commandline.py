@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-MAIN = {"train": "metamann.commands.train", "evaluate": "metamann.commands.evaluate"}
+MAIN = {name: f"metamann.commands.{name}" for name in ("train", "evaluate", "audit")}
 PROGRESS = re.compile(r"step \d+/\d+  |[\d,]+ parameters, ")
 TIMES = ("seconds", "episodes_per_second")
 SECONDS = 120

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream, instances
+from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream, first_instance_ceiling, instances
 from metamann.episodes.text import Text
 
 
@@ -110,3 +112,16 @@ def test_parts_of_a_query_of_images_are_its_items() -> None:
     parts = list(Episode(query, query, Classes.one_hot(1, 5)).query_parts(3))
     assert torch.equal(torch.cat([part.inputs for part in parts], 1), inputs)
     assert [part.labels.tolist() for part in parts] == [[[0, 1, 2]], [[3, 4]]]
+
+
+@pytest.mark.parametrize(("ways", "percent"), [(1, 100.0), (5, 45.67), (10, 29.29), (15, 22.12), (20, 17.99)])
+def test_first_instance_ceiling_has_the_published_values(ways: int, percent: float) -> None:
+    assert 100 * first_instance_ceiling(ways) == pytest.approx(percent, abs=0.005)
+
+
+def test_nobody_beats_the_ceiling_by_guessing_unused_labels() -> None:
+    rng = np.random.default_rng(0)
+    order = np.array([rng.permutation(5) for _ in range(20000)])
+    # whatever is guessed among the unused labels, here the lowest, is right with 1 / unused
+    right = [[row[k] == min(row[k:]) for k in range(5)] for row in order]
+    assert np.mean(right) == pytest.approx(first_instance_ceiling(5), abs=0.005)

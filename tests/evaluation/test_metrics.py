@@ -20,7 +20,6 @@ from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.evaluation.metrics import (
     Interval,
-    first_instance_ceiling,
     intervals,
     mean_interval,
     score_episodes,
@@ -144,16 +143,3 @@ def test_shares_end_at_one_and_bits_nowhere() -> None:
 def test_shares_are_shown_in_percent_and_bits_say_what_they_are() -> None:
     found = shown({"accuracy": Interval(0.5, 0.25, 0.75), "bits_per_sequence": Interval(3.0, 2.0, 4.0)})
     assert found == {"accuracy": (50, 25, 75), "bits_per_sequence, in bits": (3, 2, 4)}
-
-
-@pytest.mark.parametrize(("ways", "percent"), [(1, 100.0), (5, 45.67), (10, 29.29), (15, 22.12), (20, 17.99)])
-def test_first_instance_ceiling_has_the_published_values(ways: int, percent: float) -> None:
-    assert 100 * first_instance_ceiling(ways) == pytest.approx(percent, abs=0.005)
-
-
-def test_nobody_beats_the_ceiling_by_guessing_unused_labels() -> None:
-    rng = np.random.default_rng(0)
-    order = np.array([rng.permutation(5) for _ in range(20000)])
-    # whatever is guessed among the unused labels, here the lowest, is right with 1 / unused
-    right = [[row[k] == min(row[k:]) for k in range(5)] for row in order]
-    assert np.mean(right) == pytest.approx(first_instance_ceiling(5), abs=0.005)

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from metamann.data.store import ClassStore
-from metamann.episodes.episode import Episode, Stream
+from metamann.episodes.episode import Episode, Stream, first_instance_ceiling
 from metamann.episodes.protocols import NWayKShot, OnlineStream, Plan
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError, TrainingError
-from metamann.evaluation.metrics import first_instance_ceiling, mean_interval, score_episodes
+from metamann.evaluation.metrics import mean_interval, score_episodes
 from metamann.learners.mann import MANN
 from metamann.training.checkpoint import load_checkpoint
 from metamann.training.loop import Interrupted, TrainerConfig, better, parameter_groups

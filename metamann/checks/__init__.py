@@ -1,0 +1,1 @@
+"""The leak auditor: contracts that any sampler and any learner can be run against."""

@@ -1,0 +1,55 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+# standard errors; at five, a sound sampler fails one check in some million audits
+TOO_MANY_ERRORS = 5.0
+NO_DIFFERENCE = 1e-6  # between shares that were counted in float32
+
+
+class Finding(NamedTuple):
+    """The outcome of one check.
+
+    Attributes:
+        check: the contract, in words.
+        outcome: `pass`; `fail`; `declared`, a known weakness that was said beforehand; `skipped`, it does not apply.
+        evidence: what was seen.
+    """
+
+    check: str
+    outcome: Literal["pass", "fail", "declared", "skipped"]
+    evidence: str
+
+
+def passes(check: str, holds: bool, evidence: str) -> Finding:
+    """A finding that passes or fails."""
+    return Finding(check, "pass" if holds else "fail", evidence)
+
+
+def markdown(findings: Sequence[Finding]) -> list[str]:
+    """A table of findings, one row each."""
+    rows = [f"| {found.check} | {found.outcome} | {found.evidence} |" for found in findings]
+    return ["| check | outcome | evidence |", "| --- | --- | --- |", *rows]
+
+
+def errors_above(values: np.ndarray, expected: float | np.ndarray) -> float:
+    """How many standard errors the mean over episodes lies above what is expected.
+
+    Args:
+        values: `episodes`, NaN where an episode says nothing.
+        expected: of their mean, or one for each episode.
+
+    Returns:
+        0 if no episode says anything; infinity if they all differ in the same way.
+    """
+    excess = values - expected
+    excess = excess[~np.isnan(excess)]
+    if len(excess) < 2 or np.abs(excess).max() < NO_DIFFERENCE:
+        return 0.0
+    error = excess.std(ddof=1) / np.sqrt(len(excess))
+    return float(excess.mean() / error) if error > 0 else float(np.sign(excess.mean()) * np.inf)

@@ -1,0 +1,35 @@
+"""A pytest plug-in: the audit of a sampler and a learner as a fixture of any test suite.
+
+def test_my_learner_does_not_leak(metamann_audit):
+metamann_audit(sampler=make_my_sampler, learner=MyLearner())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def metamann_audit() -> Callable[..., None]:
+    """Audit `sampler`, a function that makes one, and if given `learner` and `splits`; fail with what was found."""
+    # pytest loads plug-ins in every run of every project: what is heavy is imported when it is asked for
+    from metamann.checks.finding import Finding, markdown
+    from metamann.checks.learners import audit_learner
+    from metamann.checks.samplers import audit_sampler
+    from metamann.checks.splits import audit_splits
+
+    def audit(
+        sampler: Callable[[], Any], learner: Any = None, splits: Any = None, episodes: int = 400, answered: int = 100
+    ) -> None:
+        findings: list[Finding] = audit_splits(splits) if splits is not None else []
+        findings += audit_sampler(sampler, episodes)
+        if learner is not None:
+            findings += audit_learner(learner, sampler(), answered)
+        failed = [found for found in findings if found.outcome == "fail"]
+        if failed:
+            pytest.fail("\n".join(markdown(failed)), pytrace=False)
+
+    return audit

@@ -1,0 +1,100 @@
+"""Are the classes of meta-training, validation and test apart? By name, by pixels and by text."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import torch
+
+from metamann.checks.finding import Finding, passes
+from metamann.data.fixed_episodes import FixedEpisodeSplits, FixedEpisodeStore
+from metamann.data.sentences import PAIRS, PARTS, SentenceSplits, SentenceStore
+from metamann.data.store import ClassStore, DataSplits, pixels_digest, upright_names
+
+# of the smaller part: published data sets repeat a few sentences, too few to carry a result
+REPEATED_TEXTS = 0.01
+
+
+def audit_splits(splits: DataSplits | SentenceSplits | FixedEpisodeSplits) -> list[Finding]:
+    """Check that no class, drawing, alphabet, type or sentence of one split can be met in another."""
+    if isinstance(splits, DataSplits):
+        return [_classes_apart(splits), _drawings_apart(splits), _alphabets_apart(splits)]
+    return [_types_apart(splits), _texts_apart(splits)]
+
+
+def turned(image: torch.Tensor) -> set[bytes]:
+    """Digests of an image, `channels x height x width`, in all eight ways to turn and mirror it."""
+    return {
+        pixels_digest(torch.rot90(side, turns, (-2, -1)))
+        for side, turns in itertools.product((image, image.flip(-1)), range(4))
+    }
+
+
+def _classes_apart(splits: DataSplits) -> Finding:
+    shared = _shared({part: upright_names(splits.split(part)) for part in PARTS})
+    counts = [splits.split(part).n_classes for part in PARTS]
+    return passes("classes of the splits are disjoint, rotated copies too", not shared, shared or f"{counts} classes")
+
+
+def _drawings_apart(splits: DataSplits) -> Finding:
+    upright = {part: _upright(splits.split(part)) for part in PARTS}
+    found = []
+    for first, second in PAIRS:
+        known, other = splits.split(first).row_of.keys(), upright[second]
+        met = [row for row, image in enumerate(other.items) if not known.isdisjoint(turned(image))]
+        if met:
+            example = other.class_names[other.class_of(met[0])]
+            found.append(f"{len(met)} drawings of {second} are in {first}, such as one of {example}")
+    seen = f"{sum(len(each.items) for each in upright.values()):,} upright drawings compared by their pixels"
+    return passes("no drawing stands in two splits, turned or mirrored", not found, "; ".join(found) or seen)
+
+
+def _alphabets_apart(splits: DataSplits) -> Finding:
+    check = "alphabets of the splits are disjoint"
+    groups = {part: {name.partition("@")[0] for name in splits.split(part).groups} - {""} for part in PARTS}
+    if not any(groups.values()):
+        return Finding(check, "skipped", "the classes have no groups")
+    shared = _shared(groups)
+    if shared:
+        return Finding(check, "declared", f"the split is by class: {shared}")
+    return Finding(check, "pass", f"{[len(names) for names in groups.values()]} alphabets")
+
+
+def _types_apart(splits: SentenceSplits | FixedEpisodeSplits) -> Finding:
+    check = "entity types of the splits are disjoint"
+    shared = _shared({part: set(splits.split(part).types) for part in PARTS})
+    if shared and isinstance(splits, SentenceSplits) and not splits.disjoint_types:
+        return Finding(check, "declared", f"supervised data: {shared}")
+    return passes(check, not shared, shared or f"{[len(splits.split(part).types) for part in PARTS]} types")
+
+
+def _texts_apart(splits: SentenceSplits | FixedEpisodeSplits) -> Finding:
+    check = "no sentence stands in two splits"
+    texts = {part: _texts(splits.split(part)) for part in PARTS}
+    shared = _shared(texts)
+    if not shared:
+        return Finding(check, "pass", f"{[len(each) for each in texts.values()]} distinct sentences")
+    share = max(
+        len(texts[one] & texts[other]) / max(1, min(len(texts[one]), len(texts[other]))) for one, other in PAIRS
+    )
+    return Finding(check, "declared" if share <= REPEATED_TEXTS else "fail", f"{shared}; {100 * share:.2f} % at most")
+
+
+def _shared(names: Mapping[str, set[str]]) -> str:
+    """What two splits have in common, in words; empty if they are apart."""
+    pairs = [(one, other, names[one] & names[other]) for one, other in PAIRS]
+    return "; ".join(f"{one} and {other} share {len(both)}, such as {min(both)}" for one, other, both in pairs if both)
+
+
+def _texts(store: SentenceStore | FixedEpisodeStore) -> set[str]:
+    if isinstance(store, SentenceStore):
+        return {" ".join(sentence.tokens) for sentence in store.sentences}
+    parts = [part for episode in store.episodes for part in (episode.support, episode.query)]
+    return {" ".join(sentence.tokens) for part in parts for sentence in part}
+
+
+def _upright(store: ClassStore) -> ClassStore:
+    """The store without its rotated and mirrored copies, which follow from the rest."""
+    upright = [number for number, name in enumerate(store.class_names) if "@" not in name]
+    return store.subset(store.name, upright) if 0 < len(upright) < store.n_classes else store
