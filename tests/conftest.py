@@ -26,6 +26,7 @@ from metamann.memory.nearest import NearestMemory
 from metamann.memory.none import ControllerOnly
 from metamann.memory.ntm import NTMMemory
 from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.snail import SnailMemory
 
 MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "additive": (AdditiveMemory, {"item_width": 8, "slots": 6, "width": 16, "hidden": 12}),
@@ -49,6 +50,7 @@ MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "nearest": (NearestMemory, {}),
     "ntm": (NTMMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "prototypes": (PrototypeMemory, {}),
+    "snail": (SnailMemory, {"item_width": 4, "longest": 5, "filters": 4}),
     "ntm_input": (InputAddressedNTM, {"item_width": 4, "slots": 6, "width": 4, "heads": 2}),
 }
 

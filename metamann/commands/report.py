@@ -36,7 +36,6 @@ from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.evaluation.spans import COUNTED, span_intervals
 from metamann.hardware import autocast, describe_machine
 from metamann.learners.learner import Learner
-from metamann.learners.mann import MANN
 from metamann.learners.sequence import SequenceLearner
 from metamann.training.dashboards import Mirrors
 
@@ -90,7 +89,7 @@ def report(
     else:
         assert isinstance(evaluator, Evaluator)
         drawn = _draw_episode(plots, learner, evaluator, metrics)
-    if isinstance(evaluator, Evaluator) and isinstance(learner, MANN) and isinstance(evaluator.protocol, OnlineStream):
+    if isinstance(evaluator, Evaluator) and isinstance(evaluator.protocol, OnlineStream):
         statistics = _draw_memory(plots, learner, evaluator)
         if statistics:
             origin["memory"] = statistics
@@ -125,12 +124,14 @@ def _draw_episode(folder: Path, learner: Learner[Any], evaluator: Evaluator, met
 
 
 @torch.no_grad()
-def _draw_memory(folder: Path, learner: MANN, evaluator: Evaluator) -> dict[str, float]:
+def _draw_memory(folder: Path, learner: Learner[Any], evaluator: Evaluator) -> dict[str, float]:
     """Draw what the memory does in the first stream, and return its statistics over a few streams."""
     few = next(evaluator.tasks.batches(evaluator.sampler, TRACED))
     assert isinstance(few, Stream)
     with autocast(evaluator.device, evaluator.precision):
         trace = learner.trace(few.to(evaluator.device))
+    if trace is None:
+        return {}
     statistics = memory_statistics(trace, (few.labels != PADDING).to(evaluator.device))
     if statistics:
         plot_memory(folder / "memory.png", trace, few.labels)

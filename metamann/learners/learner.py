@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
 from metamann.episodes.text import Text
+from metamann.memory.interface import Trace
 
 State = TypeVar("State", bound=tuple[Any, ...])
 
@@ -82,9 +83,19 @@ class Learner(nn.Module, Generic[State]):
             that an episode does not have.
         """
 
-    @abstractmethod
     def stream(self, stream: Stream) -> Tensor:
-        """Log-probabilities at every step, from the items so far and the labels before, `batch x steps x classes`."""
+        """Log-probabilities at every step, from the items so far and the labels before, `batch x steps x classes`.
+
+        Predict, then be told, step by step; learners that can answer a stream at once do.
+        """
+        encoded, answers = self.encode(stream.inputs), []
+        nothing = Examples(encoded[:, :0], stream.labels[:, :0])
+        state = self.adapt(nothing, stream.classes)
+        for step in range(stream.labels.shape[1]):
+            item = encoded[:, step : step + 1]
+            answers.append(self.predict(state, item))
+            state = self.adapt(Examples(item, stream.labels[:, step : step + 1]), stream.classes, state)
+        return torch.cat(answers, 1)
 
     def answer(self, state: State, inputs: Tensor | Text) -> Tensor:
         """The label given to each query, `batch x queries`, or tag of each word, `batch x queries x length`.
@@ -92,6 +103,10 @@ class Learner(nn.Module, Generic[State]):
         The most probable one of `predict`, unless a learner weighs the tags of a sentence together.
         """
         return self.predict(state, inputs).argmax(-1)
+
+    def trace(self, stream: Stream) -> Trace | None:
+        """What its memory did over a stream, for people to look at; None for a learner without memory."""
+        return None
 
     def reading(self, state: State, inputs: Tensor | Text) -> Reading | None:
         """What was read for each word of the queries; None where a learner cannot say."""

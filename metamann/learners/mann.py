@@ -95,7 +95,7 @@ class MANN(Learner[MannState]):
             log_probs: Tensor = self.head(reads, stream.classes, self._shown_before(stream))
         return log_probs
 
-    def trace(self, stream: Stream) -> Trace:
+    def trace(self, stream: Stream) -> Trace | None:
         """Read weights of the memory over a stream."""
         features, codes, mask = self._sequence(stream)
         with full_precision(features.device):

@@ -50,7 +50,7 @@ class RotatedMANN(MANN):
         views = Stream(self._views(stream.inputs), stream.labels.repeat(SIDES, 1), _repeated(stream.classes))
         return _mean(super().stream(views))
 
-    def trace(self, stream: Stream) -> Trace:
+    def trace(self, stream: Stream) -> Trace | None:
         """Read weights of the memory of the upright view."""
         return super().trace(stream._replace(inputs=self.encode(stream.inputs).chunk(SIDES, -1)[0]))
 

@@ -14,6 +14,7 @@ from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Strea
 from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
+from metamann.learners.learner import Learner
 from metamann.learners.mann import MANN
 
 WAYS, STEPS = 5, 12
@@ -313,3 +314,13 @@ def test_trace_follows_the_stream(mann: MANN, stream: Stream) -> None:
     assert weights.shape[0] == 3
     assert weights.shape[2] == STEPS
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+
+
+@pytest.mark.parametrize("kind", ["keyvalue", "prototypes", "lrua", "delta"])
+def test_a_stream_at_once_is_predict_and_be_told_step_by_step(
+    kind: str, make_mann: Callable[..., MANN], store: ClassStore
+) -> None:
+    learner = make_mann(kind).eval()
+    stream = Sampler(store, OnlineStream(ways=5, steps=12)).batch([0, 1])
+    assert isinstance(stream, Stream)
+    assert torch.allclose(learner.stream(stream), Learner.stream(learner, stream), atol=1e-4)

@@ -15,6 +15,7 @@ from metamann.memory.interface import Memory, keep
 from metamann.memory.keyvalue import KeyValueState
 from metamann.memory.ntm import NTMMemory
 from metamann.memory.prototypes import PrototypeState
+from metamann.memory.snail import SnailState
 
 FEATURES, CODE_WIDTH, BATCH, STEPS = 5, 3, 3, 6
 Make = Callable[..., Memory[Any]]
@@ -45,7 +46,7 @@ def written(memory: Memory[Any], seed: int = 1) -> Any:
 
 def contents(state: Any, episode: int) -> list[Tensor]:
     """What is in the memory of one episode; the empty slots that masked steps append are nothing."""
-    if isinstance(state, KeyValueState | PrototypeState):
+    if isinstance(state, KeyValueState | PrototypeState | SnailState):
         return [tensor[episode][state.filled[episode]] for tensor in state]
     return [tensor[episode] for tensor in state]
 

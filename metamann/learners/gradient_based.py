@@ -1,0 +1,145 @@
+"""Learners that adapt by gradient steps at test time, through the algorithms of learn2learn: MAML, ANIL, Meta-SGD.
+
+References:
+    [F17] Finn, Abbeel and Levine, Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks, ICML 2017.
+    [R20] Raghu et al., Rapid Learning or Feature Reuse? Towards Understanding the Effectiveness of MAML, ICLR 2020
+        (ANIL).
+    [L17] Li et al., Meta-SGD: Learning to Learn Quickly for Few-Shot Learning, 2017.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.episodes.episode import PADDING, Classes, Examples
+from metamann.episodes.text import Text
+from metamann.errors import ConfigError, check_number
+from metamann.learners.learner import Learner, log_probabilities
+from metamann.memory.interface import Memory
+
+INSTALL = "python -m metamann.commands.install_learn2learn"
+
+
+class GradientState(NamedTuple):
+    """What a batch of episodes has taught.
+
+    Attributes:
+        adapted: a module with parameters of its own for each episode.
+        classes: the classes of each episode.
+    """
+
+    adapted: tuple[nn.Module, ...]
+    classes: Classes
+
+
+class GradientLearner(Learner[GradientState]):
+    """A network that takes a few gradient steps on each support; meta-training finds where they start from.
+
+    Each class number of an episode has an output of a linear head. Streams are answered step by step, one inner loop
+    for every label that is told.
+
+    Args:
+        encoder: images or text to features.
+        memory: left alone: gradient steps take its place.
+        code_width: of the label codes, one-hot: outputs of the head.
+        algorithm: `maml` [F17] adapts encoder and head; `anil` [R20] the head alone; `meta_sgd` [L17] both, with a
+            learned rate for each parameter.
+        inner_rate: of the gradient steps; where `meta_sgd` starts from.
+        inner_steps: on each support, in training.
+        test_steps: likewise, in evaluation.
+        first_order: leave out the gradient through the gradient.
+
+    Raises:
+        ConfigError: for an unknown algorithm, numbers out of their range, or where learn2learn is not installed.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        memory: Memory[Any],
+        code_width: int,
+        algorithm: Literal["maml", "anil", "meta_sgd"] = "maml",
+        inner_rate: float = 0.1,
+        inner_steps: int = 1,
+        test_steps: int = 3,
+        first_order: bool = False,
+    ) -> None:
+        super().__init__()
+        del memory
+        if algorithm not in ("maml", "anil", "meta_sgd"):
+            raise ConfigError(f"learner.algorithm={algorithm} is unknown; choose maml, anil or meta_sgd.")
+        check_number("learner.inner_rate", inner_rate, least=0)
+        for name, value in (("inner_steps", inner_steps), ("test_steps", test_steps)):
+            check_number(f"learner.{name}", value, least=1, whole=True)
+        self.inner_steps, self.test_steps, self.first_order = inner_steps, test_steps, first_order
+        head = nn.Linear(int(encoder.features), code_width)  # type: ignore[arg-type]  # what all encoders have
+        self.outputs = code_width
+        self.body = encoder if algorithm == "anil" else nn.Identity()
+        inner = head if algorithm == "anil" else nn.Sequential(encoder, head)
+        algorithms = import_learn2learn().algorithms
+        if algorithm == "meta_sgd":
+            self.adaptable: nn.Module = algorithms.MetaSGD(inner, lr=inner_rate, first_order=first_order)
+        else:
+            self.adaptable = algorithms.MAML(inner, lr=inner_rate, first_order=first_order)
+
+    def adapt(self, support: Examples, classes: Classes, state: GradientState | None = None) -> GradientState:
+        """Take gradient steps on the support, from the learned start or from a state; see `Learner.adapt`.
+
+        Raises:
+            ConfigError: for more classes than the head has outputs.
+        """
+        if classes.codes.shape[1] > self.outputs:
+            raise ConfigError(
+                f"this head has {self.outputs} outputs, but the episodes have {classes.codes.shape[1]} classes. Use "
+                "episodes of fewer classes, or train with protocol.codes.width at least that."
+            )
+        adapted = []
+        # evaluation asks for no gradients, but the inner loop needs its own
+        learning = torch.is_grad_enabled()
+        with torch.enable_grad():
+            for row in range(len(support.labels)):
+                start: Any = self.adaptable if state is None else state.adapted[row]
+                clone = start.clone()
+                for _ in range((self.inner_steps if self.training else self.test_steps) if _told(support, row) else 0):
+                    log_probs = self._answers(clone, support.inputs, classes, row)
+                    loss = F.nll_loss(log_probs.flatten(0, -2), support.labels[row].flatten(), ignore_index=PADDING)
+                    clone.adapt(loss, first_order=self.first_order or not learning)
+                adapted.append(clone)
+        return GradientState(tuple(adapted), classes)
+
+    def predict(self, state: GradientState, inputs: Tensor | Text) -> Tensor:
+        """Answers of the adapted networks; see `Learner.predict`."""
+        answers = [self._answers(module, inputs, state.classes, row) for row, module in enumerate(state.adapted)]
+        return torch.cat(answers)
+
+    def _answers(self, module: nn.Module, inputs: Tensor | Text, classes: Classes, row: int) -> Tensor:
+        """Log-probabilities for the items of one episode, `1 x items x classes`, of sentences `1 x ... x tags`."""
+        one = Text(inputs.words[row : row + 1], inputs.lexicon) if isinstance(inputs, Text) else inputs[row : row + 1]
+        logits = module(self.body(one)).float()[..., : classes.codes.shape[1]]
+        alone = Classes(classes.ways[row : row + 1], classes.codes[row : row + 1])
+        return log_probabilities(logits.flatten(1, -2), alone).view(logits.shape)
+
+
+def import_learn2learn() -> Any:
+    """The package learn2learn, imported where it is needed alone: it takes seconds.
+
+    Raises:
+        ConfigError: if it is not installed, with the command that does it.
+    """
+    try:
+        # gym, which it imports, prints that it is out of date
+        with contextlib.redirect_stderr(io.StringIO()):
+            return importlib.import_module("learn2learn")
+    except ImportError as error:
+        raise ConfigError(f"learn2learn is not installed ({error}); install it with: {INSTALL}") from error
+
+
+def _told(support: Examples, row: int) -> bool:
+    return bool((support.labels[row] != PADDING).any())

@@ -1,0 +1,113 @@
+"""Fine-tuning, the plain baseline: a linear head is fitted to the support by gradient steps at test time.
+
+References:
+    [C19] Chen et al., A Closer Look at Few-shot Classification, ICLR 2019, section 3.2 (Baseline).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.episodes.episode import PADDING, Classes, Examples
+from metamann.episodes.text import Text
+from metamann.errors import check_number
+from metamann.hardware import full_precision
+from metamann.learners.learner import Learner, log_probabilities
+from metamann.learners.mann import MANN, positions
+from metamann.memory.interface import Memory
+
+
+class LinearHeadState(NamedTuple):
+    """What a batch of episodes has shown, and the heads that were fitted to it.
+
+    Attributes:
+        features: `batch x positions x features`, normalised.
+        labels: `batch x positions`.
+        weights: `batch x features x classes`.
+        bias: `batch x classes`.
+        classes: the classes of each episode.
+    """
+
+    features: Tensor
+    labels: Tensor
+    weights: Tensor
+    bias: Tensor
+    classes: Classes
+
+
+class FineTunedHead(MANN):
+    """Softmax regression on the encoder's features, fitted anew to each support; for evaluating a trained encoder.
+
+    It is loaded from the checkpoint of a MANN, whose memory it leaves alone. Streams are answered step by step, the
+    head fitted anew to all that was told before each.
+
+    Args:
+        encoder: images or text to features.
+        memory: of the checkpoint; it is not used.
+        code_width: of the label codes.
+        steps: of full-batch gradient descent.
+        learning_rate: of these steps.
+        decay: weight of the squared norm of the head, per example.
+        norm: that features are scaled to.
+
+    Raises:
+        ConfigError: for numbers out of their range.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        memory: Memory[Any],
+        code_width: int,
+        steps: int = 100,
+        learning_rate: float = 1.0,
+        decay: float = 1e-3,
+        norm: float = 10.0,
+    ) -> None:
+        super().__init__(encoder, memory, code_width)
+        check_number("learner.steps", steps, least=1, whole=True)
+        for name, value in (("learning_rate", learning_rate), ("decay", decay), ("norm", norm)):
+            check_number(f"learner.{name}", value, least=0)
+        self.steps, self.learning_rate, self.decay, self.norm = steps, learning_rate, decay, norm
+
+    def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
+        """Fit a head to the support, and to what a state holds already; see `Learner.adapt`."""
+        features = self._normalised(support.inputs)
+        labels = support.labels.flatten(1)
+        if state is not None:
+            features = torch.cat([state.features, features], 1)
+            labels = torch.cat([state.labels, labels], 1)
+        return LinearHeadState(features, labels, *self._fit(features, labels, classes), classes)
+
+    def predict(self, state: Any, inputs: Tensor | Text) -> Tensor:
+        """Answers of the fitted heads; see `Learner.predict`."""
+        encoded = self.encode(inputs)
+        logits = self._normalised(encoded) @ state.weights + state.bias.unsqueeze(1)
+        return log_probabilities(logits, state.classes).view(*encoded.shape[:-1], -1)
+
+    # not the memory's
+    stream, trace = Learner.stream, Learner.trace
+
+    def _normalised(self, inputs: Tensor | Text) -> Tensor:
+        return self.norm * F.normalize(positions(self.encode(inputs)).float(), dim=-1)
+
+    def _fit(self, features: Tensor, labels: Tensor, classes: Classes) -> tuple[Tensor, Tensor]:
+        """Heads from zero: the gradient of softmax regression is written out, so that nothing is kept for autograd."""
+        told, count = (labels != PADDING).unsqueeze(-1), (labels != PADDING).sum(1).clamp_min(1).view(-1, 1, 1)
+        number = classes.codes.shape[1]
+        wanted = F.one_hot(labels.clamp_min(0), number) * told
+        weights = features.new_zeros(len(features), features.shape[-1], number)
+        bias = features.new_zeros(len(features), 1, number)
+        absent = ~classes.present().unsqueeze(1)
+        rate = self.learning_rate / max(1.0, self.norm**2 / 4)  # below the curvature, so that every step goes down
+        with full_precision(features.device):
+            for _ in range(self.steps):
+                shares = (features @ weights + bias).masked_fill(absent, -torch.inf).softmax(-1)
+                error = (shares * told - wanted) / count
+                weights = weights - rate * (features.transpose(1, 2) @ error + self.decay * weights)
+                bias = bias - rate * error.sum(1, keepdim=True)
+        return weights, bias.squeeze(1)

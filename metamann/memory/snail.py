@@ -1,0 +1,188 @@
+"""SNAIL: causal convolutions that gather, and causal attention that finds, over all that was told so far.
+
+    u_t = [x_t; x_{t-1}; y_{t-1}]
+    u   = attention(u); convolutions(u); attention(u); convolutions(u); attention(u)
+
+each block putting what it computes beside its input. The label comes one step late, as everywhere here.
+
+References:
+    [M18] Mishra et al., A Simple Neural Attentive Meta-Learner, ICLR 2018, section 3 and appendix (Omniglot).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.memory.controlled import check_code_width, item_projection
+from metamann.memory.interface import Memory, Trace
+
+
+class SnailState(NamedTuple):
+    """All that was told: the memory of SNAIL is its own past input.
+
+    Attributes:
+        items: `batch x told x item_width`.
+        codes: `batch x told x code_width`.
+        filled: `batch x told`, false for masked steps.
+    """
+
+    items: Tensor
+    codes: Tensor
+    filled: Tensor
+
+
+class SnailMemory(Memory[SnailState]):
+    """Keeps the pairs of an episode, and reads them by causal convolutions and attention [M18].
+
+    Args:
+        features: width of the features.
+        code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
+        item_width: features are projected to this width and normalised; None takes them as they are.
+        longest: steps that the convolutions reach back over; attention reaches over all.
+        filters: of every convolution; keys and values of attention go with it as in the paper.
+    """
+
+    def __init__(
+        self, features: int, code_width: int, item_width: int | None = 64, longest: int = 64, filters: int = 128
+    ) -> None:
+        super().__init__()
+        self.item_width, self.code_width = item_width or features, code_width
+        self.item = item_projection(features, item_width)
+        width = 2 * self.item_width + code_width
+        blocks: list[nn.Module] = []
+        for keys, values, convolved in ((1 / 2, 1 / 4, True), (2, 1, True), (4, 2, False)):
+            attention = CausalAttention(width, max(1, int(keys * filters)), max(1, int(values * filters)))
+            blocks.append(attention)
+            width = attention.width
+            if convolved:
+                convolutions = CausalConvolutions(width, longest, filters)
+                blocks.append(convolutions)
+                width = convolutions.width
+        self.blocks = nn.ModuleList(blocks)
+        self.read_width = width
+
+    def initial_state(self, batch: int, code_width: int, like: Tensor) -> SnailState:
+        """Nothing told.
+
+        Raises:
+            ConfigError: if the codes are wider than the memory was built for.
+        """
+        check_code_width(code_width, self.code_width)
+        return SnailState(
+            like.new_zeros(batch, 0, self.item_width),
+            like.new_zeros(batch, 0, self.code_width),
+            torch.zeros(batch, 0, dtype=torch.bool, device=like.device),
+        )
+
+    def step(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, SnailState]:
+        """Read for one item at the end of all that was told, then keep it with its label."""
+        after = self.write(state, features.unsqueeze(1), codes.unsqueeze(1), mask.unsqueeze(1))
+        return self._run(after)[0][:, -1], after
+
+    def read(self, state: SnailState, features: Tensor) -> Tensor:
+        """Each query at the end of all that was told, in a sequence of its own."""
+        batch, queries, _ = features.shape
+        each = SnailState(*(tensor.repeat_interleave(queries, 0) for tensor in state))
+        no_code = features.new_zeros(batch * queries, self.code_width)
+        shown = torch.ones(batch * queries, dtype=torch.bool, device=features.device)
+        return self.step(each, features.flatten(0, 1), no_code, shown)[0].view(batch, queries, self.read_width)
+
+    def scan(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, SnailState]:
+        """The whole sequence in one pass; see `Memory.scan`."""
+        after = self.write(state, features, codes, mask)
+        return self._run(after)[0][:, state.filled.shape[1] :], after
+
+    def write(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> SnailState:
+        """Keep labelled items; see `Memory.write`."""
+        check_code_width(codes.shape[-1], self.code_width)
+        items, padded = self.item(features), F.pad(codes, (0, self.code_width - codes.shape[-1]))
+        pairs = zip(state, (items, padded, mask), strict=True)
+        return SnailState(*(torch.cat([before, new], 1) for before, new in pairs))
+
+    def trace(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
+        """Weights of the three attentions, a head each, over the steps."""
+        _, weights = self._run(self.write(state, features, codes, mask))
+        return Trace(torch.stack(weights, 1)[:, :, state.filled.shape[1] :], "step")
+
+    def _run(self, told: SnailState) -> tuple[Tensor, list[Tensor]]:
+        """Reads at every step, zeros at masked ones, and the weights of each attention."""
+        # filled steps move to the front, so that convolutions do not see gaps
+        order = (~told.filled).to(torch.uint8).argsort(dim=1, stable=True)
+        items, codes = (_rows(tensor, order) for tensor in (told.items, told.codes))
+        hidden = torch.cat([items, _late(items), _late(codes)], -1)
+        weights = []
+        for block in self.blocks:
+            hidden = block(hidden)
+            if isinstance(block, CausalAttention):
+                weights.append(block.weights(hidden[..., : block.inputs]))
+        back = order.argsort(dim=1)
+        over_steps = [_rows(_rows(each, back).transpose(1, 2), back).transpose(1, 2) for each in weights]
+        return _rows(hidden, back) * told.filled.unsqueeze(-1), over_steps
+
+
+class CausalConvolutions(nn.Module):
+    """Dense blocks of gated causal convolutions of two steps, 1, 2, 4, ... apart [M18, TCBlock].
+
+    Args:
+        inputs: width of the input.
+        longest: steps to reach back over.
+        filters: that each block adds to the width.
+    """
+
+    def __init__(self, inputs: int, longest: int, filters: int) -> None:
+        super().__init__()
+        blocks = max(1, math.ceil(math.log2(longest)))
+        self.distances = [2**block for block in range(blocks)]
+        widths = [inputs + block * filters for block in range(blocks)]
+        self.gated = nn.ModuleList(nn.Linear(2 * width, 2 * filters) for width in widths)
+        self.width = inputs + blocks * filters
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`batch x steps x inputs` to `batch x steps x width`."""
+        for distance, layer in zip(self.distances, self.gated, strict=True):
+            content, gate = layer(torch.cat([hidden, _late(hidden, distance)], -1)).chunk(2, -1)
+            hidden = torch.cat([hidden, content.tanh() * gate.sigmoid()], -1)
+        return hidden
+
+
+class CausalAttention(nn.Module):
+    """One head of attention over all steps up to this one; what it reads goes beside its input [M18, AttentionBlock].
+
+    Args:
+        inputs: width of the input.
+        keys: width of keys.
+        values: width of values, that the block adds to the width.
+    """
+
+    def __init__(self, inputs: int, keys: int, values: int) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.query, self.key, self.value = (nn.Linear(inputs, width) for width in (keys, keys, values))
+        self.width = inputs + values
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`batch x steps x inputs` to `batch x steps x width`."""
+        return torch.cat([hidden, self.weights(hidden) @ self.value(hidden)], -1)
+
+    def weights(self, hidden: Tensor) -> Tensor:
+        """Read weights, `batch x steps x steps`."""
+        query, key = self.query(hidden), self.key(hidden)
+        scores = query @ key.transpose(1, 2) / math.sqrt(key.shape[-1])
+        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        weights: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1)
+        return weights
+
+
+def _late(tensor: Tensor, steps: int = 1) -> Tensor:
+    """Each step shows what stood so many steps before, zeros at first."""
+    return F.pad(tensor, (0, 0, steps, 0))[:, : tensor.shape[1]]
+
+
+def _rows(tensor: Tensor, order: Tensor) -> Tensor:
+    """Steps of each episode in this order."""
+    return tensor.gather(1, order.unsqueeze(-1).expand(-1, -1, tensor.shape[-1]))

@@ -1,0 +1,128 @@
+"""Gradient-based learners: their inner loop is gradient descent, and its gradient reaches the start."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+from toy_words import ToyEncoder, toy_store
+
+from metamann.data.store import ClassStore
+from metamann.encoders.conv import ConvEncoder
+from metamann.encoders.pixels import PixelEncoder
+from metamann.episodes.episode import Classes, Episode, Examples, Stream
+from metamann.episodes.greedy import GreedySentences
+from metamann.episodes.protocols import NWayKShot, OnlineStream
+from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.errors import ConfigError
+from metamann.learners.gradient_based import GradientLearner
+from metamann.memory.prototypes import PrototypeMemory
+
+ALGORITHMS = ("maml", "anil", "meta_sgd")
+
+
+def make(algorithm: Any = "maml", encoder: Any = None, outputs: int = 5, **options: Any) -> GradientLearner:
+    torch.manual_seed(0)
+    encoder = ConvEncoder(size=16, channels=4) if encoder is None else encoder
+    return GradientLearner(encoder, PrototypeMemory(encoder.features, 5), outputs, algorithm, **options)
+
+
+def episode(store: ClassStore, **settings: Any) -> Episode:
+    batch = Sampler(store, NWayKShot(**{"ways": 5, "shots": 2, "queries": 2, **settings})).batch([0, 1])
+    assert isinstance(batch, Episode)
+    return batch
+
+
+def test_the_inner_loop_is_gradient_descent_on_the_support(store: ClassStore) -> None:
+    encoder = PixelEncoder(16)
+    learner = make(encoder=encoder, inner_rate=0.3, test_steps=3).eval()
+    batch = episode(store)
+    head = [module for module in learner.modules() if isinstance(module, torch.nn.Linear)][-1]
+    for row in range(2):
+        weight, bias = head.weight.detach().clone(), head.bias.detach().clone()
+        features = encoder(batch.support.inputs)[row]
+        for _ in range(3):
+            weight.requires_grad_()
+            bias.requires_grad_()
+            loss = F.cross_entropy(features @ weight.T + bias, batch.support.labels[row])
+            by_weight, by_bias = torch.autograd.grad(loss, (weight, bias))
+            weight, bias = (weight - 0.3 * by_weight).detach(), (bias - 0.3 * by_bias).detach()
+        expected = (encoder(batch.query.inputs)[row] @ weight.T + bias).log_softmax(-1)
+        with torch.no_grad():
+            assert torch.allclose(learner(batch)[row], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_query_loss_reaches_every_parameter(algorithm: str, store: ClassStore) -> None:
+    learner = make(algorithm).train()
+    learner.loss(episode(store)).total.backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in learner.parameters())
+
+
+def test_first_and_second_order_differ_and_answers_do_not(store: ClassStore) -> None:
+    found = []
+    for first_order in (True, False):
+        learner = make(first_order=first_order, inner_rate=0.5).train()
+        loss = learner.loss(episode(store)).total
+        loss.backward()
+        found.append((loss.item(), torch.cat([each.grad.flatten() for each in learner.parameters()])))
+    assert found[0][0] == pytest.approx(found[1][0])
+    assert not torch.allclose(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_parameters_are_left_as_they_were(algorithm: str, store: ClassStore) -> None:
+    learner = make(algorithm).eval()
+    before = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+    with torch.no_grad():
+        first = learner(episode(store))
+        assert torch.equal(first, learner(episode(store)))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in learner.state_dict().items())
+
+
+def test_anil_leaves_the_encoder_alone(store: ClassStore) -> None:
+    learner = make("anil").eval()
+    with torch.no_grad():
+        state = learner.adapt(episode(store).support, episode(store).classes)
+    assert {tuple(each.shape) for each in state.adapted[0].parameters()} == {(5, learner.body.features), (5,)}
+
+
+def test_episodes_of_fewer_classes_leave_the_others_out(store: ClassStore) -> None:
+    learner = make().eval()
+    batch = episode(store, ways=(2, 5))
+    with torch.no_grad():
+        probabilities = learner(batch).exp()
+    assert torch.allclose(probabilities.sum(-1), torch.ones(probabilities.shape[:2]))
+    assert not (probabilities * ~batch.classes.present().unsqueeze(1)).any()
+
+
+def test_streams_and_sentences_go_too(store: ClassStore) -> None:
+    stream = Sampler(store, OnlineStream(ways=3, steps=6)).batch([0])
+    assert isinstance(stream, Stream)
+    with torch.no_grad():
+        assert make().eval().stream(stream).shape == (1, 6, 3)
+        sentences = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
+        learner = make(encoder=ToyEncoder(), outputs=4).eval()
+        assert learner(sentences).shape == (*sentences.query.labels.shape, 4)
+
+
+def test_more_classes_than_outputs_are_refused() -> None:
+    images = torch.zeros(1, 6, 1, 16, 16, dtype=torch.uint8)
+    with pytest.raises(ConfigError, match="5 outputs, but the episodes have 6 classes"):
+        make().adapt(Examples(images, torch.arange(6).unsqueeze(0)), Classes.one_hot(1, 6))
+
+
+@pytest.mark.parametrize("wrong", [{"algorithm": "sgd"}, {"inner_rate": -1.0}, {"inner_steps": 0}, {"test_steps": 0}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        make(**wrong)
+
+
+def test_without_learn2learn_the_message_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "learn2learn", None)
+    with pytest.raises(ConfigError, match=r"python -m metamann\.commands\.install_learn2learn"):
+        make()
