@@ -91,12 +91,13 @@ class Run(NamedTuple):
         }
 
 
-def reopen(where: str, config: DictConfig) -> Run:
+def reopen(where: str, config: DictConfig, learner: DictConfig | None = None) -> Run:
     """Open a run with the data, protocol and learner that the command line names or changes.
 
     Args:
         where: run directory, or a .pt file.
         config: of the command, with the groups `data`, `protocol` and `learner`.
+        learner: to use in place of the run's own, whatever the command line says.
 
     Raises:
         CheckpointError: if there is no such checkpoint.
@@ -115,6 +116,8 @@ def reopen(where: str, config: DictConfig) -> Run:
             trained[group] = changes
         elif changes:
             trained[group] = update(trained[group], changes, group)
+    if learner is not None:
+        trained.learner = learner
     trained.train_protocol = {}
     protocol, _ = build_protocols(trained)
     if kind_of(protocol) != kind_of(before[0]):

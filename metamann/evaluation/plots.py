@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # before the first import of matplotlib: a run needs no display
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from metamann.episodes.episode import PADDING, Episode, Stream, first_instance_ceiling, instances
 from metamann.episodes.sequences import Sequences
+from metamann.evaluation.comparison import Compared
 from metamann.evaluation.metrics import Interval
 from metamann.evaluation.published import INSTANCES, LAKE_RUNS, STREAM_5_WAY
 from metamann.memory.interface import Trace
@@ -106,6 +107,29 @@ def plot_error_rates(path: Path, error_rate: Interval, title: str) -> None:
     axis.plot([100 * error_rate.low, 100 * error_rate.high], ["this run"] * 2, color="gray", linewidth=2)
     axis.invert_yaxis()
     axis.set(xlabel="error rate, %", title=title)
+    axis.grid(axis="x", alpha=0.3)
+    save_figure(path)
+
+
+def plot_comparison(path: Path, rows: Sequence[Compared], metric: str, title: str) -> None:
+    """Draw the scores of compared learners with their 95 % intervals over episodes, and a dot for each seed.
+
+    Args:
+        path: PNG to write.
+        rows: of the comparison.
+        metric: its name.
+        title: data, protocol and episodes.
+    """
+    _, axis = plt.subplots(figsize=(7, 1.2 + 0.35 * len(rows)), layout="constrained")
+    for height, row in enumerate(rows):
+        low, mean, high = (100 * value for value in (row.score.low, row.score.mean, row.score.high))
+        axis.plot([low, high], [height, height], color="C0", linewidth=3, alpha=0.5)
+        axis.plot(mean, height, "o", color="C0", markersize=6)
+        axis.plot([100 * value for value in row.by_seed], [height] * len(row.by_seed), "|", color="black", markersize=9)
+    axis.set_yticks(range(len(rows)), [row.name for row in rows])
+    axis.invert_yaxis()
+    axis.set(xlabel=f"{metric}, %: mean, 95 % interval over episodes, a stroke for each seed")
+    axis.set_title(title, fontsize=9)
     axis.grid(axis="x", alpha=0.3)
     save_figure(path)
 

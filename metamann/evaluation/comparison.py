@@ -1,0 +1,188 @@
+"""Learners compared on one task list: means, paired differences, and what many comparisons cost.
+
+References:
+    [H79] Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 1979.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from metamann.errors import EpisodeError
+from metamann.evaluation.metrics import Interval
+
+RESAMPLES = 10_000
+AT_ONCE = 5_000_000  # numbers drawn
+
+
+class Contestant(NamedTuple):
+    """A learner, trained with one seed or several, and its scores.
+
+    A score over episodes is the sum of what was `right` over the sum of what was `asked`: pooled, as F1 over all
+    entities, or, where 1 is asked in every episode, the mean of their scores.
+
+    Attributes:
+        name: in the table.
+        right: `seeds x episodes`, of the same episodes for all contestants.
+        asked: likewise; 0 where an episode asks nothing.
+        facts: further columns: parameters, episodes and seconds of training, milliseconds to adapt and to predict.
+    """
+
+    name: str
+    right: np.ndarray
+    asked: np.ndarray
+    facts: dict[str, float]
+
+
+class Compared(NamedTuple):
+    """A row of the comparison.
+
+    Attributes:
+        name: of the contestant.
+        score: its mean over seeds and episodes, with its 95 % interval over episodes.
+        by_seed: mean over episodes for each seed.
+        difference: to the first contestant, paired by episode; None for the first itself.
+        p: of no difference, two-sided, corrected for all comparisons [H79]; None for the first.
+        facts: of the contestant.
+    """
+
+    name: str
+    score: Interval
+    by_seed: tuple[float, ...]
+    difference: Interval | None
+    p: float | None
+    facts: dict[str, float]
+
+
+def compare(contestants: Sequence[Contestant], seed: int = 0) -> list[Compared]:
+    """Compare all contestants with the first, by one bootstrap over episodes.
+
+    Training seeds are pooled before episodes are drawn, so that intervals are over episodes alone; how much seeds
+    differ is told by `by_seed`.
+
+    Args:
+        contestants: at least one.
+        seed: of the bootstrap.
+
+    Raises:
+        EpisodeError: if they were not scored on equally many episodes.
+    """
+    sizes = {each.right.shape[1] for each in contestants}
+    if len(sizes) > 1:
+        raise EpisodeError(f"scores of {sorted(sizes)} episodes cannot be compared in pairs; use one task list.")
+    right, asked = (np.stack([getattr(each, part).sum(0) for each in contestants]) for part in ("right", "asked"))
+    drawn = _resampled_scores(right, asked, seed)
+    means = right.sum(1) / asked.sum(1)
+    differences = drawn - drawn[:1]
+    p = holm([_two_sided(row) for row in differences[1:]])
+    rows = []
+    for number, each in enumerate(contestants):
+        difference = _interval(float(means[number] - means[0]), differences[number]) if number else None
+        rows.append(
+            Compared(
+                each.name,
+                _interval(float(means[number]), drawn[number]),
+                tuple(float(value) for value in each.right.sum(1) / each.asked.sum(1)),
+                difference,
+                p[number - 1] if number else None,
+                each.facts,
+            )
+        )
+    return rows
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Corrected for their number, step by step from the smallest, so that all hold together [H79]."""
+    order = np.argsort(p)
+    factors = len(p) - np.arange(len(p))
+    corrected = np.minimum(1.0, np.maximum.accumulate(np.array(p)[order] * factors)) if len(p) else np.array([])
+    found = np.empty(len(p))
+    found[order] = corrected
+    return [float(value) for value in found]
+
+
+def as_record(row: Compared) -> dict[str, Any]:
+    """A row as plain types, for JSON."""
+    return {
+        "name": row.name,
+        "score": row.score._asdict(),
+        "by_seed": list(row.by_seed),
+        "difference": None if row.difference is None else row.difference._asdict(),
+        "p_corrected": row.p,
+        **row.facts,
+    }
+
+
+def cells(rows: Sequence[Compared], metric: str) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table, as text; scores in percent, differences in points."""
+    facts = list(rows[0].facts)
+    head = ["learner", f"{metric}, %", "seeds", "difference, points", "p, corrected", *facts]
+    return head, [_row(row) for row in rows]
+
+
+def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """The table in Markdown."""
+    lines = [head, ["---"] * len(head), *body]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def csv(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """The table as comma-separated values; every cell is quoted."""
+    return "".join(",".join('"' + cell.replace('"', '""') + '"' for cell in line) + "\n" for line in [head, *body])
+
+
+def latex(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """The table for LaTeX, with the rules of booktabs."""
+
+    def line(row: Sequence[str]) -> str:
+        escaped = (cell.replace("%", r"\%").replace("_", r"\_").replace("±", r"$\pm$") for cell in row)
+        return " & ".join(escaped) + r" \\" + "\n"
+
+    columns = "l" + "r" * (len(head) - 1)
+    rows = "".join(map(line, body))
+    return (
+        rf"\begin{{tabular}}{{{columns}}}" + "\n\\toprule\n" + line(head) + "\\midrule\n" + rows
+        + "\\bottomrule\n\\end{tabular}\n"
+    )  # fmt: skip
+
+
+def _row(row: Compared) -> list[str]:
+    score = f"{100 * row.score.mean:.2f} ± {50 * (row.score.high - row.score.low):.2f}"
+    spread = f"{100 * min(row.by_seed):.2f} to {100 * max(row.by_seed):.2f}" if len(row.by_seed) > 1 else "1"
+    if row.difference is None or row.p is None:
+        paired = ["", ""]
+    else:
+        low, high = 100 * row.difference.low, 100 * row.difference.high
+        paired = [f"{100 * row.difference.mean:+.2f} ({low:.2f} to {high:.2f})", f"{row.p:.4f}"]
+    return [row.name, score, spread, *paired, *map(_number, row.facts.values())]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) or value >= 1000 else f"{value:,.2f}"
+
+
+def _resampled_scores(right: np.ndarray, asked: np.ndarray, seed: int) -> np.ndarray:
+    """Scores over episodes drawn with replacement, the same for all, `contestants x RESAMPLES`."""
+    episodes = right.shape[1]
+    rng, parts, left = np.random.default_rng(seed), [], RESAMPLES
+    while left:
+        now = min(left, max(1, AT_ONCE // episodes))
+        weights = rng.multinomial(episodes, np.full(episodes, 1 / episodes), now).T
+        with np.errstate(invalid="ignore"):  # where all drawn episodes ask nothing
+            parts.append((right @ weights) / (asked @ weights))
+        left -= now
+    return np.concatenate(parts, 1)
+
+
+def _interval(mean: float, drawn: np.ndarray) -> Interval:
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return Interval(mean, float(low), float(high))
+
+
+def _two_sided(differences: np.ndarray) -> float:
+    """Twice the share of resampled differences on the rarer side of 0, at least that of one in all."""
+    rarer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    return min(1.0, 2 * (rarer + 1) / (len(differences) + 1))

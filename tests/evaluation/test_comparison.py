@@ -1,0 +1,105 @@
+"""Comparisons: paired, pooled, corrected for their number, and written three ways."""
+
+from __future__ import annotations
+
+import csv as csv_reader
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metamann.errors import EpisodeError
+from metamann.evaluation.comparison import Contestant, cells, compare, csv, holm, latex, markdown
+
+RNG = np.random.default_rng(0)
+HARD = RNG.uniform(0.2, 1.0, 300)  # how hard each episode is, for everyone
+
+
+def contestant(name: str, *scores: np.ndarray) -> Contestant:
+    right = np.stack(scores)
+    return Contestant(name, right, np.ones_like(right), {"parameters": 1234567})
+
+
+def test_a_small_difference_is_seen_in_pairs_where_the_intervals_overlap() -> None:
+    first, second = compare([contestant("a", HARD), contestant("b", HARD - 0.01 + 0.01 * RNG.standard_normal(300))])
+    assert first.score.low < second.score.high
+    assert second.difference is not None
+    assert second.difference.high < 0
+    assert second.difference.mean == pytest.approx(second.score.mean - first.score.mean)
+    assert second.p is not None
+    assert second.p < 0.001
+    assert first.difference is None
+    assert first.p is None
+
+
+def test_the_interval_is_that_of_the_mean() -> None:
+    (row,) = compare([contestant("a", HARD)])
+    half = 1.96 * HARD.std(ddof=1) / np.sqrt(300)
+    assert row.score.mean == pytest.approx(HARD.mean())
+    assert (row.score.high - row.score.low) / 2 == pytest.approx(half, rel=0.05)
+
+
+def test_pooled_scores_weigh_episodes_by_what_they_ask() -> None:
+    right, asked = np.array([[8.0, 0.0, 0.0]]), np.array([[10.0, 2.0, 0.0]])
+    (row,) = compare([Contestant("f1", right, asked, {})])
+    assert row.score.mean == pytest.approx(8 / 12)
+
+
+def test_seeds_are_pooled_and_their_spread_is_told() -> None:
+    row, _ = compare([contestant("a", HARD, HARD - 0.1), contestant("b", HARD, HARD)])
+    assert row.score.mean == pytest.approx(HARD.mean() - 0.05)
+    assert row.by_seed == pytest.approx((HARD.mean(), HARD.mean() - 0.1))
+
+
+def test_equal_learners_do_not_differ() -> None:
+    _, second = compare([contestant("a", HARD), contestant("b", HARD)])
+    assert second.difference == (0, 0, 0)
+    assert second.p == 1
+
+
+def test_false_alarms_are_as_rare_as_they_should_be() -> None:
+    rng, alarms = np.random.default_rng(3), 0
+    for _ in range(60):
+        one, other = (HARD + 0.1 * rng.standard_normal(300) for _ in range(2))
+        p = compare([contestant("a", one), contestant("b", other)])[1].p
+        assert p is not None
+        alarms += p < 0.05
+    assert alarms <= 9  # 3 are expected
+
+
+def test_holm_on_a_worked_example() -> None:
+    # 0.01 * 4, 0.02 * 3, 0.03 * 2, 0.04 * 1: the last two may not fall below the ones before
+    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_correction_only_raises_and_keeps_the_order(p: list[float]) -> None:
+    corrected = holm(p)
+    for before, after in zip(p, corrected, strict=True):
+        assert before <= after + 1e-12
+        assert after <= 1
+    ordered = [corrected[number] for number in np.argsort(p, kind="stable")]
+    assert ordered == sorted(ordered)
+
+
+def test_other_episodes_are_refused() -> None:
+    with pytest.raises(EpisodeError, match=r"\[299, 300\] episodes"):
+        compare([contestant("a", HARD), contestant("b", HARD[1:])])
+
+
+def test_the_table_is_the_same_three_ways() -> None:
+    rows = compare([contestant('the "first", a_b', HARD), contestant("b", HARD - 0.1, HARD)])
+    head, body = cells(rows, "accuracy")
+    assert list(csv_reader.reader(io.StringIO(csv(head, body)))) == [head, *body]
+    lines = markdown(head, body).splitlines()
+    assert len(lines) == 4
+    assert lines[3].startswith("| b |")
+    assert "-5.00 (-5.00 to -5.00)" in lines[3]
+    assert lines[3].endswith("| 1,234,567 |")
+    tex = latex(head, body)
+    assert r"\%" in tex
+    assert r"a\_b" in tex
+    assert tex.count(r"\\") == 3
