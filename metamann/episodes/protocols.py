@@ -36,7 +36,9 @@ class Plan(NamedTuple):
 class EpisodeProtocol(Protocol):
     """What a sampler needs of a protocol."""
 
-    codes: LabelCodes
+    @property
+    def codes(self) -> LabelCodes:
+        """The vectors that stand for labels."""
 
     @property
     def max_ways(self) -> int:

@@ -134,6 +134,51 @@ def plot_comparison(path: Path, rows: Sequence[Compared], metric: str, title: st
     save_figure(path)
 
 
+def plot_forgetting(path: Path, curves: Mapping[str, np.ndarray], classes: int, title: str) -> None:
+    """Draw the accuracy on the classes of the first task against the number of classes taught since.
+
+    Args:
+        path: PNG to write.
+        curves: of each learner, `tasks`.
+        classes: of a task.
+        title: data, protocol and sequences.
+    """
+    _, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for name, curve in curves.items():
+        axis.plot(classes * np.arange(len(curve)), 100 * curve, marker=".", label=name)
+    axis.set(xlabel="classes taught since", ylabel="accuracy on the first task, %", ylim=(0, 102))
+    axis.set_title(title, fontsize=9)
+    axis.legend(fontsize=8)
+    axis.grid(alpha=0.3)
+    save_figure(path)
+
+
+def plot_accuracy_matrices(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> None:
+    """Draw R of each learner, mean over sequences, as a heat map.
+
+    Args:
+        path: PNG to write.
+        matrices: of each learner, `tasks x tasks`.
+        title: data, protocol and sequences.
+    """
+    columns = min(4, len(matrices))
+    rows = -(-len(matrices) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.6 * columns + 1, 2.6 * rows + 0.5), layout="constrained", squeeze=False
+    )
+    for axis in axes.flat[len(matrices) :]:
+        axis.axis("off")
+    for axis, (name, matrix) in zip(axes.flat, matrices.items(), strict=False):
+        image = axis.imshow(100 * matrix, vmin=0, vmax=100, cmap="viridis")
+        axis.set_title(name, fontsize=8)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.supxlabel("task asked for", fontsize=9)
+    figure.supylabel("tasks learned", fontsize=9)
+    figure.colorbar(image, ax=list(axes.flat), label="accuracy, %", shrink=0.8)
+    figure.suptitle(title, fontsize=9)
+    save_figure(path)
+
+
 def plot_memory(path: Path, trace: Trace, labels: Tensor) -> None:
     """Draw what the memory did over one stream as heat maps: reads and writes, a panel a head, and usage.
 

@@ -42,8 +42,8 @@ class LinearHeadState(NamedTuple):
 class FineTunedHead(MANN):
     """Softmax regression on the encoder's features, fitted anew to each support; for evaluating a trained encoder.
 
-    It is loaded from the checkpoint of a MANN, whose memory it leaves alone. Streams are answered step by step, the
-    head fitted anew to all that was told before each.
+    It is loaded from the checkpoint of a MANN, whose memory it leaves alone. Streams are answered step by step, as is
+    what comes task by task: by default the head is fitted anew to all that was told so far.
 
     Args:
         encoder: images or text to features.
@@ -53,6 +53,8 @@ class FineTunedHead(MANN):
         learning_rate: of these steps.
         decay: weight of the squared norm of the head, per example.
         norm: that features are scaled to.
+        rehearse: where a state is carried on, fit to its examples too; otherwise only what is new is seen, and the
+            head goes on from where it was.
 
     Raises:
         ConfigError: for numbers out of their range.
@@ -67,21 +69,29 @@ class FineTunedHead(MANN):
         learning_rate: float = 1.0,
         decay: float = 1e-3,
         norm: float = 10.0,
+        rehearse: bool = True,
     ) -> None:
         super().__init__(encoder, memory, code_width)
         check_number("learner.steps", steps, least=1, whole=True)
         for name, value in (("learning_rate", learning_rate), ("decay", decay), ("norm", norm)):
             check_number(f"learner.{name}", value, least=0)
         self.steps, self.learning_rate, self.decay, self.norm = steps, learning_rate, decay, norm
+        self.rehearse = rehearse
 
     def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
         """Fit a head to the support, and to what a state holds already; see `Learner.adapt`."""
         features = self._normalised(support.inputs)
-        labels = support.labels.flatten(1)
-        if state is not None:
-            features = torch.cat([state.features, features], 1)
-            labels = torch.cat([state.labels, labels], 1)
-        return LinearHeadState(features, labels, *self._fit(features, labels, classes), classes)
+        labels, number = support.labels.flatten(1), classes.codes.shape[1]
+        weights, bias = (
+            features.new_zeros(len(labels), features.shape[-1], number),
+            features.new_zeros(len(labels), number),
+        )
+        if state is not None and self.rehearse:
+            features, labels = torch.cat([state.features, features], 1), torch.cat([state.labels, labels], 1)
+        elif state is not None:
+            newer = number - state.bias.shape[1]
+            weights, bias = F.pad(state.weights, (0, newer)), F.pad(state.bias, (0, newer))
+        return LinearHeadState(features, labels, *self._fit(features, labels, classes, weights, bias), classes)
 
     def predict(self, state: Any, inputs: Tensor | Text) -> Tensor:
         """Answers of the fitted heads; see `Learner.predict`."""
@@ -95,19 +105,18 @@ class FineTunedHead(MANN):
     def _normalised(self, inputs: Tensor | Text) -> Tensor:
         return self.norm * F.normalize(positions(self.encode(inputs)).float(), dim=-1)
 
-    def _fit(self, features: Tensor, labels: Tensor, classes: Classes) -> tuple[Tensor, Tensor]:
-        """Heads from zero: the gradient of softmax regression is written out, so that nothing is kept for autograd."""
+    def _fit(
+        self, features: Tensor, labels: Tensor, classes: Classes, weights: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Heads, going on from these; softmax regression's gradient is written out, nothing is kept for autograd."""
         told, count = (labels != PADDING).unsqueeze(-1), (labels != PADDING).sum(1).clamp_min(1).view(-1, 1, 1)
-        number = classes.codes.shape[1]
-        wanted = F.one_hot(labels.clamp_min(0), number) * told
-        weights = features.new_zeros(len(features), features.shape[-1], number)
-        bias = features.new_zeros(len(features), 1, number)
+        wanted = F.one_hot(labels.clamp_min(0), classes.codes.shape[1]) * told
         absent = ~classes.present().unsqueeze(1)
         rate = self.learning_rate / max(1.0, self.norm**2 / 4)  # below the curvature, so that every step goes down
         with full_precision(features.device):
             for _ in range(self.steps):
-                shares = (features @ weights + bias).masked_fill(absent, -torch.inf).softmax(-1)
+                shares = (features @ weights + bias.unsqueeze(1)).masked_fill(absent, -torch.inf).softmax(-1)
                 error = (shares * told - wanted) / count
                 weights = weights - rate * (features.transpose(1, 2) @ error + self.decay * weights)
-                bias = bias - rate * error.sum(1, keepdim=True)
-        return weights, bias.squeeze(1)
+                bias = bias - rate * error.sum(1)
+        return weights, bias

@@ -69,6 +69,29 @@ def test_adapting_in_two_parts_is_adapting_at_once(learner: FineTunedHead, store
     assert torch.allclose(whole.weights, both.weights, atol=1e-6)
 
 
+def test_without_rehearsal_a_second_part_is_seen_alone(learner: FineTunedHead, store: ClassStore) -> None:
+    batch = Sampler(store, NWayKShot(ways=5, shots=2, queries=2)).batch([3])
+    assert isinstance(batch, Episode)
+    first, second = batch.support.part(0, 4), batch.support.part(4, 10)
+    alone = FineTunedHead(learner.encoder, learner.memory, 5, steps=50, rehearse=False).eval()
+    start = alone.adapt(first, Classes.one_hot(1, 3)._replace(ways=torch.tensor([5]), codes=batch.classes.codes))
+    after = alone.adapt(second, batch.classes, start)
+    assert torch.equal(after.labels, second.labels)
+    # a head that goes on from a fitted one is not one that starts from zero
+    assert not torch.allclose(after.weights, alone.adapt(second, batch.classes).weights)
+
+
+def test_a_head_grows_with_its_classes(learner: FineTunedHead) -> None:
+    features = torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(0))
+    for rehearse in (True, False):
+        head = FineTunedHead(learner.encoder, learner.memory, 5, rehearse=rehearse)
+        state = head.adapt(Examples(features[:, :2], torch.tensor([[0, 1]])), Classes.one_hot(1, 2))
+        state = head.adapt(Examples(features[:, 2:], torch.tensor([[2, 3]])), Classes.one_hot(1, 4), state)
+        found = head.predict(state, features).argmax(-1)[0].tolist()
+        assert found[2:] == [2, 3]
+        assert found[:2] == [0, 1] or not rehearse
+
+
 def test_a_stream_is_answered_from_what_was_told_before(learner: FineTunedHead, store: ClassStore) -> None:
     stream = Sampler(store, OnlineStream(ways=3, steps=7)).batch([0])
     assert isinstance(stream, Stream)

@@ -1,0 +1,132 @@
+"""`metamann-continual`: classes arrive task after task; what is kept of the old ones?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import hydra
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from metamann.commands.build import build_data
+from metamann.commands.contestants import contestants, name_of, named_learner
+from metamann.commands.reopen import Run, kind_of, reopen
+from metamann.commands.shell import job, print_run_directory, run_command, run_directory
+from metamann.data.cache import write_atomically
+from metamann.episodes.episode import Episode
+from metamann.episodes.protocols import LabelCodes, NWayKShot
+from metamann.episodes.sampler import Sampler
+from metamann.episodes.tasks import TaskList
+from metamann.errors import ConfigError, check_number
+from metamann.evaluation.continual import accuracy_matrix, continual_scores, first_task_curve
+from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.metrics import mean_interval
+from metamann.evaluation.plots import plot_accuracy_matrices, plot_forgetting
+from metamann.hardware import autocast, choose_device, choose_precision, describe_machine
+
+MEASURES = ("average_accuracy", "backward_transfer", "forgetting", "forgetting_avalanche")
+
+
+@hydra.main(version_base="1.3", config_path="pkg://metamann.conf", config_name="continual")
+@job
+def continual(config: DictConfig) -> float:
+    """Teach every run the same sequences of tasks, and write `continual.md`, `continual.json` and plots.
+
+    Returns:
+        Average accuracy of the first run.
+    """
+    directory = run_directory()
+    check_number("seed", config.seed, least=0, whole=True)
+    for name, least in (("sequences", 2), ("tasks", 2), ("classes", 1), ("shots", 1), ("queries", 1)):
+        check_number(name, config[name], least=least, whole=True)
+    wanted = contestants(config.runs)
+    matrices: dict[str, np.ndarray] = {}
+    evaluator: Evaluator | None = None
+    for number, (where, learner_name) in enumerate(wanted, 1):
+        print(f"{number}/{len(wanted)}  {where}", file=sys.stderr, flush=True)
+        run = reopen(where, config, None if learner_name is None else named_learner(learner_name))
+        evaluator = _evaluator(config, run)
+        name = learner_name or name_of(run.config)
+        if name in matrices:
+            raise ConfigError(f"two runs are called {name}; give runs that differ in their learner.")
+        matrices[name] = _matrices(run.learner(evaluator.protocol), evaluator, config.tasks)
+    if evaluator is None:
+        raise ConfigError("runs= needs a run or more: runs=[RUN,RUN:linear_head].")
+    scores = {name: continual_scores(each) for name, each in matrices.items()}
+    lines = ["| learner | " + " | ".join(f"{measure}, %" for measure in MEASURES) + " |", "| --- " * 5 + "|"]
+    record: dict[str, Any] = {
+        "protocol": {**evaluator.describe(), "tasks": config.tasks, "classes_of_a_task": config.classes},
+        "episodes": config.sequences,
+        "seed": config.seed,
+        "tasks_sha256": evaluator.tasks.hash,
+        "machine": describe_machine(),
+        "learners": {},
+    }
+    for name, found in scores.items():
+        intervals = {measure: mean_interval(found[measure], lowest=-1.0) for measure in MEASURES}
+        cells = [f"{100 * each.mean:.2f} ± {50 * (each.high - each.low):.2f}" for each in intervals.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        record["learners"][name] = {
+            **{measure: interval._asdict() for measure, interval in intervals.items()},
+            "first_task": first_task_curve(matrices[name]).tolist(),
+        }
+    table = "\n".join(lines) + "\n"
+    write_atomically(directory / "continual.md", table.encode())
+    write_atomically(directory / "continual.json", (json.dumps(record, indent=2) + "\n").encode())
+    title = (
+        f"{evaluator.data} {evaluator.split}: {config.tasks} tasks of {config.classes} classes, {config.shots} shots, "
+        f"{config.sequences} sequences"
+    )
+    curves = {name: first_task_curve(each) for name, each in matrices.items()}
+    plot_forgetting(directory / "plots" / "forgetting.png", curves, config.classes, title)
+    means = {name: each.mean(0) for name, each in matrices.items()}
+    plot_accuracy_matrices(directory / "plots" / "matrices.png", means, title)
+    print(f"{title}:\n{table}", end="")
+    print_run_directory(directory)
+    return float(next(iter(scores.values()))["average_accuracy"].mean())
+
+
+def _evaluator(config: DictConfig, run: Run) -> Evaluator:
+    """The sequences: episodes of all classes at once, whose class numbers say which task a class belongs to."""
+    if kind_of(run.protocol) != "images":
+        raise ConfigError(
+            f"{run.path} was trained on {kind_of(run.protocol)}; tasks are sequences of classes of images."
+        )
+    splits = build_data(run.config)
+    run.check_unchanged(splits, config.split)
+    codes: LabelCodes = run.protocol.codes  # type: ignore[union-attr]  # of images, see above
+    protocol = NWayKShot(config.tasks * config.classes, config.shots, config.queries, codes=codes)
+    sampler = Sampler(splits.split(config.split), protocol, config.seed)
+    device = choose_device(config.device)
+    return Evaluator(
+        data=splits.name,
+        split=config.split,
+        sampler=sampler,
+        tasks=TaskList.draw(sampler, config.sequences),
+        device=device,
+        precision=choose_precision(config.precision, device),
+        images_per_batch=config.images_per_batch,
+    )
+
+
+def _matrices(learner: Any, evaluator: Evaluator, tasks: int) -> np.ndarray:
+    """R of every sequence, `sequences x tasks x tasks`."""
+    rows = evaluator.encode(learner)
+    found = []
+    for batch in evaluator.tasks.batches(evaluator.sampler, 1, rows):
+        assert isinstance(batch, Episode)
+        with autocast(evaluator.device, evaluator.precision):
+            found.append(accuracy_matrix(learner, batch.to(evaluator.device), tasks))
+    return torch.cat(found).numpy()
+
+
+def main() -> None:
+    """Entry point of `metamann-continual`."""
+    run_command(continual, open_groups=("data", "protocol", "learner"))
+
+
+if __name__ == "__main__":
+    main()
