@@ -14,6 +14,7 @@ from metamann.checks.finding import TOO_MANY_ERRORS, Finding, errors_above, pass
 from metamann.checks.samplers import AnySampler, scheme_of
 from metamann.episodes.episode import PADDING, Episode, Examples, Stream, first_instance_ceiling, instances
 from metamann.episodes.tagging import TagScheme, n_tags, read_classes
+from metamann.learners.learner import Learner
 
 ROUNDING = 1e-4  # of a probability: float32 summed in another order
 TOGETHER = 4  # episodes of a batch
@@ -128,7 +129,7 @@ def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -
     true: list[float] = []
     chance: list[float] = []
     for start in range(0, episodes, TOGETHER):
-        batch = sampler.batch(range(start, min(start + TOGETHER, episodes)))
+        batch = _encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
         assert isinstance(batch, Episode)
         labels = batch.support.labels.clone()
         for row, ways in zip(labels, batch.classes.ways.tolist(), strict=True):
@@ -147,6 +148,18 @@ def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -
         f"{_percent(true)} with the true labels"
     )
     return passes("shuffled labels of the support fall to chance", errors < TOO_MANY_ERRORS, evidence)
+
+
+def _encoded(learner: AnyLearner, batch: Episode | Stream) -> Episode | Stream:
+    """Images encoded once, where they are answered twice and the learner can do so."""
+    if not isinstance(learner, Learner):
+        return batch
+    if isinstance(batch, Stream):
+        return batch._replace(inputs=learner.encode(batch.inputs))
+    if not isinstance(batch.support.inputs, Tensor):
+        return batch
+    support, query = (part._replace(inputs=learner.encode(part.inputs)) for part in (batch.support, batch.query))
+    return batch._replace(support=support, query=query)
 
 
 def _n_classes(ways: int, dims: int, scheme: TagScheme) -> int:
@@ -216,7 +229,7 @@ def _chance_in_streams(learner: AnyLearner, sampler: AnySampler, episodes: int) 
     """First instances cannot be known, and nothing can be where the labels told say nothing."""
     rng, first, shuffled, true, ceilings, chance = np.random.default_rng(0), [], [], [], [], []
     for start in range(0, episodes, TOGETHER):
-        stream = sampler.batch(range(start, min(start + TOGETHER, episodes)))
+        stream = _encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
         assert isinstance(stream, Stream)
         labels = stream.labels.clone()
         for row in labels:
