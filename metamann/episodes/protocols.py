@@ -117,6 +117,7 @@ class NWayKShot:
         shots: support items of a class, a number or a range; one number for all classes of an episode.
         queries: query items of a class.
         within_group: take all classes of an episode from one group (alphabet).
+        groups: take equally many classes from each of so many groups: some are hard to tell apart, and many are there.
         codes: the vectors that stand for labels.
     """
 
@@ -124,6 +125,7 @@ class NWayKShot:
     shots: int | Sequence[int] = 1
     queries: int = 15
     within_group: bool = False
+    groups: int | None = None
     codes: LabelCodes = LabelCodes()
 
     @property
@@ -149,6 +151,7 @@ class NWayKShot:
             "shots": ranges.plain(self.shots),
             "queries": self.queries,
             "within_group": self.within_group,
+            **({} if self.groups is None else {"groups": self.groups}),
             "codes": dataclasses.asdict(self.codes),
         }
 
@@ -160,6 +163,8 @@ class NWayKShot:
         """
         ranges.check("protocol.ways", self.ways)
         ranges.check("protocol.shots", self.shots)
+        if self.groups is not None:
+            self._check_groups(store, self.groups)
         if self.queries < 1:
             raise EpisodeError(f"protocol.queries is {self.queries}; an episode needs at least 1 query a class.")
         self.codes.check(self.max_ways)
@@ -175,7 +180,10 @@ class NWayKShot:
     def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Draw one episode: support positions, then query positions, each in random order."""
         ways, shots = ranges.draw(self.ways, rng), ranges.draw(self.shots, rng)
-        classes = _draw_classes(store, ways, self.within_group, rng)
+        if self.groups is None:
+            classes = _draw_classes(store, ways, self.within_group, rng)
+        else:
+            classes = _draw_from_groups(store, ways, self.groups, rng)
         items = np.stack([_draw_items(store, number, shots + self.queries, rng) for number in classes])
         labels = np.broadcast_to(np.arange(ways)[:, None], items.shape)
         support = rng.permutation(ways * shots)
@@ -196,6 +204,20 @@ class NWayKShot:
             ),
             ways,
         )
+
+    def _check_groups(self, store: ClassStore, groups: int) -> None:
+        fewest, most = ranges.ends(self.ways)
+        if self.within_group or groups < 1 or fewest != most or most % groups:
+            raise EpisodeError(
+                f"protocol.groups={groups} deals a fixed number of ways, a multiple of it, and excludes "
+                "protocol.within_group; change one of them."
+            )
+        large = sum(len(members) >= most // groups for members in store.classes_by_group.values())
+        if large < groups:
+            raise EpisodeError(
+                f"protocol.groups={groups} needs as many groups of {most // groups} classes, but '{store.name}' has "
+                f"{large}. Lower protocol.ways or protocol.groups."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,6 +305,14 @@ def _draw_classes(store: ClassStore, ways: int, within_group: bool, rng: np.rand
         return rng.choice(store.n_classes, ways, replace=False)
     large_enough = [members for members in store.classes_by_group.values() if len(members) >= ways]
     return rng.choice(large_enough[rng.integers(len(large_enough))], ways, replace=False)
+
+
+def _draw_from_groups(store: ClassStore, ways: int, groups: int, rng: np.random.Generator) -> np.ndarray:
+    """Equally many distinct classes of distinct groups, in random order."""
+    each = ways // groups
+    large_enough = [members for members in store.classes_by_group.values() if len(members) >= each]
+    chosen = rng.choice(len(large_enough), groups, replace=False)
+    return rng.permutation(np.concatenate([rng.choice(large_enough[number], each, replace=False) for number in chosen]))
 
 
 def _draw_items(store: ClassStore, number: int, size: int, rng: np.random.Generator) -> np.ndarray:

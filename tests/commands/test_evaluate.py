@@ -244,3 +244,33 @@ def test_another_learner_over_the_same_parameters_measures_what_the_memory_is_wo
     # without reads, every answer is the first class
     assert blind["metrics"]["accuracy"]["mean"] == pytest.approx(1 / 3, abs=0.1)
     assert sighted["metrics"]["accuracy/instance_3"]["mean"] > blind["metrics"]["accuracy/instance_3"]["mean"]
+
+
+def test_lakes_runs_are_an_evaluation_of_a_run_on_the_background_alphabets(
+    omniglot_data: Path, omniglot_cache: Path, tmp_path: Path
+) -> None:
+    real = {"METAMANN_DATA": str(omniglot_data.parent), "METAMANN_CACHE": str(omniglot_cache)}
+    short = [
+        "trainer.steps=2", "trainer.batch_size=1", "train_protocol.ways=5", "encoder.channels=4",
+        "validation.episodes=2", "logger.wandb=false", "logger.tensorboard=false",
+    ]  # fmt: skip
+    trained = run("train", "experiment=omniglot_lake", *short, cwd=tmp_path / "train", **real)
+    ended = run(
+        "evaluate", f"checkpoint={trained.run_directory}", "protocol=lake_runs", *QUIET, cwd=tmp_path / "lake", **real
+    )
+    found = results(ended)
+    assert (found["episodes"], found["protocol"]["name"]) == (20, "lake_runs")
+    metrics = found["metrics"]
+    assert metrics["error_rate"]["mean"] == pytest.approx(1 - metrics["accuracy"]["mean"])
+    assert metrics["error_rate"]["low"] == pytest.approx(1 - metrics["accuracy"]["high"])
+    assert (ended.run_directory / "plots" / "error_rates.png").is_file()
+    # the drawings are those of the evaluation alphabets
+    refused = run(
+        "evaluate",
+        f"checkpoint={trained.run_directory}",
+        "protocol=lake_runs",
+        "split=val",
+        cwd=tmp_path / "val",
+        **real,
+    )
+    assert "drawings of Lake's runs are not in 'omniglot/lake/val'" in refused.error
