@@ -1,6 +1,7 @@
 """Publish evaluations: copy their results files into docs/results/ and fill the tables of the documents from them.
 
 python benchmarks/publish.py add NAME RUN...     # evaluation run directories, one a training seed
+python benchmarks/publish.py judged NAME RUN     # what metamann-compare, -continual or -audit wrote
 python benchmarks/publish.py tables              # rewrite what stands between <!-- table NAME... --> and <!-- end -->,
                                                  # <!-- file PATH --> and <!-- end -->, from the repository, and
                                                  # <!-- mean METRIC NAME... --> and <!-- end -->, a mean over results
@@ -17,7 +18,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
-DOCUMENTS = (ROOT / "README.md", RESULTS / "omniglot.md", RESULTS / "memories.md", RESULTS / "sentences.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    *(RESULTS / name for name in ("omniglot.md", "memories.md", "sentences.md", "learners.md")),
+)
 INSTANCES = (1, 2, 3, 4, 5, 10)
 SEQUENCE_COLUMNS = {
     "accuracy": "bits right %",
@@ -48,6 +52,15 @@ def add(name: str, runs: list[str]) -> None:
         target.write_text(json.dumps(content, indent=2) + "\n")
         for plot in (run / "plots").glob("*.png"):
             shutil.copy(plot, target.parent / f"{plot.stem}_seed_{content['training_seed']}.png")
+
+
+def judged(name: str, run: str) -> None:
+    """Copy tables and plots of `metamann-compare`, `metamann-continual` or `metamann-audit` to `docs/results/NAME/`."""
+    target = RESULTS / name
+    target.mkdir(parents=True, exist_ok=True)
+    for kind in ("comparison", "continual", "audit"):
+        for file in [*Path(run).glob(f"{kind}.md"), *Path(run).glob(f"{kind}.json"), *Path(run).glob("plots/*.png")]:
+            shutil.copy(file, target / file.name)
 
 
 def table(names: list[str]) -> str:
@@ -110,6 +123,8 @@ def _ordinal(number: int) -> str:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["add"] and len(sys.argv) > 3:
         add(sys.argv[2], sys.argv[3:])
+    elif sys.argv[1:2] == ["judged"] and len(sys.argv) == 4:
+        judged(sys.argv[2], sys.argv[3])
     elif sys.argv[1:] == ["tables"]:
         tables()
     else:

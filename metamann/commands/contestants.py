@@ -52,6 +52,7 @@ def name_of(config: DictConfig) -> str:
     if "algorithm" in config.learner:
         return str(config.learner.algorithm)
     memory = config.memory._target_.rpartition(".")[2].removesuffix("Memory")
-    options = {"ControllerOnly": f"no memory, {config.memory.get('controller')}"}
-    named = options.get(memory, memory)
+    if memory == "ControllerOnly":
+        memory = f"no memory, {config.memory.controller}"
+    named = f"{memory}, evicts by {config.memory.evict}" if "evict" in config.memory else memory
     return named if learner == "MANN" else f"{learner}, {named}"
