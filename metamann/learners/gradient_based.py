@@ -68,7 +68,7 @@ class GradientLearner(Learner[GradientState]):
         algorithm: Literal["maml", "anil", "meta_sgd"] = "maml",
         inner_rate: float = 0.1,
         inner_steps: int = 1,
-        test_steps: int = 3,
+        test_steps: int = 1,
         first_order: bool = False,
     ) -> None:
         super().__init__()
