@@ -81,16 +81,19 @@ class SnailMemory(Memory[SnailState]):
 
     def step(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, SnailState]:
         """Read for one item at the end of all that was told, then keep it with its label."""
-        after = self.write(state, features.unsqueeze(1), codes.unsqueeze(1), mask.unsqueeze(1))
-        return self._run(after)[0][:, -1], after
+        read = self.read(state, features.unsqueeze(1))[:, 0] * mask.unsqueeze(-1)
+        return read, self.write(state, features.unsqueeze(1), codes.unsqueeze(1), mask.unsqueeze(1))
 
     def read(self, state: SnailState, features: Tensor) -> Tensor:
-        """Each query at the end of all that was told, in a sequence of its own."""
-        batch, queries, _ = features.shape
-        each = SnailState(*(tensor.repeat_interleave(queries, 0) for tensor in state))
-        no_code = features.new_zeros(batch * queries, self.code_width)
-        shown = torch.ones(batch * queries, dtype=torch.bool, device=features.device)
-        return self.step(each, features.flatten(0, 1), no_code, shown)[0].view(batch, queries, self.read_width)
+        """Each query at the end of all that was told: what was told is worked off once for all of them."""
+        (told, order), count = self._told(state), state.filled.sum(1)
+        items = self.item(features)
+        last = _at(_rows(torch.cat([state.items, state.codes], -1), order), count - 1)
+        queries = torch.cat([items, last.unsqueeze(1).expand(-1, items.shape[1], -1)], -1)
+        for block in self.blocks:
+            assert isinstance(block, CausalAttention | CausalConvolutions)
+            told, queries = block.answer(told, queries, count)
+        return queries
 
     def scan(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, SnailState]:
         """The whole sequence in one pass; see `Memory.scan`."""
@@ -109,17 +112,20 @@ class SnailMemory(Memory[SnailState]):
         _, weights = self._run(self.write(state, features, codes, mask))
         return Trace(torch.stack(weights, 1)[:, :, state.filled.shape[1] :], "step")
 
-    def _run(self, told: SnailState) -> tuple[Tensor, list[Tensor]]:
-        """Reads at every step, zeros at masked ones, and the weights of each attention."""
-        # filled steps move to the front, so that convolutions do not see gaps
+    def _told(self, told: SnailState) -> tuple[Tensor, Tensor]:
+        """The sequence of filled steps, the gaps behind it, `batch x steps x width`, and the order that was taken."""
         order = (~told.filled).to(torch.uint8).argsort(dim=1, stable=True)
         items, codes = (_rows(tensor, order) for tensor in (told.items, told.codes))
-        hidden = torch.cat([items, _late(items), _late(codes)], -1)
+        return torch.cat([items, _late(items), _late(codes)], -1), order
+
+    def _run(self, told: SnailState) -> tuple[Tensor, list[Tensor]]:
+        """Reads at every step, zeros at masked ones, and the weights of each attention."""
+        hidden, order = self._told(told)
         weights = []
         for block in self.blocks:
-            hidden = block(hidden)
             if isinstance(block, CausalAttention):
-                weights.append(block.weights(hidden[..., : block.inputs]))
+                weights.append(block.weights(hidden))
+            hidden = block(hidden)
         back = order.argsort(dim=1)
         over_steps = [_rows(_rows(each, back).transpose(1, 2), back).transpose(1, 2) for each in weights]
         return _rows(hidden, back) * told.filled.unsqueeze(-1), over_steps
@@ -145,9 +151,16 @@ class CausalConvolutions(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """`batch x steps x inputs` to `batch x steps x width`."""
         for distance, layer in zip(self.distances, self.gated, strict=True):
-            content, gate = layer(torch.cat([hidden, _late(hidden, distance)], -1)).chunk(2, -1)
-            hidden = torch.cat([hidden, content.tanh() * gate.sigmoid()], -1)
+            hidden = _beside(layer, hidden, _late(hidden, distance))
         return hidden
+
+    def answer(self, told: Tensor, queries: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """The block on a sequence, and on queries that each stand behind its first `count` steps."""
+        for distance, layer in zip(self.distances, self.gated, strict=True):
+            before = _at(told, count - distance).unsqueeze(1).expand(-1, queries.shape[1], -1)
+            queries = _beside(layer, queries, before)
+            told = _beside(layer, told, _late(told, distance))
+        return told, queries
 
 
 class CausalAttention(nn.Module):
@@ -169,6 +182,16 @@ class CausalAttention(nn.Module):
         """`batch x steps x inputs` to `batch x steps x width`."""
         return torch.cat([hidden, self.weights(hidden) @ self.value(hidden)], -1)
 
+    def answer(self, told: Tensor, queries: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """The block on a sequence, and on queries that each stand behind its first `count` steps."""
+        query, own_key = self.query(queries), self.key(queries)
+        missing = torch.arange(told.shape[1], device=told.device) >= count.unsqueeze(1)
+        scores = (query @ self.key(told).transpose(1, 2)).masked_fill(missing.unsqueeze(1), -torch.inf)
+        own = (query * own_key).sum(-1, keepdim=True)
+        weights = (torch.cat([scores, own], -1) / math.sqrt(own_key.shape[-1])).softmax(-1)
+        found = weights[..., :-1] @ self.value(told) + weights[..., -1:] * self.value(queries)
+        return self(told), torch.cat([queries, found], -1)
+
     def weights(self, hidden: Tensor) -> Tensor:
         """Read weights, `batch x steps x steps`."""
         query, key = self.query(hidden), self.key(hidden)
@@ -176,6 +199,20 @@ class CausalAttention(nn.Module):
         later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         weights: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1)
         return weights
+
+
+def _beside(layer: nn.Module, now: Tensor, before: Tensor) -> Tensor:
+    """What a gated convolution makes of a step and one before it, put beside the step."""
+    content, gate = layer(torch.cat([now, before], -1)).chunk(2, -1)
+    return torch.cat([now, content.tanh() * gate.sigmoid()], -1)
+
+
+def _at(tensor: Tensor, step: Tensor) -> Tensor:
+    """One step of each episode, `batch x width`; zeros before the first."""
+    if not tensor.shape[1]:
+        return tensor.new_zeros(len(tensor), tensor.shape[-1])
+    index = step.clamp_min(0).view(-1, 1, 1).expand(-1, 1, tensor.shape[-1])
+    return tensor.gather(1, index).squeeze(1) * (step >= 0).unsqueeze(-1)
 
 
 def _late(tensor: Tensor, steps: int = 1) -> Tensor:
