@@ -34,11 +34,20 @@ def audit_sampler(make: Callable[[], AnySampler], episodes: int = 400) -> list[F
         episodes: how many are dealt to look for rules in their labels.
     """
     sampler = make()
-    dealt = [sampler.batch([index]) for index in range(episodes)]
-    findings = [_same_episodes(make, dealt[:REPEATED])]
-    if isinstance(dealt[0], Episode):
-        findings.append(_support_and_query_apart(dealt))
-    labels = [_told(each, scheme_of(sampler)) for each in dealt]
+    expected: list[Any] = []
+    labels: list[np.ndarray] = []
+    shared: int | None = None
+    for index in range(episodes):
+        batch = sampler.batch([index])
+        if index < REPEATED:
+            expected += _contents(batch)
+        labels.append(_told(batch, scheme_of(sampler)))
+        if isinstance(batch, Episode):
+            shared = (shared or 0) + _items_of_both(batch)
+    findings = [_same_episodes(make, expected)]
+    if shared is not None:
+        evidence = f"{shared} items of a query stand in its support" if shared else f"{episodes} episodes"
+        findings.append(passes("support and query are disjoint", not shared, evidence))
     return [*findings, _not_from_class_id(sampler, episodes), _not_from_position(labels), _not_from_order(labels)]
 
 
@@ -51,36 +60,34 @@ def scheme_of(sampler: Any) -> TagScheme:
 def identities(inputs: Tensor | Text) -> list[list[str]]:
     """What each item of each episode is, by its pixels or words; an empty string for padding of sentences."""
     if isinstance(inputs, Text):
-        return [[" ".join(str(word) for word in row[row != NO_WORD].tolist()) for row in each] for each in inputs.words]
+        lexicon = inputs.lexicon
+        return [
+            [" ".join(lexicon[word] for word in row[row != NO_WORD].tolist()) for row in each] for each in inputs.words
+        ]
     return [[pixels_digest(image).hex() for image in each] for each in inputs]
 
 
-def _same_episodes(make: Callable[[], AnySampler], dealt: Sequence[Episode | Stream]) -> Finding:
+def _same_episodes(make: Callable[[], AnySampler], expected: Sequence[Any]) -> Finding:
     """Dealt again by fresh samplers: backwards, in one batch, by threads."""
-    expected = [_contents(each)[0] for each in dealt]
-    numbers = list(range(len(dealt)))
+    numbers = list(range(len(expected)))
     again = {"asked backwards": [_contents(each)[0] for each in map(make().batch, [[n] for n in numbers[::-1]])][::-1]}
     again["in one batch"] = _contents(make().batch(numbers))
-    half = len(dealt) // 2
-    again["resumed in the middle"] = expected[:half] + _contents(make().batch(numbers[half:]))
+    half = len(expected) // 2
+    again["resumed in the middle"] = [*expected[:half], *_contents(make().batch(numbers[half:]))]
     for workers in (1, 3):
         threaded: Any = make()
         if hasattr(threaded, "batches"):
             parts = threaded.batches([numbers[:3], numbers[3:]], workers)
             again[f"with {workers} workers"] = [content for part in parts for content in _contents(part)]
-    wrong = [how for how, contents in again.items() if contents != expected]
-    evidence = f"others when {', '.join(wrong)}" if wrong else f"{len(dealt)} episodes, {', '.join(again)}"
+    wrong = [how for how, contents in again.items() if contents != [*expected]]
+    evidence = f"others when {', '.join(wrong)}" if wrong else f"{len(expected)} episodes, {', '.join(again)}"
     return passes("the index alone decides what an episode holds", not wrong, evidence)
 
 
-def _support_and_query_apart(dealt: Sequence[Episode | Stream]) -> Finding:
-    shared = 0
-    for episode in dealt:
-        assert isinstance(episode, Episode)
-        support, query = ({name for name, _ in _present(part)[0]} for part in (episode.support, episode.query))
-        shared += len(support & query)
-    evidence = f"{shared} items of a query stand in its support" if shared else f"{len(dealt)} episodes"
-    return passes("support and query are disjoint", not shared, evidence)
+def _items_of_both(episode: Episode) -> int:
+    """Items of the query that stand in the support."""
+    support, query = ({name for name, _ in _present(part)[0]} for part in (episode.support, episode.query))
+    return len(support & query)
 
 
 def _not_from_class_id(sampler: AnySampler, episodes: int) -> Finding:

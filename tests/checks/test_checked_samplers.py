@@ -13,6 +13,7 @@ from toy_words import toy_store
 from metamann.checks.finding import Finding, errors_above
 from metamann.checks.samplers import audit_sampler
 from metamann.checks.tasks import audit_tasks_apart
+from metamann.data.sentences import Sentence, SentenceStore
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode, Examples
 from metamann.episodes.greedy import GreedySentences
@@ -165,6 +166,15 @@ def test_tasks_that_reach_what_is_tested_are_found(make_store: Callable[..., Cla
 
 def test_sentences_met_on_both_sides_are_found() -> None:
     assert audit_tasks_apart(greedy_sampler(seed=1), greedy_sampler(seed=2), 20).outcome == "fail"
+
+
+def test_sentences_are_compared_by_their_words_whatever_their_numbers() -> None:
+    store = toy_store()
+    longer = SentenceStore("longer", (*store.sentences, Sentence(("AAA", "zzz"), ())))
+    assert longer.lexicon[1] != store.lexicon[1]
+    protocol = GreedySentences(ways=3, shots=1)
+    one, other = (SentenceSampler(each, protocol, 1) for each in (store, longer))
+    assert audit_tasks_apart(one, other, 60).outcome == "fail"
 
 
 def test_errors_above_counts_in_standard_errors() -> None:
