@@ -10,6 +10,7 @@ python benchmarks/publish.py tables              # rewrite what stands between <
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import sys
@@ -104,6 +105,8 @@ def _columns(metrics: dict[str, Any]) -> dict[str, str]:
         return SENTENCE_COLUMNS
     if "accuracy/instance_1" in metrics:
         return {f"accuracy/instance_{k}": _ordinal(k) for k in INSTANCES}
+    if "error_rate" in metrics:
+        return {"accuracy": "accuracy %", "error_rate": "error rate %"}
     return {"accuracy": "accuracy %"}
 
 
@@ -111,8 +114,8 @@ def _cell(metric: str, interval: dict[str, Any]) -> str:
     half = (interval["high"] - interval["low"]) / 2
     if metric == "bits_per_sequence":
         return f"{interval['mean']:.4f} ± {half:.4f}"
-    # down to two decimals, never up
-    mean = int(interval["mean"] * 10000) / 100
+    # to two decimals, never in our favour
+    mean = (math.ceil if metric == "error_rate" else math.floor)(round(interval["mean"] * 10000, 6)) / 100
     return f"{mean:.2f} ± {100 * half:.2f}"
 
 

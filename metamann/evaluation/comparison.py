@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -150,7 +151,8 @@ def latex(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _row(row: Compared) -> list[str]:
-    score = f"{100 * row.score.mean:.2f} ± {50 * (row.score.high - row.score.low):.2f}"
+    mean = math.floor(round(10_000 * row.score.mean, 6)) / 100  # down to two decimals, never up
+    score = f"{mean:.2f} ± {50 * (row.score.high - row.score.low):.2f}"
     spread = f"{100 * min(row.by_seed):.2f} to {100 * max(row.by_seed):.2f}" if len(row.by_seed) > 1 else "1"
     if row.difference is None or row.p is None:
         paired = ["", ""]
