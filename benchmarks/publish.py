@@ -47,7 +47,7 @@ def add(name: str, runs: list[str]) -> None:
         content = json.loads((run / "results.json").read_text())
         # paths of the machine say nothing to a reader
         content["checkpoint"] = "/".join(Path(content["checkpoint"]).parts[-3:])
-        content["command"] = re.sub(r"(?<==)/\S*/(outputs|multirun)/", r"\1/", content["command"])
+        content["command"] = _without_paths(content["command"])
         target = RESULTS / name / f"seed_{content['training_seed']}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(content, indent=2) + "\n")
@@ -59,9 +59,16 @@ def judged(name: str, run: str) -> None:
     """Copy tables and plots of `metamann-compare`, `metamann-continual` or `metamann-audit` to `docs/results/NAME/`."""
     target = RESULTS / name
     target.mkdir(parents=True, exist_ok=True)
-    for kind in ("comparison", "continual", "audit"):
-        for file in [*Path(run).glob(f"{kind}.md"), *Path(run).glob(f"{kind}.json"), *Path(run).glob("plots/*.png")]:
-            shutil.copy(file, target / file.name)
+    for file in [*Path(run).glob("*.md"), *Path(run).glob("plots/*.png")]:
+        shutil.copy(file, target / file.name)
+    for file in Path(run).glob("*.json"):
+        content = json.loads(file.read_text())
+        content["command"] = _without_paths(content["command"])
+        (target / file.name).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _without_paths(command: str) -> str:
+    return re.sub(r"(?<=[=\[,])/[^\s,]*?/(outputs|multirun)/", r"\1/", command)
 
 
 def table(names: list[str]) -> str:

@@ -16,6 +16,7 @@ from metamann.checks.learners import audit_learner
 from metamann.checks.samplers import audit_sampler
 from metamann.checks.splits import audit_splits
 from metamann.checks.tasks import audit_tasks_apart
+from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.data.cache import write_atomically
@@ -43,8 +44,8 @@ def audit(config: DictConfig) -> float:
         raise ConfigError("give either checkpoint=RUN, or make_sampler=package.module.function of your own.")
     findings = _own(config) if config.checkpoint is None else _run(config, reopen(config.checkpoint, config))
     write_atomically(directory / "audit.md", ("\n".join(markdown(findings)) + "\n").encode())
-    content = json.dumps([finding._asdict() for finding in findings], indent=2) + "\n"
-    write_atomically(directory / "audit.json", content.encode())
+    record = {**origin(), "findings": [finding._asdict() for finding in findings]}
+    write_atomically(directory / "audit.json", (json.dumps(record, indent=2) + "\n").encode())
     for finding in findings:
         print(f"{finding.outcome:9}{finding.check}: {finding.evidence}", flush=True)
     failed = sum(finding.outcome == "fail" for finding in findings)

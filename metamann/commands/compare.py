@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from metamann.commands.contestants import contestants, name_of, named_learner
 from metamann.commands.evaluate import evaluator_of
+from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.data.cache import write_atomically
@@ -26,7 +27,7 @@ from metamann.evaluation.plots import plot_comparison
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.evaluation.spans import COUNTED
-from metamann.hardware import autocast, describe_machine
+from metamann.hardware import autocast
 
 TIMED = 20  # episodes, one at a time
 
@@ -88,7 +89,7 @@ def compare_runs(config: DictConfig) -> float:
         "seed": config.seed,
         "tasks_sha256": first.tasks.hash,
         "metric": metric,
-        "machine": describe_machine(),
+        **origin(),
         "learners": [as_record(row) for row in rows],
     }
     write_atomically(directory / "comparison.json", (json.dumps(record, indent=2) + "\n").encode())

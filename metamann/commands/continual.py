@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from metamann.commands.build import build_data
 from metamann.commands.contestants import contestants, name_of, named_learner
+from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.data.cache import write_atomically
@@ -25,7 +26,7 @@ from metamann.evaluation.continual import accuracy_matrix, continual_scores, fir
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import mean_interval
 from metamann.evaluation.plots import plot_accuracy_matrices, plot_forgetting
-from metamann.hardware import autocast, choose_device, choose_precision, describe_machine
+from metamann.hardware import autocast, choose_device, choose_precision
 
 MEASURES = ("average_accuracy", "backward_transfer", "forgetting", "forgetting_avalanche")
 
@@ -62,7 +63,7 @@ def continual(config: DictConfig) -> float:
         "episodes": config.sequences,
         "seed": config.seed,
         "tasks_sha256": evaluator.tasks.hash,
-        "machine": describe_machine(),
+        **origin(),
         "learners": {},
     }
     for name, found in scores.items():

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-import metamann
+from metamann.commands.origin import origin
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
 from metamann.episodes.one_shot_runs import LakeOneShotRuns
@@ -34,7 +31,7 @@ from metamann.evaluation.sentence_report import (
 )
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.evaluation.spans import COUNTED, span_intervals
-from metamann.hardware import autocast, describe_machine
+from metamann.hardware import autocast
 from metamann.learners.learner import Learner
 from metamann.learners.sequence import SequenceLearner
 from metamann.training.dashboards import Mirrors
@@ -73,13 +70,7 @@ def report(
             right = metrics["accuracy"]
             metrics["error_rate"] = Interval(1 - right.mean, 1 - right.high, 1 - right.low)
     tasks, split, title = evaluator.tasks, evaluator.split, evaluator.title
-    origin: dict[str, Any] = {
-        "tasks_sha256": tasks.hash,
-        "machine": describe_machine(),
-        "metamann": metamann.__version__,
-        "commit": _commit(),
-        "command": shlex.join([_command_name(), *sys.argv[1:]]),
-    }
+    beside: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin()}
     plots = directory / "plots"
     if isinstance(evaluator, SentenceEvaluator) and tagged is not None:
         drawn = _draw_sentences(directory, learner, evaluator, tagged)
@@ -92,11 +83,11 @@ def report(
     if isinstance(evaluator, Evaluator) and isinstance(evaluator.protocol, OnlineStream):
         statistics = _draw_memory(plots, learner, evaluator)
         if statistics:
-            origin["memory"] = statistics
+            beside["memory"] = statistics
             drawn.append("memory")
             mirrors.table(f"{split}/memory", ["statistic", "value"], [list(each) for each in statistics.items()])
     tasks.save(directory / "tasks.npz")
-    write_results(directory, evaluator.describe(), len(tasks), tasks.seed, metrics, {**context, **origin})
+    write_results(directory, evaluator.describe(), len(tasks), tasks.seed, metrics, {**context, **beside})
     for name in drawn:
         mirrors.picture(context["checkpoint_step"], f"{split}/{name}", plots / f"{name}.png")
     rows = [[name, *(round(value, 2) for value in interval)] for name, interval in shown(metrics).items()]
@@ -167,18 +158,3 @@ def _draw_sentences(directory: Path, learner: Learner[Any], evaluator: SentenceE
     if plot_support_sizes(plots / "support_size.png", tagged.counts, sizes, evaluator.scheme, evaluator.title):
         drawn.append("support_size")
     return drawn
-
-
-def _command_name() -> str:
-    name = Path(sys.argv[0]).stem
-    return name if name.startswith("metamann-") else f"metamann-{name}"
-
-
-def _commit() -> str:
-    """Commit of the source, when it is run from a checkout."""
-    source = Path(metamann.__file__).parent.parent
-    command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown: not run from a checkout"

@@ -31,7 +31,7 @@ SHORT = ["episodes=40", "answered=20"]
 
 def audited(ended: Ended) -> dict[str, str]:
     directory = Path(ended.out.splitlines()[-1].partition(": ")[2])
-    content: list[dict[str, Any]] = json.loads((directory / "audit.json").read_text())
+    content: list[dict[str, Any]] = json.loads((directory / "audit.json").read_text())["findings"]
     assert len((directory / "audit.md").read_text().splitlines()) == 2 + len(content)
     return {each["check"]: each["outcome"] for each in content}
 
