@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from typing import Any
@@ -11,21 +12,24 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from metamann.commands.build import build_data
 from metamann.commands.contestants import contestants, name_of, named_learner
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import Episode
+from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import LabelCodes, NWayKShot
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentence_tasks import SentenceTaskList
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError, check_number
-from metamann.evaluation.continual import accuracy_matrix, continual_scores, first_task_curve
+from metamann.evaluation.continual import accuracy_matrix, continual_scores, f1_matrix, first_task_curve
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import mean_interval
 from metamann.evaluation.plots import plot_accuracy_matrices, plot_forgetting
+from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.hardware import autocast, choose_device, choose_precision
 
 MEASURES = ("average_accuracy", "backward_transfer", "forgetting", "forgetting_avalanche")
@@ -45,7 +49,7 @@ def continual(config: DictConfig) -> float:
         check_number(name, config[name], least=least, whole=True)
     wanted = contestants(config.runs)
     matrices: dict[str, np.ndarray] = {}
-    evaluator: Evaluator | None = None
+    evaluator: Evaluator | SentenceEvaluator | None = None
     for number, (where, learner_name) in enumerate(wanted, 1):
         print(f"{number}/{len(wanted)}  {where}", file=sys.stderr, flush=True)
         run = reopen(where, config, None if learner_name is None else named_learner(learner_name))
@@ -90,33 +94,49 @@ def continual(config: DictConfig) -> float:
     return float(next(iter(scores.values()))["average_accuracy"].mean())
 
 
-def _evaluator(config: DictConfig, run: Run) -> Evaluator:
+def _evaluator(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator:
     """The sequences: episodes of all classes at once, whose class numbers say which task a class belongs to."""
-    if kind_of(run.protocol) != "images":
-        raise ConfigError(
-            f"{run.path} was trained on {kind_of(run.protocol)}; tasks are sequences of classes of images."
-        )
-    splits = build_data(run.config)
+    splits = run.splits()
     run.check_unchanged(splits, config.split)
-    codes: LabelCodes = run.protocol.codes  # type: ignore[union-attr]  # of images, see above
-    protocol = NWayKShot(config.tasks * config.classes, config.shots, config.queries, codes=codes)
-    sampler = Sampler(splits.split(config.split), protocol, config.seed)
+    protocol, ways = run.protocol, config.tasks * config.classes
     device = choose_device(config.device)
+    shared = {"data": splits.name, "split": config.split, "device": device}
+    precision = choose_precision(config.precision, device)
+    store: Any = splits.split(config.split)
+    if isinstance(protocol, GreedySentences):
+        many = dataclasses.replace(protocol, ways=ways, shots=config.shots, queries=config.queries, empty_sentences=0)
+        sentences = SentenceSampler(store, many, config.seed)
+        drawn = SentenceTaskList.draw(sentences, config.sequences)
+        return SentenceEvaluator(
+            sampler=sentences, tasks=drawn, precision=precision, sentences_per_batch=config.images_per_batch, **shared
+        )
+    if kind_of(protocol) != "images":
+        raise ConfigError(
+            f"{run.path} was trained on {protocol.describe()['name']}; tasks are classes of images, or types "
+            "of entities with protocol=greedy_sentences."
+        )
+    codes: LabelCodes = protocol.codes  # type: ignore[union-attr]  # of images, see above
+    sampler = Sampler(store, NWayKShot(ways, config.shots, config.queries, codes=codes), config.seed)
     return Evaluator(
-        data=splits.name,
-        split=config.split,
         sampler=sampler,
         tasks=TaskList.draw(sampler, config.sequences),
-        device=device,
-        precision=choose_precision(config.precision, device),
+        precision=precision,
         images_per_batch=config.images_per_batch,
+        **shared,
     )
 
 
-def _matrices(learner: Any, evaluator: Evaluator, tasks: int) -> np.ndarray:
+def _matrices(learner: Any, evaluator: Evaluator | SentenceEvaluator, tasks: int) -> np.ndarray:
     """R of every sequence, `sequences x tasks x tasks`."""
-    rows = evaluator.encode(learner)
     found = []
+    if isinstance(evaluator, SentenceEvaluator):
+        learner.to(evaluator.device).eval()
+        for number in range(len(evaluator.tasks)):
+            episode = evaluator.sampler.batch([number]).to(evaluator.device)
+            with autocast(evaluator.device, evaluator.precision):
+                found.append(f1_matrix(learner, episode, tasks, evaluator.scheme))
+        return torch.cat(found).numpy()
+    rows = evaluator.encode(learner)
     for batch in evaluator.tasks.batches(evaluator.sampler, 1, rows):
         assert isinstance(batch, Episode)
         with autocast(evaluator.device, evaluator.precision):

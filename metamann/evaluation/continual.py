@@ -1,6 +1,6 @@
 """Continual learning: classes arrive task after task, the state is carried on, and old classes are asked again.
 
-R[i, j] is the accuracy on the queries of task j after learning task i, among all classes shown so far.
+R[i, j] is the accuracy, of sentences F1, on the queries of task j after learning task i, among all classes so far.
 
 References:
     [L17] Lopez-Paz and Ranzato, Gradient Episodic Memory for Continual Learning, NeurIPS 2017, section 2.
@@ -17,7 +17,10 @@ import torch
 from torch import Tensor
 
 from metamann.episodes.episode import Classes, Episode, Examples
+from metamann.episodes.tagging import TagScheme, n_tags
+from metamann.episodes.text import Text
 from metamann.errors import EpisodeError
+from metamann.evaluation.spans import COUNTED, count_spans
 from metamann.learners.learner import Learner
 
 
@@ -58,6 +61,54 @@ def accuracy_matrix(learner: Learner[Any], episode: Episode, tasks: int) -> Tens
     return found
 
 
+@torch.no_grad()
+def f1_matrix(learner: Learner[Any], episode: Episode, tasks: int, scheme: TagScheme) -> Tensor:
+    """As `accuracy_matrix`, of sentences: F1 of the entities of each task, whose types arrive task by task.
+
+    A task teaches the sentences that hold one of its types, the entities of all other types tagged O, those taught
+    before too. All queries are asked after each task.
+
+    Args:
+        learner: in evaluation mode; its state is carried from task to task.
+        episode: one alone, of a multiple of `tasks` types.
+        tasks: that the types are dealt to, in the order of their numbers.
+        scheme: of the tags.
+
+    Returns:
+        R, `1 x tasks x tasks`, NaN above the diagonal and where a task's types are neither there nor answered.
+
+    Raises:
+        EpisodeError: if the types cannot be dealt evenly.
+    """
+    of_type = n_tags(scheme, 1) - 1
+    types = (int(episode.classes.ways[0]) - 1) // of_type
+    if types % tasks:
+        raise EpisodeError(f"{types} types cannot be dealt evenly to {tasks} tasks; take a multiple.")
+    tags = of_type * types // tasks  # of a task
+    found = torch.full((1, tasks, tasks), torch.nan)
+    support, queries, state = episode.support, episode.query, None
+    assert isinstance(support.inputs, Text)
+    for task in range(tasks):
+        of_task = _only(support.labels, task * tags, (task + 1) * tags)
+        rows = (of_task > 0).any(-1)[0]
+        shown = 1 + (task + 1) * tags
+        names = episode.classes.names
+        known = Classes(
+            torch.tensor([shown], device=support.labels.device),
+            episode.classes.codes[:, :shown],
+            names if names is None else Text(names.words[:, : shown // of_type], names.lexicon),
+        )
+        taught = Text(support.inputs.words[:, rows], support.inputs.lexicon)
+        state = learner.adapt(Examples(taught, of_task[:, rows]), known, state)
+        answers = learner.answer(state, queries.inputs)
+        for old in range(task + 1):
+            ours, theirs = (_only(each, old * tags, (old + 1) * tags) for each in (answers, queries.labels))
+            counts = dict(zip(COUNTED, count_spans(ours, theirs, scheme)[0], strict=True))
+            both = counts["gold"] + counts["predicted"]
+            found[0, task, old] = 2 * counts["correct"] / both if both else torch.nan
+    return found
+
+
 def continual_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
     """The measures of each sequence of tasks.
 
@@ -72,16 +123,21 @@ def continual_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
     last, first = matrices[:, -1, :-1], np.diagonal(matrices, axis1=1, axis2=2)[:, :-1]
     highest = np.nanmax(matrices[:, :-1, :-1], axis=1)
     return {
-        "average_accuracy": matrices[:, -1].mean(1),
-        "backward_transfer": (last - first).mean(1),
-        "forgetting": (highest - last).mean(1),
-        "forgetting_avalanche": (first - last).mean(1),
+        "average_accuracy": np.nanmean(matrices[:, -1], 1),
+        "backward_transfer": np.nanmean(last - first, 1),
+        "forgetting": np.nanmean(highest - last, 1),
+        "forgetting_avalanche": np.nanmean(first - last, 1),
     }
 
 
 def first_task_curve(matrices: np.ndarray) -> np.ndarray:
     """Accuracy on the first task after each task, mean over sequences, `tasks`."""
-    return np.asarray(matrices[:, :, 0].mean(0))
+    return np.asarray(np.nanmean(matrices[:, :, 0], 0))
+
+
+def _only(tags: Tensor, after: int, last: int) -> Tensor:
+    """Tags `after + 1` to `last`, the others O; padding stays."""
+    return torch.where((tags > after) & (tags <= last) | (tags < 0), tags, 0)
 
 
 def _of_classes(examples: Examples, start: int, stop: int) -> Examples:

@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from toy_words import ToyEncoder, toy_store, train
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode
-from metamann.episodes.protocols import NWayKShot
+from metamann.episodes.greedy import GreedySentences
+from metamann.episodes.protocols import LabelCodes, NWayKShot
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.errors import EpisodeError
-from metamann.evaluation.continual import accuracy_matrix, continual_scores, first_task_curve
+from metamann.evaluation.continual import accuracy_matrix, continual_scores, f1_matrix, first_task_curve
+from metamann.evaluation.spans import count_spans, span_scores
 from metamann.learners.mann import MANN
+from metamann.learners.sentence_mann import SentenceMANN
+from metamann.memory.prototypes import PrototypeMemory
 
 R = np.array([[[0.9, np.nan, np.nan], [0.95, 0.8, np.nan], [0.7, 0.75, 0.85]]])
 
@@ -60,3 +66,37 @@ def test_a_memory_too_small_forgets_the_oldest(store: ClassStore, make_mann: Cal
 def test_classes_that_cannot_be_dealt_evenly_are_refused(store: ClassStore, make_mann: Callable[..., Any]) -> None:
     with pytest.raises(EpisodeError, match="6 classes cannot be dealt evenly to 4 tasks"):
         accuracy_matrix(make_mann("keyvalue", ways=6), episodes(store), 4)
+
+
+@pytest.mark.parametrize("scheme", ["io", "bio"])
+def test_types_of_entities_arrive_task_by_task(scheme: Any) -> None:
+    torch.manual_seed(0)
+    encoder, codes = ToyEncoder(), LabelCodes("random", 12)
+    protocol = GreedySentences(ways=4, shots=2, scheme=scheme, codes=codes)
+    sampler = SentenceSampler(toy_store(), protocol, 1)
+    learner = train(SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, scheme), sampler)
+    matrices = torch.cat([f1_matrix(learner, sampler.batch([index]), 2, scheme) for index in range(12)]).numpy()
+    assert matrices.shape == (12, 2, 2)
+    assert np.isnan(matrices[:, 0, 1]).all()
+    found = {name: float(np.nanmean(values)) for name, values in continual_scores(matrices).items()}
+    assert found["average_accuracy"] > 0.6
+    assert found["backward_transfer"] > -0.3
+
+
+def test_one_task_of_sentences_is_the_episode_itself() -> None:
+    torch.manual_seed(0)
+    encoder, codes = ToyEncoder(), LabelCodes("random", 12)
+    sampler = SentenceSampler(toy_store(), GreedySentences(ways=4, shots=2, scheme="io", codes=codes), 1)
+    learner = train(SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, "io"), sampler)
+    episode = sampler.batch([3])
+    with torch.no_grad():
+        answers = learner.answer(learner.adapt(episode.support, episode.classes), episode.query.inputs)
+    expected = span_scores(count_spans(answers, episode.query.labels, "io")[0], "io")["f1"]
+    assert f1_matrix(learner, episode, 1, "io").item() == pytest.approx(float(expected))
+
+
+def test_types_that_cannot_be_dealt_evenly_are_refused() -> None:
+    encoder = ToyEncoder()
+    episode = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1, scheme="io")).batch([0])
+    with pytest.raises(EpisodeError, match="3 types cannot be dealt evenly to 2 tasks"):
+        f1_matrix(MANN(encoder, PrototypeMemory(encoder.features, 7), 7), episode, 2, "io")
