@@ -13,6 +13,8 @@ import torch
 
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
+from metamann.errors import ConfigError
+from metamann.learners.gradient_based import import_learn2learn
 from metamann.learners.mann import MANN
 from metamann.memory.additive import AdditiveMemory
 from metamann.memory.bounded import BoundedKeyValueMemory
@@ -116,6 +118,17 @@ def make_mann() -> Callable[..., MANN]:
             return MANN(encoder, cls(encoder.features, ways, **{**defaults, **options}), ways)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def learn2learn() -> Any:
+    """The package, which needs a C compiler to be installed."""
+    try:
+        return import_learn2learn()
+    except ConfigError as error:
+        if os.environ.get("METAMANN_REQUIRE_DATA") == "1":
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from metamann.episodes.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasksets import SamplerTaskset, TasksetSampler
 from metamann.errors import EpisodeError
-from metamann.learners.gradient_based import import_learn2learn
 from metamann.learners.mann import MANN
 
 PROTOCOL = NWayKShot(ways=4, shots=2, queries=2)
@@ -81,8 +80,7 @@ def test_our_learner_answers_a_taskset(store: ClassStore, make_mann: Callable[..
     assert make_mann("keyvalue", ways=4)(TasksetSampler(tasks, ways=4, shots=2).batch([0, 1])).shape == (2, 8, 4)
 
 
-def test_maml_of_learn2learn_trains_on_our_omniglot(omniglot_data: Path) -> None:
-    learn2learn = import_learn2learn()
+def test_maml_of_learn2learn_trains_on_our_omniglot(learn2learn: Any, omniglot_data: Path) -> None:
     torch.manual_seed(0)
     tasks = SamplerTaskset(Sampler(omniglot().train, NWayKShot(ways=5, shots=1, queries=1)), 200)
     model = learn2learn.algorithms.MAML(
@@ -102,9 +100,8 @@ def test_maml_of_learn2learn_trains_on_our_omniglot(omniglot_data: Path) -> None
 
 
 @pytest.fixture
-def benchmark(omniglot_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def benchmark(learn2learn: Any, omniglot_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """learn2learn's own Omniglot benchmark on the real drawings, put where it looks for them."""
-    learn2learn = import_learn2learn()
     import torchvision.datasets.omniglot as published
 
     for name in ("images_background", "images_evaluation"):

@@ -22,6 +22,7 @@ from metamann.errors import ConfigError
 from metamann.learners.gradient_based import GradientLearner
 from metamann.memory.prototypes import PrototypeMemory
 
+pytestmark = pytest.mark.usefixtures("learn2learn")
 ALGORITHMS = ("maml", "anil", "meta_sgd")
 
 
