@@ -21,6 +21,8 @@ from torch.nn import functional as F
 from metamann.memory.controlled import check_code_width, item_projection
 from metamann.memory.interface import Memory, Trace
 
+MATCHED_SCORE = 10.0
+
 
 class SnailState(NamedTuple):
     """All that was told: the memory of SNAIL is its own past input.
@@ -45,10 +47,18 @@ class SnailMemory(Memory[SnailState]):
         item_width: features are projected to this width and normalised; None takes them as they are.
         longest: steps that the convolutions reach back over; attention reaches over all.
         filters: of every convolution; keys and values of attention go with it as in the paper.
+        matched: let the first attention start by comparing the item with those told before, so that a fresh network
+            already finds what it was told. Without it, as in the paper, it must find out that items are to be compared.
     """
 
     def __init__(
-        self, features: int, code_width: int, item_width: int | None = 64, longest: int = 64, filters: int = 128
+        self,
+        features: int,
+        code_width: int,
+        item_width: int | None = 64,
+        longest: int = 64,
+        filters: int = 128,
+        matched: bool = True,
     ) -> None:
         super().__init__()
         self.item_width, self.code_width = item_width or features, code_width
@@ -64,6 +74,9 @@ class SnailMemory(Memory[SnailState]):
                 blocks.append(convolutions)
                 width = convolutions.width
         self.blocks = nn.ModuleList(blocks)
+        first = blocks[0]
+        if matched and isinstance(first, CausalAttention):
+            first.start_matched(self.item_width)
         self.read_width = width
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> SnailState:
@@ -177,6 +190,21 @@ class CausalAttention(nn.Module):
         self.inputs = inputs
         self.query, self.key, self.value = (nn.Linear(inputs, width) for width in (keys, keys, values))
         self.width = inputs + values
+
+    @torch.no_grad()
+    def start_matched(self, item_width: int) -> None:
+        """Let the query be a projection of the item, the first part of the input, and the key the same of the second.
+
+        Items are normalised, so that an item finds itself with a score of about `MATCHED_SCORE`.
+        """
+        keys = self.query.out_features
+        shared = torch.empty(keys, item_width)
+        nn.init.orthogonal_(shared)
+        shared *= math.sqrt(MATCHED_SCORE * math.sqrt(keys) / min(keys, item_width))
+        for layer, start in ((self.query, 0), (self.key, item_width)):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+            layer.weight[:, start : start + item_width] = shared
 
     def forward(self, hidden: Tensor) -> Tensor:
         """`batch x steps x inputs` to `batch x steps x width`."""

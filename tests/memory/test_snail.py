@@ -57,3 +57,17 @@ def test_the_trace_has_the_three_attentions_over_all_steps() -> None:
     assert weights.shape == (2, 3, 8, 8)
     assert torch.allclose(weights.sum(-1), torch.ones(2, 3, 8, dtype=torch.float64))
     assert not weights.triu(1).any()
+
+
+def test_a_fresh_network_finds_what_it_was_told() -> None:
+    torch.manual_seed(0)
+    memory = SnailMemory(16, 3, item_width=16, longest=6, filters=32)
+    features, codes = torch.randn(1, 6, 16), torch.eye(3).repeat(2, 1).unsqueeze(0)
+    features[0, 5] = features[0, 2]  # told with its label at step 3
+    weights = memory.trace(memory.initial_state(1, 3, features), features, codes, torch.ones(1, 6, dtype=torch.bool))
+    first = weights.read_weights[0, 0]
+    assert first[5].argmax() == 3
+    assert first[5, 3] > 0.9
+    bare = SnailMemory(16, 3, item_width=16, longest=6, filters=32, matched=False)
+    plain = bare.trace(bare.initial_state(1, 3, features), features, codes, torch.ones(1, 6, dtype=torch.bool))
+    assert plain.read_weights[0, 0, 5, 3] < 0.5
