@@ -103,8 +103,18 @@ def plot_error_rates(path: Path, error_rate: Interval, title: str) -> None:
     _, axis = plt.subplots(figsize=(7, 3), layout="constrained")
     colors = ["C0"] * len(LAKE_RUNS) + ["black"]
     bars = axis.barh(list(rates), [100 * rate for rate in rates.values()], color=colors)
-    axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
-    axis.plot([100 * error_rate.low, 100 * error_rate.high], ["this run"] * 2, color="gray", linewidth=2)
+    axis.bar_label(bars, [f"{100 * rate:.1f}" for rate in LAKE_RUNS.values()] + [""], padding=3, fontsize=8)
+    low, high = 100 * error_rate.low, 100 * error_rate.high
+    axis.plot([low, high], ["this run"] * 2, color="gray", linewidth=2)
+    axis.annotate(
+        f"{100 * error_rate.mean:.1f} ({low:.1f} to {high:.1f})",
+        (high, "this run"),
+        (4, -3),
+        fontsize=8,
+        textcoords="offset points",
+        annotation_clip=False,
+    )
+    axis.margins(x=0.4)
     axis.invert_yaxis()
     axis.set(xlabel="error rate, %", title=title)
     axis.grid(axis="x", alpha=0.3)
@@ -171,7 +181,7 @@ def plot_accuracy_matrices(path: Path, matrices: Mapping[str, np.ndarray], title
     for axis, (name, matrix) in zip(axes.flat, matrices.items(), strict=False):
         image = axis.imshow(100 * matrix, vmin=0, vmax=100, cmap="viridis")
         axis.set_title(name, fontsize=8)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     figure.supxlabel("task asked for", fontsize=9)
     figure.supylabel("tasks learned", fontsize=9)
     figure.colorbar(image, ax=list(axes.flat), label="accuracy, %", shrink=0.8)

@@ -16,8 +16,19 @@ from metamann.episodes.episode import Episode, Stream
 from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sequences import SequenceSampler
+from metamann.evaluation.comparison import Contestant, compare
 from metamann.evaluation.metrics import Interval
-from metamann.evaluation.plots import plot_curves, plot_episode, plot_instances, plot_memory, plot_sequence
+from metamann.evaluation.plots import (
+    plot_accuracy_matrices,
+    plot_comparison,
+    plot_curves,
+    plot_episode,
+    plot_error_rates,
+    plot_forgetting,
+    plot_instances,
+    plot_memory,
+    plot_sequence,
+)
 from metamann.learners.mann import MANN
 from metamann.memory.interface import Trace
 
@@ -164,3 +175,29 @@ def test_no_figure_is_left_open(store: ClassStore, tmp_path: Path) -> None:
     plot_episode(tmp_path / "episode.png", batch, batch.targets)
     assert plt.get_fignums() == []
     assert plt.get_backend().lower() == "agg"
+
+
+def test_error_rates_are_drawn_beside_the_published_ones(tmp_path: Path) -> None:
+    low, high = tmp_path / "low.png", tmp_path / "high.png"
+    plot_error_rates(low, Interval(0.02, 0.01, 0.03), "runs")
+    plot_error_rates(high, Interval(0.5, 0.45, 0.55), "runs")
+    # the black bar of this run is longer against the published ones
+    assert (pixels(high) == 0).all(-1).sum() > (pixels(low) == 0).all(-1).sum()
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_compared_learners_are_drawn(seeds: int, tmp_path: Path) -> None:
+    scores = np.random.default_rng(0).uniform(0.5, 1, (seeds, 30))
+    rows = compare([Contestant(f"learner {number}", scores, np.ones_like(scores), {}) for number in range(4)])
+    plot_comparison(tmp_path / "comparison.png", rows, "accuracy", "tiny")
+    pixels(tmp_path / "comparison.png")
+
+
+@pytest.mark.parametrize("learners", [1, 5])
+def test_forgetting_is_drawn(learners: int, tmp_path: Path) -> None:
+    matrix = np.where(np.tril(np.ones((6, 6), dtype=bool)), 0.7, np.nan)
+    matrices = {f"learner {number}": matrix for number in range(learners)}
+    plot_accuracy_matrices(tmp_path / "matrices.png", matrices, "tiny")
+    plot_forgetting(tmp_path / "forgetting.png", {name: each[:, 0] for name, each in matrices.items()}, 5, "tiny")
+    for name in ("matrices", "forgetting"):
+        pixels(tmp_path / f"{name}.png")
