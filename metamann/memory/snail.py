@@ -195,7 +195,8 @@ class CausalAttention(nn.Module):
     def start_matched(self, item_width: int) -> None:
         """Let the query be a projection of the item, the first part of the input, and the key the same of the second.
 
-        Items are normalised, so that an item finds itself with a score of about `MATCHED_SCORE`.
+        Items are normalised, so that an item finds itself with a score of about `MATCHED_SCORE`. What is found is the
+        label alone, the third part: among the numbers of two items it would be hard to see.
         """
         keys = self.query.out_features
         shared = torch.empty(keys, item_width)
@@ -205,6 +206,8 @@ class CausalAttention(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
             layer.weight[:, start : start + item_width] = shared
+        self.value.weight[:, : 2 * item_width] = 0
+        nn.init.normal_(self.value.weight[:, 2 * item_width :])
 
     def forward(self, hidden: Tensor) -> Tensor:
         """`batch x steps x inputs` to `batch x steps x width`."""
