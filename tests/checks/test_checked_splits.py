@@ -9,8 +9,9 @@ import torch
 
 from metamann.checks.finding import Finding
 from metamann.checks.splits import audit_splits
+from metamann.data.fixed_episodes import FixedEpisode, fixed_splits
 from metamann.data.omniglot import omniglot
-from metamann.data.sentences import Sentence, SentenceSplits, SentenceStore, Span
+from metamann.data.sentences import PARTS, Sentence, SentenceSplits, SentenceStore, Span
 from metamann.data.store import ClassStore, DataSplits
 
 
@@ -81,6 +82,11 @@ def test_sentences_in_two_splits_are_found_and_a_few_are_declared() -> None:
     assert found(0) == ["pass", "pass"]
     assert found(3) == ["pass", "declared"]
     assert found(30) == ["pass", "fail"]
+
+
+def test_types_that_two_domains_share_are_declared() -> None:
+    parts = {part: [FixedEpisode(sentences(part, "A", 3), sentences(part, "A", 3), ("A",))] for part in PARTS}
+    assert [each.outcome for each in audit_splits(fixed_splits("toy", **parts))] == ["declared", "pass"]
 
 
 def test_types_of_supervised_data_are_declared() -> None:
