@@ -11,6 +11,7 @@ import hydra.utils
 import pytest
 from omegaconf import OmegaConf
 
+from metamann.checks.splits import audit_splits
 from metamann.commands.build import build
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences import SentenceSplits
@@ -82,6 +83,11 @@ def test_data_sets_that_are_absent_say_which_file_to_put_where(no_network: None,
 )
 def test_published_data_sets_are_built(name: str, kind: type, real_data: None) -> None:
     assert isinstance(built(name), kind)
+
+
+@pytest.mark.parametrize("name", ["fewnerd", "snips", "crossner", "conll2003", "wnut17", "gum", "records"])
+def test_the_audit_gives_no_false_alarm_on_any_data_set(name: str, real_data: None) -> None:
+    assert "fail" not in {found.outcome for found in audit_splits(built(name))}
 
 
 @pytest.fixture
