@@ -79,7 +79,7 @@ def table(names: list[str]) -> str:
     lines = [["run", "seed", *columns.values(), "minutes to the best checkpoint"], ["---"] * (len(columns) + 3)]
     for label, run in zip(labels, runs, strict=True):
         minutes = f"{run['training_seconds'] / 60:.1f}"
-        lines.append([label, str(run["training_seed"]), *(_cell(c, run["metrics"][c]) for c in columns), minutes])
+        lines.append([label, str(run["training_seed"]), *(_cell(c, run["metrics"].get(c)) for c in columns), minutes])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -117,7 +117,9 @@ def _columns(metrics: dict[str, Any]) -> dict[str, str]:
     return {"accuracy": "accuracy %"}
 
 
-def _cell(metric: str, interval: dict[str, Any]) -> str:
+def _cell(metric: str, interval: dict[str, Any] | None) -> str:
+    if interval is None:
+        return "-"
     half = (interval["high"] - interval["low"]) / 2
     if metric == "bits_per_sequence":
         return f"{interval['mean']:.4f} ± {half:.4f}"
