@@ -107,7 +107,7 @@ def plot_error_rates(path: Path, error_rate: Interval, title: str) -> None:
     low, high = 100 * error_rate.low, 100 * error_rate.high
     axis.plot([low, high], ["this run"] * 2, color="gray", linewidth=2)
     axis.annotate(
-        f"{100 * error_rate.mean:.1f} ({low:.1f} to {high:.1f})",
+        f"{100 * error_rate.mean:.2f} ({low:.2f} to {high:.2f})",
         (high, "this run"),
         (4, -3),
         fontsize=8,
