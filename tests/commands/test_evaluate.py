@@ -251,7 +251,7 @@ def test_lakes_runs_are_an_evaluation_of_a_run_on_the_background_alphabets(
 ) -> None:
     real = {"METAMANN_DATA": str(omniglot_data.parent), "METAMANN_CACHE": str(omniglot_cache)}
     short = [
-        "trainer.steps=2", "trainer.batch_size=1", "train_protocol.ways=5", "encoder.channels=4",
+        "trainer.steps=2", "trainer.batch_size=1", "train_protocol.ways=14", "encoder.channels=4",
         "validation.episodes=2", "logger.wandb=false", "logger.tensorboard=false",
     ]  # fmt: skip
     trained = run("train", "experiment=omniglot_lake", *short, cwd=tmp_path / "train", **real)
