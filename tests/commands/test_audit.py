@@ -10,17 +10,21 @@ import pytest
 from commandline import Ended, run
 
 OWN = """
-from metamann.data.strokes import strokes
+import torch
+from metamann.data.store import ClassStore
 from metamann.episodes.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
 from torch import nn
 
-STROKES = strokes()
 PROTOCOL = NWayKShot(ways=5, queries=2)
 
-def sampler(): return Sampler(STROKES.test, PROTOCOL)
-def same(): return Sampler(STROKES.test, PROTOCOL, seed=1)
-def other(): return Sampler(STROKES.val, PROTOCOL)
+def store(seed):
+    images = torch.randint(0, 256, (9, 6, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    return ClassStore.from_classes("own", list(images), [f"class{number}" for number in range(9)], [""] * 9)
+
+def sampler(): return Sampler(store(0), PROTOCOL)
+def same(): return Sampler(store(0), PROTOCOL, seed=1)
+def other(): return Sampler(store(1), PROTOCOL)
 
 class Peeks(nn.Module):
     def forward(self, episode):
