@@ -60,14 +60,15 @@ def _run(config: DictConfig, run: Run) -> list[Finding]:
     """The data of a run, their sampler, and its learner."""
     if kind_of(run.protocol) not in ("images", "sentences"):
         raise ConfigError(f"{run.path} was trained on {kind_of(run.protocol)}, which have no episodes of new classes.")
-    splits, protocol = run.splits(), run.protocol
+    splits = run.splits()
     run.check_unchanged(splits, config.split)
     store: Any = splits.split(config.split)
+    protocol: Any = run.protocol
 
     def make() -> Any:
         if isinstance(protocol, SentenceProtocol):
             return SentenceSampler(store, protocol, config.seed)
-        return Sampler(store, protocol, config.seed)  # type: ignore[arg-type]  # no sequences, see above
+        return Sampler(store, protocol, config.seed)
 
     findings = [*audit_splits(splits), *audit_sampler(make, config.episodes)]
     return [*findings, *audit_learner(run.learner(protocol), make(), config.answered)]

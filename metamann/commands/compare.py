@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import hydra
@@ -142,24 +142,24 @@ def _timed(learner: Any, evaluator: AnyEvaluator) -> dict[str, float]:
     """Milliseconds to adapt to an episode and to answer it, encoder included; of a stream only the latter."""
     if isinstance(evaluator, SequenceEvaluator):
         return {}
-    spent: dict[str, list[float]] = {"ms to adapt": [], "ms to answer": []}
-
-    def timed(name: str, act: Callable[[], Any]) -> Any:
-        started = time.perf_counter()
-        result = act()
-        spent[name].append(1000 * (time.perf_counter() - started))
-        return result
-
+    adapting: list[float] = []
+    answering: list[float] = []
     learner.eval()
     with torch.no_grad(), autocast(evaluator.device, evaluator.precision):
         for number in range(min(TIMED, len(evaluator.tasks))):
             batch: Any = evaluator.sampler.batch([number]).to(evaluator.device)
+            started = time.perf_counter()
             if isinstance(batch, Episode):
-                state = timed("ms to adapt", lambda: learner.adapt(batch.support, batch.classes))  # noqa: B023
-                timed("ms to answer", lambda: learner.answer(state, batch.query.inputs))  # noqa: B023
+                state = learner.adapt(batch.support, batch.classes)
+                adapted = time.perf_counter()
+                learner.answer(state, batch.query.inputs)
+                adapting.append(adapted - started)
+                answering.append(time.perf_counter() - adapted)
             else:
-                timed("ms to answer", lambda: learner.stream(batch))  # noqa: B023
-    return {name: round(float(np.median(each)), 2) for name, each in spent.items() if each}
+                learner.stream(batch)
+                answering.append(time.perf_counter() - started)
+    spent = {"ms to adapt": adapting, "ms to answer": answering}
+    return {name: round(1000 * float(np.median(each)), 2) for name, each in spent.items() if each}
 
 
 def _by_learner(judged: Sequence[Judged]) -> list[Contestant]:

@@ -111,7 +111,12 @@ class SnailMemory(Memory[SnailState]):
     def scan(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, SnailState]:
         """The whole sequence in one pass; see `Memory.scan`."""
         after = self.write(state, features, codes, mask)
-        return self._run(after)[0][:, state.filled.shape[1] :], after
+        hidden, order = self._told(after)
+        for block in self.blocks:
+            hidden = block(hidden)
+        # masked steps read nothing
+        reads = _rows(hidden, order.argsort(dim=1)) * after.filled.unsqueeze(-1)
+        return reads[:, state.filled.shape[1] :], after
 
     def write(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> SnailState:
         """Keep labelled items; see `Memory.write`."""
@@ -122,7 +127,13 @@ class SnailMemory(Memory[SnailState]):
 
     def trace(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
         """Weights of the three attentions, a head each, over the steps."""
-        _, weights = self._run(self.write(state, features, codes, mask))
+        hidden, order = self._told(self.write(state, features, codes, mask))
+        back, weights = order.argsort(dim=1), []
+        for block in self.blocks:
+            if isinstance(block, CausalAttention):
+                of_steps = _rows(block.weights(hidden), back)
+                weights.append(_rows(of_steps.transpose(1, 2), back).transpose(1, 2))
+            hidden = block(hidden)
         return Trace(torch.stack(weights, 1)[:, :, state.filled.shape[1] :], "step")
 
     def _told(self, told: SnailState) -> tuple[Tensor, Tensor]:
@@ -130,18 +141,6 @@ class SnailMemory(Memory[SnailState]):
         order = (~told.filled).to(torch.uint8).argsort(dim=1, stable=True)
         items, codes = (_rows(tensor, order) for tensor in (told.items, told.codes))
         return torch.cat([items, _late(items), _late(codes)], -1), order
-
-    def _run(self, told: SnailState) -> tuple[Tensor, list[Tensor]]:
-        """Reads at every step, zeros at masked ones, and the weights of each attention."""
-        hidden, order = self._told(told)
-        weights = []
-        for block in self.blocks:
-            if isinstance(block, CausalAttention):
-                weights.append(block.weights(hidden))
-            hidden = block(hidden)
-        back = order.argsort(dim=1)
-        over_steps = [_rows(_rows(each, back).transpose(1, 2), back).transpose(1, 2) for each in weights]
-        return _rows(hidden, back) * told.filled.unsqueeze(-1), over_steps
 
 
 class CausalConvolutions(nn.Module):

@@ -61,12 +61,12 @@ def test_equal_learners_do_not_differ() -> None:
 
 def test_false_alarms_are_as_rare_as_they_should_be() -> None:
     rng, alarms = np.random.default_rng(3), 0
-    for _ in range(20):
+    for _ in range(60):
         one, other = (HARD + 0.1 * rng.standard_normal(300) for _ in range(2))
         p = compare([contestant("a", one), contestant("b", other)])[1].p
         assert p is not None
         alarms += p < 0.05
-    assert alarms <= 5  # 1 is expected
+    assert alarms <= 9  # 3 are expected
 
 
 def test_holm_on_a_worked_example() -> None:
