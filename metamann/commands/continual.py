@@ -19,7 +19,7 @@ from metamann.commands.shell import job, print_run_directory, run_command, run_d
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import Episode
 from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import LabelCodes, NWayKShot
+from metamann.episodes.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.sentence_tasks import SentenceTaskList
@@ -98,7 +98,8 @@ def _evaluator(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator:
     """The sequences: episodes of all classes at once, whose class numbers say which task a class belongs to."""
     splits = run.splits()
     run.check_unchanged(splits, config.split)
-    protocol, ways = run.protocol, config.tasks * config.classes
+    protocol: Any = run.protocol
+    ways = config.tasks * config.classes
     device = choose_device(config.device)
     shared = {"data": splits.name, "split": config.split, "device": device}
     precision = choose_precision(config.precision, device)
@@ -115,8 +116,7 @@ def _evaluator(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator:
             f"{run.path} was trained on {protocol.describe()['name']}; tasks are classes of images, or types "
             "of entities with protocol=greedy_sentences."
         )
-    codes: LabelCodes = protocol.codes  # type: ignore[union-attr]  # of images, see above
-    sampler = Sampler(store, NWayKShot(ways, config.shots, config.queries, codes=codes), config.seed)
+    sampler = Sampler(store, NWayKShot(ways, config.shots, config.queries, codes=protocol.codes), config.seed)
     return Evaluator(
         sampler=sampler,
         tasks=TaskList.draw(sampler, config.sequences),

@@ -15,6 +15,7 @@ import numpy as np
 
 from metamann.data.store import ClassStore
 from metamann.episodes import ranges
+from metamann.episodes.class_draws import check_classes, check_groups, draw_classes, draw_from_groups, draw_items
 from metamann.episodes.episode import PADDING
 from metamann.errors import EpisodeError
 
@@ -164,11 +165,11 @@ class NWayKShot:
         ranges.check("protocol.ways", self.ways)
         ranges.check("protocol.shots", self.shots)
         if self.groups is not None:
-            self._check_groups(store, self.groups)
+            check_groups(store, self.ways, self.groups, self.within_group)
         if self.queries < 1:
             raise EpisodeError(f"protocol.queries is {self.queries}; an episode needs at least 1 query a class.")
         self.codes.check(self.max_ways)
-        _check_classes(store, self.max_ways, self.within_group)
+        check_classes(store, self.max_ways, self.within_group)
         shots = ranges.ends(self.shots)[1]
         fewest = int(store.class_sizes.min())
         if shots + self.queries > fewest:
@@ -181,10 +182,10 @@ class NWayKShot:
         """Draw one episode: support positions, then query positions, each in random order."""
         ways, shots = ranges.draw(self.ways, rng), ranges.draw(self.shots, rng)
         if self.groups is None:
-            classes = _draw_classes(store, ways, self.within_group, rng)
+            classes = draw_classes(store, ways, self.within_group, rng)
         else:
-            classes = _draw_from_groups(store, ways, self.groups, rng)
-        items = np.stack([_draw_items(store, number, shots + self.queries, rng) for number in classes])
+            classes = draw_from_groups(store, ways, self.groups, rng)
+        items = np.stack([draw_items(store, number, shots + self.queries, rng) for number in classes])
         labels = np.broadcast_to(np.arange(ways)[:, None], items.shape)
         support = rng.permutation(ways * shots)
         query = rng.permutation(ways * self.queries)
@@ -204,20 +205,6 @@ class NWayKShot:
             ),
             ways,
         )
-
-    def _check_groups(self, store: ClassStore, groups: int) -> None:
-        fewest, most = ranges.ends(self.ways)
-        if self.within_group or groups < 1 or fewest != most or most % groups:
-            raise EpisodeError(
-                f"protocol.groups={groups} deals a fixed number of ways, a multiple of it, and excludes "
-                "protocol.within_group; change one of them."
-            )
-        large = sum(len(members) >= most // groups for members in store.classes_by_group.values())
-        if large < groups:
-            raise EpisodeError(
-                f"protocol.groups={groups} needs as many groups of {most // groups} classes, but '{store.name}' has "
-                f"{large}. Lower protocol.ways or protocol.groups."
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,7 +256,7 @@ class OnlineStream:
         """
         ranges.check("protocol.ways", self.ways)
         self.codes.check(self.max_ways)
-        _check_classes(store, self.max_ways, self.within_group)
+        check_classes(store, self.max_ways, self.within_group)
         if self.steps < self.max_ways:
             raise EpisodeError(
                 f"{self.steps} steps cannot show {self.max_ways} classes. Raise protocol.steps to at least "
@@ -287,47 +274,13 @@ class OnlineStream:
     def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Draw one stream: `steps` positions in the order they are shown."""
         ways = ranges.draw(self.ways, rng)
-        classes = _draw_classes(store, ways, self.within_group, rng)
+        classes = draw_classes(store, ways, self.within_group, rng)
         sizes = np.full(ways, self.steps // ways)
         # classes with one item more are drawn: were they always the first, labels could be guessed before they are told
         sizes[rng.choice(ways, self.steps % ways, replace=False)] += 1
         labels = np.repeat(np.arange(ways), sizes)
         items = np.concatenate(
-            [_draw_items(store, number, size, rng) for number, size in zip(classes, sizes, strict=True)]
+            [draw_items(store, number, size, rng) for number, size in zip(classes, sizes, strict=True)]
         )
         order = rng.permutation(self.steps)
         return Plan(items[order], labels[order], ways)
-
-
-def _draw_classes(store: ClassStore, ways: int, within_group: bool, rng: np.random.Generator) -> np.ndarray:
-    """Distinct classes in random order, which is what makes the class numbers random."""
-    if not within_group:
-        return rng.choice(store.n_classes, ways, replace=False)
-    large_enough = [members for members in store.classes_by_group.values() if len(members) >= ways]
-    return rng.choice(large_enough[rng.integers(len(large_enough))], ways, replace=False)
-
-
-def _draw_from_groups(store: ClassStore, ways: int, groups: int, rng: np.random.Generator) -> np.ndarray:
-    """Equally many distinct classes of distinct groups, in random order."""
-    each = ways // groups
-    large_enough = [members for members in store.classes_by_group.values() if len(members) >= each]
-    chosen = rng.choice(len(large_enough), groups, replace=False)
-    return rng.permutation(np.concatenate([rng.choice(large_enough[number], each, replace=False) for number in chosen]))
-
-
-def _draw_items(store: ClassStore, number: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    within = rng.choice(store.class_sizes[number], size, replace=False)
-    return np.asarray(within + store.first_item[number])
-
-
-def _check_classes(store: ClassStore, ways: int, within_group: bool) -> None:
-    available, where = store.n_classes, f"'{store.name}' has"
-    if within_group:
-        available = max((len(members) for members in store.classes_by_group.values()), default=0)
-        where = f"the largest group of '{store.name}' has"
-    if ways > available:
-        fix = "without protocol.within_group, " if within_group else ""
-        raise EpisodeError(
-            f"{ways}-way episodes need {ways} classes, but {where} {available}. "
-            f"Lower protocol.ways to at most {available}, or choose another split, {fix}or more data."
-        )

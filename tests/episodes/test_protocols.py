@@ -261,37 +261,3 @@ def test_descriptions_are_plain_and_tell_settings_apart(ways: int | Sequence[int
         assert described != cls(ways=5).describe()
         assert described != cls(ways=ways, within_group=True).describe()
         assert described != cls(ways=ways, codes=LabelCodes("random")).describe()
-
-
-def test_classes_come_evenly_from_so_many_groups(make_store: Callable[..., ClassStore]) -> None:
-    store = make_store(classes=24, groups=4)
-    protocol = NWayKShot(ways=9, queries=2, groups=3)
-    for index in range(20):
-        plan = Sampler(store, protocol).plan(index)
-        classes = {int(label): store.class_of(int(row)) for row, label in zip(plan.items, plan.labels, strict=True)}
-        groups = [store.groups[number] for number in classes.values()]
-        assert len(set(classes.values())) == 9
-        assert sorted(groups.count(group) for group in set(groups)) == [3, 3, 3]
-    first = [Sampler(store, protocol).plan(index).labels[0] for index in range(20)]
-    assert len(set(first)) > 1
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"ways": 10, "groups": 3}, "a multiple of it"),
-        ({"ways": (6, 9), "groups": 3}, "a fixed number of ways"),
-        ({"ways": 9, "groups": 3, "within_group": True}, r"excludes protocol\.within_group"),
-        ({"ways": 9, "groups": 0}, "a multiple of it"),
-        ({"ways": 24, "groups": 3}, "needs as many groups of 8 classes, but 'tiny' has 0"),
-    ],
-)
-def test_groups_that_cannot_be_dealt_are_refused(
-    settings: dict[str, Any], message: str, make_store: Callable[..., ClassStore]
-) -> None:
-    with pytest.raises(EpisodeError, match=message):
-        Sampler(make_store(classes=24, groups=4), NWayKShot(queries=2, **settings))
-
-
-def test_protocols_without_groups_deal_the_episodes_that_they_always_dealt() -> None:
-    assert "groups" not in NWayKShot().describe()

@@ -1,0 +1,71 @@
+"""Which classes of a store make an episode, and which of their items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from metamann.data.store import ClassStore
+from metamann.episodes import ranges
+from metamann.errors import EpisodeError
+
+
+def draw_classes(store: ClassStore, ways: int, within_group: bool, rng: np.random.Generator) -> np.ndarray:
+    """Distinct classes in random order, which is what makes the class numbers random."""
+    if not within_group:
+        return rng.choice(store.n_classes, ways, replace=False)
+    large_enough = [members for members in store.classes_by_group.values() if len(members) >= ways]
+    return rng.choice(large_enough[rng.integers(len(large_enough))], ways, replace=False)
+
+
+def draw_from_groups(store: ClassStore, ways: int, groups: int, rng: np.random.Generator) -> np.ndarray:
+    """Equally many distinct classes of distinct groups, in random order."""
+    each = ways // groups
+    large_enough = [members for members in store.classes_by_group.values() if len(members) >= each]
+    chosen = rng.choice(len(large_enough), groups, replace=False)
+    return rng.permutation(np.concatenate([rng.choice(large_enough[number], each, replace=False) for number in chosen]))
+
+
+def draw_items(store: ClassStore, number: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Distinct items of one class, rows of the store, in random order."""
+    within = rng.choice(store.class_sizes[number], size, replace=False)
+    return np.asarray(within + store.first_item[number])
+
+
+def check_classes(store: ClassStore, ways: int, within_group: bool) -> None:
+    """Refuse more ways than there are classes, in the store or in its largest group.
+
+    Raises:
+        EpisodeError: with the numbers that do not fit.
+    """
+    available, where = store.n_classes, f"'{store.name}' has"
+    if within_group:
+        available = max((len(members) for members in store.classes_by_group.values()), default=0)
+        where = f"the largest group of '{store.name}' has"
+    if ways > available:
+        fix = "without protocol.within_group, " if within_group else ""
+        raise EpisodeError(
+            f"{ways}-way episodes need {ways} classes, but {where} {available}. "
+            f"Lower protocol.ways to at most {available}, or choose another split, {fix}or more data."
+        )
+
+
+def check_groups(store: ClassStore, ways: int | Sequence[int], groups: int, within_group: bool) -> None:
+    """Refuse ways that cannot be dealt evenly to so many groups of the store.
+
+    Raises:
+        EpisodeError: with the numbers that do not fit.
+    """
+    fewest, most = ranges.ends(ways)
+    if within_group or groups < 1 or fewest != most or most % groups:
+        raise EpisodeError(
+            f"protocol.groups={groups} deals a fixed number of ways, a multiple of it, and excludes "
+            "protocol.within_group; change one of them."
+        )
+    large = sum(len(members) >= most // groups for members in store.classes_by_group.values())
+    if large < groups:
+        raise EpisodeError(
+            f"protocol.groups={groups} needs as many groups of {most // groups} classes, but '{store.name}' has "
+            f"{large}. Lower protocol.ways or protocol.groups."
+        )
