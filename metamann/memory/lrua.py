@@ -168,6 +168,7 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         rules = Rules(
             cell=cell,
             heads=self.heads,
+            width=self.width,
             key_written=self.written == "key",
             shared=self.least_used == "shared",
             zeroed=1 if self.zeroed == "one" else self.heads,

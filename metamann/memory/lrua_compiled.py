@@ -18,9 +18,10 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from metamann.data.cache import cache_folder
+from metamann.memory.cells import backward_step
 from metamann.memory.lrua_core import By, Found, Rules
 from metamann.memory.scores import EPSILON
 
@@ -60,32 +61,30 @@ class CompiledCore:
     def __init__(self, library: ctypes.CDLL, rules: Rules, strength: Tensor) -> None:
         self.library, self.rules, self.strength = library, rules, strength.contiguous()
 
-    def step(
-        self, parts: Tensor, usage: Tensor, last_reads: Tensor, before: Tensor, memory: Tensor, output: Tensor
-    ) -> Found:
+    def step(self, parts: Tensor, usage: Tensor, last_reads: Tensor, memory: Tensor, output: Tensor) -> Found:
         """See `TorchCore.step`."""
         slots = torch.empty(last_reads.shape[:2], dtype=torch.int64)
+        erased = memory.new_empty(*memory.shape[:2], self.rules.zeroed)
         writes, cosines, scale, scores = (torch.empty_like(last_reads) for _ in range(4))
         row_squares, new_usage = torch.empty_like(usage), torch.empty_like(usage)
-        rules = ctypes.byref(self._rules(before, parts, output))
-        given = (self.strength, parts, usage, last_reads, before)
-        made = (memory, slots, writes, cosines, scale, row_squares, scores)
+        rules = ctypes.byref(self._rules(memory, parts, output))
+        given = (self.strength, parts, usage, last_reads)
+        made = (memory, slots, erased, writes, cosines, scale, row_squares, scores)
         self.library.write_and_score(rules, *map(_pointer, (*given, *made)))
         reads = torch.softmax(scores, -1)
         self.library.read_memory(rules, *map(_pointer, (usage, reads, writes, memory, new_usage, output)))
-        return Found(slots, writes, reads, cosines, scale, row_squares, new_usage)
+        return Found(slots, erased, writes, reads, cosines, scale, row_squares, new_usage)
 
-    def write_again(self, parts: Tensor, found: Found, before: Tensor, memory: Tensor) -> None:
+    def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
         """See `TorchCore.write_again`."""
-        rules = ctypes.byref(self._rules(before, parts, parts))
-        self.library.write_again(rules, *map(_pointer, (parts, found.slots, found.write_weights, before, memory)))
+        rules = ctypes.byref(self._rules(memory, parts, parts))
+        self.library.write_again(rules, *map(_pointer, (parts, found.slots, found.write_weights, memory)))
 
     def gradients(
         self,
         parts: Tensor,
         last_reads: Tensor,
         found: Found,
-        before: Tensor,
         memory: Tensor,
         by: By,
         by_parts: Tensor,
@@ -96,13 +95,22 @@ class CompiledCore:
         Raises:
             MemoryError: if there is no room for the weights of an episode.
         """
-        rules = ctypes.byref(self._rules(before, parts, by.output))
-        given = (self.strength, parts, found.slots, last_reads, found.write_weights, found.read_weights)
-        kept = (found.cosines, found.scale, found.row_squares, before, memory, by.output, by.write_weights)
-        made = (by.memory, by.read_weights, by_parts, by_strength)
+        rules = ctypes.byref(self._rules(memory, parts, by.output))
+        given = (self.strength, parts, found.slots, found.erased, last_reads, found.write_weights)
+        kept = (found.read_weights, found.cosines, found.scale, found.row_squares, by.output, by.write_weights)
+        made = (memory, by.memory, by.read_weights, by_parts, by_strength)
         if self.library.gradients(rules, *map(_pointer, (*given, *kept, *made))):
             raise MemoryError("no room for the weights of an episode")
         return by.memory, by.read_weights
+
+    def cell_gradients(
+        self, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, by_z: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """See `TorchCore.cell_gradients`."""
+        if not isinstance(self.rules.cell, nn.LSTMCell):
+            return backward_step(self.rules.cell, z, h, c, kept, by_h, by_c, by_z)
+        self.library.lstm_gradients(*map(ctypes.c_int64, h.shape), *map(_pointer, (z, c, kept, by_h, by_c, by_z)))
+        return None, by_c
 
     def _rules(self, memory: Tensor, parts: Tensor, output: Tensor) -> _Rules:
         batch, width, slots = memory.shape

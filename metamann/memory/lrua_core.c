@@ -2,13 +2,29 @@
 
    Formulas and names as in lrua_scan.py. Everything is contiguous, but for rows of `parts` (key, written vector unless
    it is the key, gate), which are `part_width` apart, and rows of outputs (hidden state, read), `output_width` apart. A
-   memory is `width x slots`. REAL is float or double, HEADS the number of heads: known beforehand, loops over heads
-   are unrolled and their sums stay in registers. */
+   memory is `width x slots`: a column is one entry of every slot. REAL is float or double, HEADS the number of heads:
+   known beforehand, loops over heads are unrolled.
+
+   Each pass takes a block of slots, as many as fit a vector register, through all columns, so that what belongs to the
+   block and to every head stays in registers. */
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined __AVX512F__
+#define BYTES 64
+#elif defined __AVX__
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+#define LANES ((int)(BYTES / sizeof(REAL)))
+#define COLUMNS 4 /* that share one pass over the weights */
+#define INLINE static inline __attribute__((always_inline))
+
+typedef REAL Vector __attribute__((vector_size(BYTES)));
 
 typedef struct {
     int64_t batch, slots, width, part_width, output_width;
@@ -16,39 +32,63 @@ typedef struct {
     double usage_decay, epsilon, tiny;
 } Rules;
 
+/* Up to LANES numbers, zeros behind them. A count that is known beforehand makes it one instruction. */
+INLINE Vector load(const REAL *from, int count) {
+    Vector vector = {0};
+    memcpy(&vector, from, count * sizeof(REAL));
+    return vector;
+}
+
+INLINE void store(REAL *to, Vector vector, int count) { memcpy(to, &vector, count * sizeof(REAL)); }
+
+/* The statement for each block of slots, from n on: whole ones, then what is left. */
+#define FOR_BLOCKS(N, call)                     \
+    do {                                        \
+        int64_t n = 0;                          \
+        for (; n + LANES <= N; n += LANES) {    \
+            enum { count = LANES };             \
+            call;                               \
+        }                                       \
+        const int count = N - n;                \
+        if (count) call;                        \
+    } while (0)
+
+static REAL sum(Vector vector) {
+    REAL total = 0;
+#pragma omp simd reduction(+ : total)
+    for (int l = 0; l < LANES; l++) total += vector[l];
+    return total;
+}
+
 static REAL dot(const REAL *restrict one, const REAL *restrict other, int64_t size) {
-    REAL sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t n = 0; n < size; n++) sum += one[n] * other[n];
-    return sum;
+    REAL total = 0;
+#pragma omp simd reduction(+ : total)
+    for (int64_t n = 0; n < size; n++) total += one[n] * other[n];
+    return total;
 }
 
-typedef struct {
-    REAL of[HEADS];
-} Coefficients;
-
-/* Entry w of the vector of each head. */
-static Coefficients coefficients(const REAL *vectors, int64_t width, int64_t w) {
-    Coefficients found;
-    for (int h = 0; h < HEADS; h++) found.of[h] = vectors[h * width + w];
-    return found;
-}
-
-/* Adds the rows of all heads, each times its coefficient, to one row. */
-static void add_all(const Coefficients by, const REAL *restrict rows, REAL *restrict sum, int64_t size) {
-#pragma omp simd
-    for (int64_t n = 0; n < size; n++) {
-        REAL total = sum[n];
-        for (int h = 0; h < HEADS; h++) total += by.of[h] * rows[h * size + n];
-        sum[n] = total;
+INLINE void multiply_block(int columns, const REAL *rows, const REAL *memory, Vector totals[HEADS][COLUMNS], int64_t N,
+                           int count) {
+    Vector column[COLUMNS];
+    for (int w = 0; w < columns; w++) column[w] = load(memory + w * N, count);
+    for (int h = 0; h < HEADS; h++) {
+        const Vector row = load(rows + h * N, count);
+        for (int w = 0; w < columns; w++) totals[h][w] += row * column[w];
     }
 }
 
-/* Adds one row, times the coefficient of each head, to the rows of all heads. */
-static void add_to_all(const Coefficients by, const REAL *restrict row, REAL *restrict sums, int64_t size) {
-#pragma omp simd
-    for (int64_t n = 0; n < size; n++)
-        for (int h = 0; h < HEADS; h++) sums[h * size + n] += by.of[h] * row[n];
+INLINE void multiply_columns(int columns, const REAL *rows, const REAL *memory, REAL *products, int64_t N, int64_t W) {
+    Vector totals[HEADS][COLUMNS] = {0};
+    FOR_BLOCKS(N, multiply_block(columns, rows + n, memory + n, totals, N, count));
+    for (int h = 0; h < HEADS; h++)
+        for (int w = 0; w < columns; w++) products[h * W + w] += sum(totals[h][w]);
+}
+
+/* Adds to products `heads x width` the sums over slots of rows `heads x slots` times the memory. */
+static void add_products(const REAL *rows, const REAL *memory, REAL *products, int64_t N, int64_t W) {
+    int64_t w = 0;
+    for (; w + COLUMNS <= W; w += COLUMNS) multiply_columns(COLUMNS, rows, memory + w * N, products + w, N, W);
+    for (; w < W; w++) multiply_columns(1, rows, memory + w * N, products + w, N, W);
 }
 
 /* The slots used least, least first, of equals the one of the lowest number. */
@@ -65,28 +105,66 @@ static void least_used(const Rules *rules, const REAL *usage, int64_t *slots) {
     }
 }
 
-/* One column of every row after the write. */
-static void write_column(const Rules *rules, const int64_t *slots, const REAL *weights, const REAL *written,
-                         const REAL *before, REAL *memory, int64_t w) {
-    memcpy(memory, before, rules->slots * sizeof(REAL));
-    for (int64_t z = 0; z < rules->zeroed; z++) memory[slots[z]] = 0;
-    add_all(coefficients(written, rules->width, w), weights, memory, rules->slots);
+/* What a write does to a block of slots. */
+typedef struct {
+    Vector kept, weights[HEADS]; /* kept: 1, or 0 where a row is erased */
+} Write;
+
+INLINE Write write_to(const Rules *rules, const int64_t *slots, const REAL *weights, int64_t n, int count) {
+    Write write;
+    for (int h = 0; h < HEADS; h++) write.weights[h] = load(weights + h * rules->slots + n, count);
+    for (int l = 0; l < LANES; l++) write.kept[l] = 1;
+    for (int64_t z = 0; z < rules->zeroed; z++)
+        if (slots[z] >= n && slots[z] < n + count) write.kept[slots[z] - n] = 0;
+    return write;
 }
 
-void write_again(const Rules *rules, const REAL *parts, const int64_t *slots, const REAL *write_weights,
-                 const REAL *before, REAL *memory) {
+/* A block of column w after the write. */
+INLINE Vector written_block(const Write *write, const REAL *written, Vector before, int64_t W, int64_t w) {
+    Vector after = before * write->kept;
+    for (int h = 0; h < HEADS; h++) after += written[h * W + w] * write->weights[h];
+    return after;
+}
+
+INLINE void write_block(const Rules *rules, const int64_t *slots, const REAL *weights, const REAL *written,
+                        REAL *memory, int64_t n, int count) {
+    const int64_t N = rules->slots, W = rules->width;
+    const Write write = write_to(rules, slots, weights, n, count);
+    for (int64_t w = 0; w < W; w++)
+        store(memory + w * N + n, written_block(&write, written, load(memory + w * N + n, count), W, w), count);
+}
+
+void write_again(const Rules *rules, const REAL *parts, const int64_t *slots, const REAL *write_weights, REAL *memory) {
     const int64_t N = rules->slots, W = rules->width;
     for (int64_t b = 0; b < rules->batch; b++) {
         const REAL *written = parts + b * rules->part_width + (rules->key_written ? 0 : HEADS * W);
-        for (int64_t w = 0; w < W; w++)
-            write_column(rules, slots + b * HEADS, write_weights + b * HEADS * N, written, before + (b * W + w) * N,
-                         memory + (b * W + w) * N, w);
+        FOR_BLOCKS(N, write_block(rules, slots + b * HEADS, write_weights + b * HEADS * N, written,
+                                  memory + b * W * N, n, count));
     }
 }
 
-/* Chooses slots, writes, and compares keys with rows: `scores` is what the softmax is taken of. */
+/* Writes, and compares the keys with what is addressed. */
+INLINE void write_and_compare_block(const Rules *rules, const int64_t *slots, const REAL *weights, const REAL *written,
+                                    const REAL *key, REAL *memory, REAL *products, REAL *squares, int64_t n,
+                                    int count) {
+    const int64_t N = rules->slots, W = rules->width;
+    const Write write = write_to(rules, slots, weights, n, count);
+    Vector square = {0}, product[HEADS] = {0};
+    for (int64_t w = 0; w < W; w++) {
+        const Vector old = load(memory + w * N + n, count), new = written_block(&write, written, old, W, w);
+        const Vector addressed = rules->address_after ? new : old;
+        store(memory + w * N + n, new, count);
+        square += addressed * addressed;
+        for (int h = 0; h < HEADS; h++) product[h] += key[h * W + w] * addressed;
+    }
+    store(squares + n, square, count);
+    for (int h = 0; h < HEADS; h++) store(products + h * N + n, product[h], count);
+}
+
+/* Chooses slots, keeps the rows that are erased, writes, and compares keys with rows: `scores` is what the softmax is
+   taken of. */
 void write_and_score(const Rules *rules, const REAL *strength, const REAL *parts, const REAL *usage,
-                     const REAL *read_weights, const REAL *before, REAL *memory, int64_t *slots, REAL *write_weights,
+                     const REAL *read_weights, REAL *memory, int64_t *slots, REAL *erased, REAL *write_weights,
                      REAL *cosines, REAL *scale, REAL *row_squares, REAL *scores) {
     const int64_t N = rules->slots, W = rules->width;
     for (int64_t b = 0; b < rules->batch; b++) {
@@ -95,6 +173,8 @@ void write_and_score(const Rules *rules, const REAL *strength, const REAL *parts
         int64_t *slot = slots + b * HEADS;
         REAL *weights = write_weights + b * HEADS * N, *products = cosines + b * HEADS * N, *squares = row_squares + b * N;
         least_used(rules, usage + b * N, slot);
+        for (int64_t z = 0; z < rules->zeroed; z++)
+            for (int64_t w = 0; w < W; w++) erased[(b * W + w) * rules->zeroed + z] = memory[(b * W + w) * N + slot[z]];
         for (int64_t h = 0; h < HEADS; h++) {
             const REAL g = gate[h], *restrict last = read_weights + (b * HEADS + h) * N;
             REAL *restrict own = weights + h * N;
@@ -102,21 +182,10 @@ void write_and_score(const Rules *rules, const REAL *strength, const REAL *parts
             if (!rules->shared) own[slot[h]] += 1 - g;
             for (int64_t j = 0; rules->shared && j < HEADS; j++) own[slot[j]] += 1 - g;
         }
-        memset(products, 0, HEADS * N * sizeof(REAL));
-        memset(squares, 0, N * sizeof(REAL));
-        for (int64_t w = 0; w < W; w++) {
-            const REAL *old = before + (b * W + w) * N;
-            REAL *new = memory + (b * W + w) * N;
-            write_column(rules, slot, weights, written, old, new, w);
-            const REAL *restrict addressed = rules->address_after ? new : old;
-            REAL *restrict sums = squares;
-#pragma omp simd
-            for (int64_t n = 0; n < N; n++) sums[n] += addressed[n] * addressed[n];
-            add_to_all(coefficients(key, W, w), addressed, products, N);
-        }
+        FOR_BLOCKS(N, write_and_compare_block(rules, slot, weights, written, key, memory + b * W * N, products,
+                                              squares, n, count));
         for (int64_t h = 0; h < HEADS; h++) {
-            REAL length = 0;
-            for (int64_t w = 0; w < W; w++) length += key[h * W + w] * key[h * W + w];
+            const REAL length = dot(key + h * W, key + h * W, W);
             REAL *restrict own = products + h * N, *restrict q = scale + (b * HEADS + h) * N;
             REAL *restrict score = scores + (b * HEADS + h) * N;
             const REAL epsilon = rules->epsilon, tiny = rules->tiny, sharpness = strength[h];
@@ -145,31 +214,87 @@ void read_memory(const Rules *rules, const REAL *usage, const REAL *read_weights
             const REAL *restrict reads = read_weights + (b * HEADS + h) * N, *restrict writes = write_weights + (b * HEADS + h) * N;
             for (int64_t n = 0; n < N; n++) new[n] += reads[n] + writes[n];
         }
-        for (int64_t w = 0; w < W; w++) {
-            const REAL *restrict column = memory + (b * W + w) * N, *restrict weights = read_weights + b * HEADS * N;
-            for (int h = 0; h < HEADS; h++) read[h * W + w] = dot(weights + h * N, column, N);
+        memset(read, 0, HEADS * W * sizeof(REAL));
+        add_products(read_weights + b * HEADS * N, memory + b * W * N, read, N, W);
+    }
+}
+
+/* Adds the gradient by read weights that comes of the read. */
+INLINE void by_reads_block(const REAL *by_read, const REAL *memory, REAL *by_reads, int64_t N, int64_t W, int count) {
+    Vector by[HEADS];
+    for (int h = 0; h < HEADS; h++) by[h] = load(by_reads + h * N, count);
+    for (int64_t w = 0; w < W; w++) {
+        const Vector column = load(memory + w * N, count);
+        for (int h = 0; h < HEADS; h++) by[h] += by_read[h * W + w] * column;
+    }
+    for (int h = 0; h < HEADS; h++) store(by_reads + h * N, by[h], count);
+}
+
+/* Adds the gradient by the memory that comes of the read, and of the comparison where the memory after the write is
+   compared; then that by write weights, which comes of both. */
+INLINE void by_memory_block(const Rules *rules, const REAL *by_read, const REAL *reads, const REAL *key,
+                            const REAL *by_products, const REAL *by_rows, const REAL *written, const REAL *memory,
+                            REAL *by_memory, REAL *by_writes, int64_t n, int count) {
+    const int64_t N = rules->slots, W = rules->width;
+    Vector read[HEADS], product[HEADS], write[HEADS];
+    const Vector row = load(by_rows + n, count);
+    for (int h = 0; h < HEADS; h++) {
+        read[h] = load(reads + h * N + n, count);
+        product[h] = load(by_products + h * N + n, count);
+        write[h] = load(by_writes + h * N + n, count);
+    }
+    for (int64_t w = 0; w < W; w++) {
+        Vector by = load(by_memory + w * N + n, count);
+        for (int h = 0; h < HEADS; h++) by += by_read[h * W + w] * read[h];
+        if (rules->address_after) {
+            by -= load(memory + w * N + n, count) * row;
+            for (int h = 0; h < HEADS; h++) by += key[h * W + w] * product[h];
         }
+        store(by_memory + w * N + n, by, count);
+        for (int h = 0; h < HEADS; h++) write[h] += written[h * W + w] * by;
+    }
+    for (int h = 0; h < HEADS; h++) store(by_writes + h * N + n, write[h], count);
+}
+
+/* Adds the gradient by the memory that comes of the comparison. */
+INLINE void by_comparison_block(const REAL *key, const REAL *by_products, const REAL *by_rows, const REAL *memory,
+                                REAL *by_memory, int64_t N, int64_t W, int count) {
+    const Vector row = load(by_rows, count);
+    Vector product[HEADS];
+    for (int h = 0; h < HEADS; h++) product[h] = load(by_products + h * N, count);
+    for (int64_t w = 0; w < W; w++) {
+        Vector by = load(by_memory + w * N, count) - load(memory + w * N, count) * row;
+        for (int h = 0; h < HEADS; h++) by += key[h * W + w] * product[h];
+        store(by_memory + w * N, by, count);
     }
 }
 
-/* Adds the gradient of comparing the keys with one column. */
-static void by_comparison(const Coefficients key, const REAL *restrict by_products, const REAL *restrict column,
-                          const REAL *restrict by_rows, REAL *restrict by, int64_t N) {
-#pragma omp simd
-    for (int64_t n = 0; n < N; n++) {
-        REAL sum = by[n] - column[n] * by_rows[n];
-        for (int h = 0; h < HEADS; h++) sum += key.of[h] * by_products[h * N + n];
-        by[n] = sum;
+/* Takes back a write. */
+INLINE void unwrite_block(const REAL *weights, const REAL *written, REAL *memory, int64_t N, int64_t W, int count) {
+    Vector weight[HEADS];
+    for (int h = 0; h < HEADS; h++) weight[h] = load(weights + h * N, count);
+    for (int64_t w = 0; w < W; w++) {
+        Vector column = load(memory + w * N, count);
+        for (int h = 0; h < HEADS; h++) column -= written[h * W + w] * weight[h];
+        store(memory + w * N, column, count);
     }
 }
 
-/* Gradients of a step: by_memory and by_read_weights change from those of its end to those of its start. Returns 0, or
-   1 if there is no room. */
+static void unwrite(const Rules *rules, const int64_t *slots, const REAL *erased, const REAL *weights,
+                    const REAL *written, REAL *memory) {
+    const int64_t N = rules->slots, W = rules->width;
+    FOR_BLOCKS(N, unwrite_block(weights + n, written, memory + n, N, W, count));
+    for (int64_t z = 0; z < rules->zeroed; z++)
+        for (int64_t w = 0; w < W; w++) memory[w * N + slots[z]] = erased[w * rules->zeroed + z];
+}
+
+/* Gradients of a step: by_memory and by_read_weights change from those of its end to those of its start, and so does
+   the memory. Returns 0, or 1 if there is no room. */
 int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const int64_t *slots,
-              const REAL *last_read_weights, const REAL *write_weights, const REAL *read_weights, const REAL *cosines,
-              const REAL *scale, const REAL *row_squares, const REAL *before, const REAL *memory,
-              const REAL *by_output, const REAL *by_write_weights, REAL *by_memory, REAL *by_read_weights,
-              REAL *by_parts, REAL *by_strength) {
+              const REAL *erased, const REAL *last_read_weights, const REAL *write_weights, const REAL *read_weights,
+              const REAL *cosines, const REAL *scale, const REAL *row_squares, const REAL *by_output,
+              const REAL *by_write_weights, REAL *memory, REAL *by_memory, REAL *by_read_weights, REAL *by_parts,
+              REAL *by_strength) {
     const int64_t N = rules->slots, W = rules->width;
     REAL *room = malloc((3 * HEADS + 1) * N * sizeof(REAL));
     if (!room) return 1;
@@ -179,25 +304,25 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
         const REAL *written = rules->key_written ? key : key + HEADS * W;
         const REAL *by_read = by_output + (b + 1) * rules->output_width - HEADS * W;
         const REAL *reads = read_weights + b * HEADS * N, *writes = write_weights + b * HEADS * N, *squares = row_squares + b * N;
+        const REAL *erased_rows = erased + b * W * rules->zeroed;
         REAL *by_key = by_parts + b * rules->part_width, *by_gate = by_key + rules->part_width - HEADS;
-        REAL *by_written = by_key + HEADS * W, *by_reads = by_read_weights + b * HEADS * N;
+        REAL *by_written = rules->key_written ? by_key : by_key + HEADS * W;
+        REAL *by_reads = by_read_weights + b * HEADS * N, *by = by_memory + b * W * N, *own_memory = memory + b * W * N;
         const int64_t *slot = slots + b * HEADS;
 
-        for (int64_t w = 0; w < W; w++) {
-            const REAL *restrict column = memory + (b * W + w) * N;
-            add_to_all(coefficients(by_read, W, w), column, by_reads, N);
-        }
+        FOR_BLOCKS(N, by_reads_block(by_read, own_memory + n, by_reads + n, N, W, count));
+        if (!rules->address_after) unwrite(rules, slot, erased_rows, writes, written, own_memory);
         memset(by_rows, 0, N * sizeof(REAL));
         for (int64_t h = 0; h < HEADS; h++) {
-            const REAL *restrict weights = reads + h * N, *restrict by = by_reads + h * N;
+            const REAL *restrict weights = reads + h * N, *restrict by_read_of_head = by_reads + h * N;
             const REAL *restrict own = cosines + (b * HEADS + h) * N, *restrict q = scale + (b * HEADS + h) * N;
             REAL *restrict products = by_products + h * N, *restrict halves = by_squares + h * N;
-            REAL mean = 0, by_sharpness = 0, length = 0, pulled = 0;
+            REAL by_sharpness = 0, pulled = 0;
             const REAL sharpness = strength[h], epsilon = rules->epsilon;
-            mean = dot(weights, by, N);
+            const REAL mean = dot(weights, by_read_of_head, N), length = dot(key + h * W, key + h * W, W);
 #pragma omp simd reduction(+ : by_sharpness)
             for (int64_t n = 0; n < N; n++) {
-                const REAL by_score = weights[n] * (by[n] - mean);
+                const REAL by_score = weights[n] * (by_read_of_head[n] - mean);
                 by_sharpness += by_score * own[n];
                 products[n] = sharpness * by_score * q[n];
             }
@@ -207,7 +332,6 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
             } else {
                 for (int64_t n = 0; n < N; n++) halves[n] = products[n] * own[n] / (1 / q[n] - epsilon);
             }
-            for (int64_t w = 0; w < W; w++) length += key[h * W + w] * key[h * W + w];
             REAL *restrict by_row = by_rows;
 #pragma omp simd reduction(+ : pulled)
             for (int64_t n = 0; n < N; n++) {
@@ -216,31 +340,27 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
             }
             for (int64_t w = 0; w < W; w++) by_key[h * W + w] = -key[h * W + w] * pulled;
         }
+        add_products(by_products, own_memory, by_key, N, W);
+
         if (by_write_weights) memcpy(by_writes, by_write_weights + b * HEADS * N, HEADS * N * sizeof(REAL));
         else memset(by_writes, 0, HEADS * N * sizeof(REAL));
-        for (int64_t w = 0; w < W; w++) {
-            const REAL *addressed = (rules->address_after ? memory : before) + (b * W + w) * N;
-            REAL *by = by_memory + (b * W + w) * N;
-            const Coefficients of_key = coefficients(key, W, w), of_written = coefficients(written, W, w);
-            add_all(coefficients(by_read, W, w), reads, by, N);
-            if (rules->address_after) by_comparison(of_key, by_products, addressed, by_rows, by, N);
-            add_to_all(of_written, by, by_writes, N);
-            for (int h = 0; h < HEADS; h++) {
-                by_key[h * W + w] += dot(by_products + h * N, addressed, N);
-                const REAL sum = dot(writes + h * N, by, N);
-                if (rules->key_written) by_key[h * W + w] += sum;
-                else by_written[h * W + w] = sum;
-            }
-            for (int64_t z = 0; z < rules->zeroed; z++) by[slot[z]] = 0;
-            if (!rules->address_after) by_comparison(of_key, by_products, addressed, by_rows, by, N);
-        }
+        FOR_BLOCKS(N, by_memory_block(rules, by_read, reads, key, by_products, by_rows, written, own_memory, by,
+                                      by_writes, n, count));
+        if (!rules->key_written) memset(by_written, 0, HEADS * W * sizeof(REAL));
+        add_products(writes, by, by_written, N, W);
+        for (int64_t z = 0; z < rules->zeroed; z++)
+            for (int64_t w = 0; w < W; w++) by[w * N + slot[z]] = 0;
+        if (!rules->address_after)
+            FOR_BLOCKS(N, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W, count));
+        if (rules->address_after) unwrite(rules, slot, erased_rows, writes, written, own_memory);
+
         for (int64_t h = 0; h < HEADS; h++) {
             const REAL g = gate[h], *restrict last = last_read_weights + (b * HEADS + h) * N, *restrict own = by_writes + h * N;
-            REAL *restrict by = by_reads + h * N, by_g = 0;
+            REAL *restrict by_last = by_reads + h * N, by_g = 0;
 #pragma omp simd reduction(+ : by_g)
             for (int64_t n = 0; n < N; n++) {
                 by_g += own[n] * last[n];
-                by[n] = g * own[n];
+                by_last[n] = g * own[n];
             }
             if (!rules->shared) by_g -= own[slot[h]];
             for (int64_t j = 0; rules->shared && j < HEADS; j++) by_g -= own[slot[j]];
@@ -250,4 +370,25 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
     }
     free(room);
     return 0;
+}
+
+/* Gradient of a step of an LSTM, as `backward_step` of cells.py: by_cell changes from that of its end to that of its
+   start. z holds the gates i, f, o and g after sigmoid and tanh, `shown_cell` is tanh c'. */
+void lstm_gradients(int64_t batch, int64_t hidden, const REAL *z, const REAL *cell, const REAL *shown_cell,
+                    const REAL *by_h, REAL *by_cell, REAL *by_z) {
+    for (int64_t b = 0; b < batch; b++) {
+        const REAL *enter = z + b * 4 * hidden, *forget = enter + hidden, *opened = forget + hidden, *new = opened + hidden;
+        const REAL *c = cell + b * hidden, *s = shown_cell + b * hidden, *by = by_h + b * hidden;
+        REAL *by_c = by_cell + b * hidden, *by_enter = by_z + b * 4 * hidden, *by_forget = by_enter + hidden;
+        REAL *by_opened = by_forget + hidden, *by_new = by_opened + hidden;
+#pragma omp simd
+        for (int64_t n = 0; n < hidden; n++) {
+            const REAL through = by_c[n] + by[n] * opened[n] * (1 - s[n] * s[n]);
+            by_enter[n] = through * new[n] * enter[n] * (1 - enter[n]);
+            by_forget[n] = through * c[n] * forget[n] * (1 - forget[n]);
+            by_opened[n] = by[n] * s[n] * opened[n] * (1 - opened[n]);
+            by_new[n] = through * enter[n] * (1 - new[n] * new[n]);
+            by_c[n] = through * forget[n];
+        }
+    }
 }

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from metamann.memory.cells import through_sigmoid, through_tanh
+from metamann.memory.cells import backward_step, through_sigmoid, through_tanh
 from metamann.memory.scores import EPSILON
 
 
@@ -20,6 +20,7 @@ class Rules(NamedTuple):
     Attributes:
         cell: of the controller.
         heads: that read, and that write.
+        width: of a row.
         key_written: the key itself is written.
         shared: every head writes to the least used slots of all.
         zeroed: how many of the least used rows are erased.
@@ -30,6 +31,7 @@ class Rules(NamedTuple):
 
     cell: nn.Module
     heads: int
+    width: int
     key_written: bool
     shared: bool
     zeroed: int
@@ -43,6 +45,7 @@ class Found(NamedTuple):
 
     Attributes:
         slots: `batch x heads`, used least, least first.
+        erased: `batch x width x zeroed`, rows before they were erased.
         write_weights: `batch x heads x slots`.
         read_weights: `batch x heads x slots`.
         cosines: `batch x heads x slots`.
@@ -52,6 +55,7 @@ class Found(NamedTuple):
     """
 
     slots: Tensor
+    erased: Tensor
     write_weights: Tensor
     read_weights: Tensor
     cosines: Tensor
@@ -90,17 +94,14 @@ class TorchCore:
         self.rules, self.strength = rules, strength.unsqueeze(-1)
         self.epsilon = strength.new_tensor(EPSILON)
 
-    def step(
-        self, parts: Tensor, usage: Tensor, last_reads: Tensor, before: Tensor, memory: Tensor, output: Tensor
-    ) -> Found:
+    def step(self, parts: Tensor, usage: Tensor, last_reads: Tensor, memory: Tensor, output: Tensor) -> Found:
         """Write, address and read.
 
         Args:
             parts: `batch x parts`: key, written vector unless it is the key, gate.
             usage: `batch x slots`.
             last_reads: `batch x heads x slots`, read weights of the last step.
-            before: `batch x width x slots`.
-            memory: filled with the memory after the write, of the same shape.
+            memory: `batch x width x slots`, written to.
             output: `batch x (hidden + heads * width)`, its end is filled with the read.
         """
         rules, heads = self.rules, self.rules.heads
@@ -108,7 +109,9 @@ class TorchCore:
         slots = _least_used(usage, heads)
         least_used = torch.zeros_like(last_reads).scatter_(2, self._targets(slots), 1.0)
         write_weights = least_used.lerp_(last_reads, gate)
-        self._write(slots, write_weights, written, before, memory)
+        erased = memory.gather(2, self._rows(slots))
+        before = memory if rules.address_after else memory.clone()
+        self._write(slots, write_weights, written, memory)
         addressed = memory if rules.address_after else before
         row_squares = (addressed * addressed).sum(1)
         scale = self._scale(key.square().sum(-1, keepdim=True), row_squares)
@@ -117,31 +120,29 @@ class TorchCore:
         read = torch.bmm(reads, memory.transpose(1, 2)).flatten(1)
         output[:, -read.shape[1] :].copy_(read)
         new_usage = (reads + write_weights).sum(1).add_(usage, alpha=rules.usage_decay)
-        return Found(slots, write_weights, reads, cosines, scale, row_squares, new_usage)
+        return Found(slots, erased, write_weights, reads, cosines, scale, row_squares, new_usage)
 
-    def write_again(self, parts: Tensor, found: Found, before: Tensor, memory: Tensor) -> None:
-        """Fill `memory` as `step` did."""
-        self._write(found.slots, found.write_weights, self._split(parts)[1], before, memory)
+    def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
+        """Write as `step` did."""
+        self._write(found.slots, found.write_weights, self._split(parts)[1], memory)
 
     def gradients(
         self,
         parts: Tensor,
         last_reads: Tensor,
         found: Found,
-        before: Tensor,
         memory: Tensor,
         by: By,
         by_parts: Tensor,
         by_strength: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Gradients of a step.
+        """Gradients of a step, and its write taken back.
 
         Args:
             parts: as in `step`.
             last_reads: as in `step`.
             found: by `step`.
-            before: as in `step`.
-            memory: as `step` filled it.
+            memory: as `step` left it; brought back to what it was before, but for rounding.
             by: gradients by what the step handed on; `memory` and `read_weights` may be overwritten.
             by_parts: filled with the gradient by the pre-activations of the parts.
             by_strength: `heads`, added to.
@@ -160,6 +161,8 @@ class TorchCore:
         by_strength += (by_scores * found.cosines).sum((0, 2))
         by_products = (by_scores * self.strength).mul_(found.scale)
         by_squares = (by_products * found.cosines).mul_(self._slope(found.scale))
+        unwritten = torch.baddbmm(memory, written.transpose(1, 2), found.write_weights, alpha=-1)
+        before = unwritten.scatter_(2, self._rows(slots), found.erased)
         addressed = memory if rules.address_after else before
         of_rows = torch.bmm(key.square().sum(-1).unsqueeze(1), by_squares)
         of_key = torch.bmm(by_products, addressed.transpose(1, 2))
@@ -172,7 +175,7 @@ class TorchCore:
         if by.write_weights is not None:
             by_writes += by.write_weights
         by_written.copy_(torch.bmm(found.write_weights, by_memory.transpose(1, 2)))
-        _zero_rows(by_memory, slots[:, : rules.zeroed])
+        by_memory.scatter_(2, self._rows(slots), 0.0)
         if not rules.address_after:
             by_memory.baddbmm_(keys, by_products).addcmul_(addressed, of_rows, value=-1)
         to_least_used = by_writes.gather(2, self._targets(slots)).sum(-1, keepdim=True)
@@ -184,7 +187,14 @@ class TorchCore:
         vectors = parts.shape[1] - rules.heads
         through_tanh(by_parts[:, :vectors], parts[:, :vectors])
         through_sigmoid(by_gate, gate)
+        memory.copy_(before)
         return by_memory, by_writes.mul_(gate)
+
+    def cell_gradients(
+        self, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, by_z: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """`backward_step` of the controller."""
+        return backward_step(self.rules.cell, z, h, c, kept, by_h, by_c, by_z)
 
     def _split(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Views of key and written vector, `batch x heads x width`, and gate, `batch x heads x 1`."""
@@ -196,9 +206,12 @@ class TorchCore:
         """The least used slots that each head writes to, `batch x heads x slots of a head`."""
         return slots.unsqueeze(1).expand(-1, slots.shape[1], -1) if self.rules.shared else slots.unsqueeze(-1)
 
-    def _write(self, slots: Tensor, write_weights: Tensor, written: Tensor, before: Tensor, memory: Tensor) -> None:
-        _zero_rows(memory.copy_(before), slots[:, : self.rules.zeroed])
-        memory.baddbmm_(written.transpose(1, 2), write_weights)
+    def _write(self, slots: Tensor, write_weights: Tensor, written: Tensor, memory: Tensor) -> None:
+        memory.scatter_(2, self._rows(slots), 0.0).baddbmm_(written.transpose(1, 2), write_weights)
+
+    def _rows(self, slots: Tensor) -> Tensor:
+        """The slots that are erased, `batch x width x zeroed`."""
+        return slots[:, None, : self.rules.zeroed].expand(-1, self.rules.width, -1)
 
     def _scale(self, key_squares: Tensor, row_squares: Tensor) -> Tensor:
         rows = row_squares.unsqueeze(1)
@@ -218,7 +231,3 @@ def _least_used(usage: Tensor, heads: int) -> Tensor:
         slots.append(left.min(-1, keepdim=True).indices)
         left.scatter_(1, slots[-1], torch.inf)
     return torch.cat(slots, 1)
-
-
-def _zero_rows(memory: Tensor, slots: Tensor) -> None:
-    memory.scatter_(2, slots.unsqueeze(1).expand(-1, memory.shape[1], -1), 0.0)

@@ -17,8 +17,9 @@ Backward, with D.x for the gradient by x, from the last step to the first:
     D.h' += D.p W_p^T,          D.z, D.c by the cell,         D.[h; r] = D.z W_z^T
 
 A masked step passes every gradient on. What has no weights, from the least used slots to the read, is a core:
-`lrua_compiled.py` where there is a compiler and the tensors are on a CPU, else `lrua_core.py`. Memories are held for
-one chunk of steps, and the start of every chunk is kept; backward writes earlier chunks again.
+`lrua_compiled.py` where there is a compiler and the tensors are on a CPU, else `lrua_core.py`. There is one memory,
+which is written to in place: backward takes the writes back one by one, M = M' - w^w^T a, with the rows kept that were
+zeroed. What is kept every few steps takes the rounding out of it.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from metamann.memory.cells import backward_step, forward_step
+from metamann.memory.cells import forward_step
 from metamann.memory.lrua_compiled import CompiledCore, load_library
 from metamann.memory.lrua_core import By, Found, Rules, TorchCore
 
-CHUNK = 8  # steps whose memories are held at once
+CHUNK = 64  # steps that are taken back from one memory that was kept
 
 
 class Carried(NamedTuple):
@@ -100,38 +101,38 @@ class _Loop(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rules: Rules, mask: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Outputs, steps first, and the final state; arguments as in `scan_lrua`."""
-        # contiguous, as the core wants it
-        state = Carried(*(each.contiguous() for each in (tensors[0].transpose(1, 2), *tensors[1:6])))
+        # contiguous, as the core wants it; the memory is written to
+        memory = _copy(tensors[0].transpose(1, 2))
+        state = Carried(memory, *(each.contiguous() for each in tensors[1:6]))
         z, parts, recurrent, interface, strength = (each.contiguous() for each in tensors[6:])
         hidden, gates = interface.shape[0], parts[..., -rules.heads :].unbind()
         core = _core(rules, strength)
         inputs, outputs = (z.new_empty(*z.shape[:2], recurrent.shape[0]) for _ in range(2))
         all_z, all_parts, vectors = z.unbind(), parts.unbind(), parts[..., : -rules.heads].unbind()
         all_inputs, all_outputs, hiddens = inputs.unbind(), outputs.unbind(), outputs[..., :hidden].unbind()
-        room = [torch.empty_like(state.memory) for _ in range(min(CHUNK, len(z)) + 1)]
-        starts, steps, all_shown = [], [], mask.all(0).tolist()
+        kept_memories, steps = [], []
+        masks = zip(mask.all(0).tolist(), mask.T.contiguous(), strict=True)
+        all_shown = [None if everywhere else shown for everywhere, shown in masks]
         for t in range(len(z)):
-            here = t % CHUNK
-            if here == 0:
-                starts.append(state.memory.clone())
-                room[0].copy_(starts[-1])
-            before, memory = room[here], room[here + 1]
             all_z[t].addmm_(all_inputs[t].copy_(state.output), recurrent)
             next_cell, kept = forward_step(rules.cell, all_z[t], state.output[:, :hidden], state.cell, hiddens[t])
             all_parts[t].addmm_(hiddens[t], interface)
             vectors[t].tanh_()
             gates[t].sigmoid_()
-            found = core.step(all_parts[t], state.usage, state.read_weights, before, memory, all_outputs[t])
+            shown = all_shown[t]
+            before = memory if shown is None else memory.clone()
+            found = core.step(all_parts[t], state.usage, state.read_weights, memory, all_outputs[t])
 
-            shown = None if all_shown[t] else mask[:, t]
             steps.append(Step(state.read_weights, state.cell, kept, found, shown))
             new = Carried(memory, found.usage, found.read_weights, all_outputs[t], next_cell, found.write_weights)
             if shown is not None:
                 new = _blended(shown, new, state._replace(memory=before))
                 memory.copy_(new.memory)
             state = new
-        ctx.core, ctx.rules, ctx.mask, ctx.steps, ctx.starts = core, rules, mask, steps, starts
-        ctx.filled, ctx.room, ctx.in_room = (z, parts, inputs, outputs), room, len(starts) - 1
+            if (t + 1) % CHUNK == 0 or t + 1 == len(z):
+                kept_memories.append(memory.clone())
+        ctx.core, ctx.rules, ctx.mask, ctx.steps, ctx.kept_memories = core, rules, mask, steps, kept_memories
+        ctx.filled = (z, parts, inputs, outputs)
         ctx.save_for_backward(recurrent, interface, strength)
         # copies: what is handed out must not lead back here
         return (outputs.clone(), _copy(state.memory.transpose(1, 2)), *map(_copy, state[1:]))
@@ -140,7 +141,7 @@ class _Loop(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, by_outputs: Tensor, *by_final: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by the arguments of `scan_lrua`; names as in the formulas on top, `by_x` for D.x."""
-        core, rules, room, (z, parts, inputs, outputs) = ctx.core, ctx.rules, ctx.room, ctx.filled
+        core, rules, (z, parts, inputs, outputs) = ctx.core, ctx.rules, ctx.filled
         recurrent, interface, strength = ctx.saved_tensors
         hidden = interface.shape[0]
         to_output, to_hidden = recurrent.T.contiguous(), interface.T.contiguous()
@@ -150,23 +151,26 @@ class _Loop(torch.autograd.Function):
         )
         by_memory, by_usage, *by_others = by_final
         by = By(*map(_copy, (by_memory.transpose(1, 2), *by_others)))
+        memory = torch.empty_like(by.memory)
         for t in reversed(range(len(z))):
-            here = t % CHUNK
-            step, before, memory = ctx.steps[t], room[here], room[here + 1]
-            if ctx.in_room != t // CHUNK:
-                ctx.in_room = t // CHUNK
-                _write_again(core, ctx.starts[ctx.in_room], ctx.steps[t - here : t + 1], all_parts[t - here :], room)
-            if step.shown is not None:  # the room has what was kept, the step read what it would have written
-                memory = torch.empty_like(before)
-                core.write_again(all_parts[t], step.found, before, memory)
+            step = ctx.steps[t]
+            if (t + 1) % CHUNK == 0 or t + 1 == len(z):
+                memory.copy_(ctx.kept_memories[t // CHUNK])
+            unshown = memory
+            if step.shown is not None:  # a masked step read what it would have written
+                memory = memory.clone()
+                core.write_again(all_parts[t], step.found, memory)
+                memory = torch.where(_like(step.shown, memory), unshown, memory)
             passed, by = _passed_on(step.shown, by)
             by = by._replace(output=by.output + all_by_outputs[t])
-            at_step = (all_parts[t], step.read_weights, step.found, before, memory)
+            at_step = (all_parts[t], step.read_weights, step.found, memory)
             by_memory, by_read_weights = core.gradients(*at_step, by, all_by_parts[t], by_strength)
+            if step.shown is not None:
+                memory = torch.where(_like(step.shown, memory), memory, unshown)
 
             by_h = torch.addmm(by.output[:, :hidden], all_by_parts[t], to_hidden)
             at_start = (inputs[t, :, :hidden], step.cell, step.kept)
-            directly, by_cell = backward_step(rules.cell, all_z[t], *at_start, by_h, by.cell, all_by_z[t])
+            directly, by_cell = core.cell_gradients(all_z[t], *at_start, by_h, by.cell, all_by_z[t])
             by_output = all_by_z[t] @ to_output
             if directly is not None:
                 by_output[:, :hidden] += directly
@@ -210,18 +214,3 @@ def _added(by: By, passed: By) -> By:
 
 def _like(shown: Tensor, tensor: Tensor) -> Tensor:
     return shown.view(-1, *[1] * (tensor.dim() - 1))
-
-
-def _write_again(
-    core: TorchCore | CompiledCore,
-    start: Tensor,
-    steps: list[Step],
-    parts: tuple[Tensor, ...],
-    room: tuple[Tensor, ...],
-) -> None:
-    """Fill the room with the memories of a chunk."""
-    room[0].copy_(start)
-    for step, of_step, before, memory in zip(steps, parts, room, room[1:], strict=False):
-        core.write_again(of_step, step.found, before, memory)
-        if step.shown is not None:
-            memory.copy_(torch.where(_like(step.shown, memory), memory, before))

@@ -49,6 +49,32 @@ def test_chunks_change_nothing(make_memory: Make, monkeypatch: pytest.MonkeyPatc
             torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize(("slots", "width", "heads"), [(3, 1, 1), (37, 9, 3), (64, 8, 4)])
+@pytest.mark.parametrize("dialect", DIALECTS, ids=["added", "key_before"])
+def test_sizes_that_fill_no_register_and_some_are_the_chained_step(
+    make_memory: Make, dialect: dict[str, Any], slots: int, width: int, heads: int
+) -> None:
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH, slots=slots, width=width, heads=heads, **dialect)
+    mask = torch.rand(3, 9, generator=torch.Generator().manual_seed(4)) < 0.7
+    expected = results(memory, Memory.scan, 9, mask)
+    for one, other in zip(results(memory, LRUAMemory.scan, 9, mask), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
+def test_taking_writes_back_costs_no_precision(make_memory: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH).float()
+    features, codes = (each.detach().float() for each in draw(lrua_scan.CHUNK, seed=1))
+
+    def gradients() -> list[Tensor]:
+        outputs, _ = memory.scan(memory.initial_state(3, CODE_WIDTH, features), features, codes, _all(len(codes[0])))
+        return list(torch.autograd.grad(outputs.square().sum(), list(memory.parameters()), materialize_grads=True))
+
+    taken_back = gradients()
+    monkeypatch.setattr(lrua_scan, "CHUNK", 1)
+    for one, other in zip(taken_back, gradients(), strict=True):
+        assert (one - other).norm() <= 1e-5 * other.norm()
+
+
 @pytest.mark.parametrize("dialect", DIALECTS, ids=["added", "key_before"])
 def test_three_steps_pass_gradcheck(make_memory: Make, dialect: dict[str, Any]) -> None:
     memory = make_memory("lrua", FEATURES, CODE_WIDTH, **dialect)
