@@ -4,7 +4,8 @@
     r_t = w^r_t M_t                                 [G14, eq. 2]
 
 Where weights and vectors do not depend on the memory, this is an element-wise linear recurrence. The products of
-(1 - w e^T) over time, which underflow, are never formed, let alone divided by.
+(1 - w e^T) over time, which underflow, are never formed, let alone divided by. Where there is a compiler and the
+tensors are on a CPU, the scan runs in C (`erase_add_compiled.py`).
 
 References:
     [G14] Graves, Wayne and Danihelka, Neural Turing Machines, 2014, arXiv:1410.5401.
@@ -17,6 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from metamann.memory.compiled import load_library
+from metamann.memory.erase_add_compiled import gradients_compiled, scan_compiled
 
 CHUNK = 8  # steps whose memories are held at once, in the cache of a CPU
 
@@ -66,16 +70,21 @@ class _Scan(torch.autograd.Function):
         ctx: Any, memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor, read_weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Reads, `steps x batch x heads x width`, and the final memory."""
-        starts = []
+        ctx.library = load_library("erase_add", memory.device, memory.dtype, read_weights.shape[2])
+        if ctx.library is not None:
+            reads, memory, starts = scan_compiled(ctx.library, CHUNK, memory, weights, erase, add, read_weights)
+            ctx.save_for_backward(weights, erase, add, read_weights, starts)
+            return reads, memory
+        starts = memory.new_empty(-(-len(weights) // CHUNK), *memory.shape)
         reads = memory.new_empty(*read_weights.shape[:-1], memory.shape[-1])
         kept, memories = _Room(CHUNK, memory), _Room(CHUNK + 1, memory)
-        for first in range(0, len(weights), CHUNK):
+        for number, first in enumerate(range(0, len(weights), CHUNK)):
             w, e, a, r = (tensor[first : first + CHUNK] for tensor in (weights, erase, add, read_weights))
-            starts.append(memory)
+            starts[number] = memory
             _unroll(memory, w, e, a, kept, memories)
             torch.matmul(r, memories.all[1 : len(w) + 1], out=reads[first : first + CHUNK])
             memory = memories.steps[len(w)].clone()
-        ctx.save_for_backward(weights, erase, add, read_weights, *starts)
+        ctx.save_for_backward(weights, erase, add, read_weights, starts)
         return reads, memory
 
     @staticmethod
@@ -86,7 +95,10 @@ class _Scan(torch.autograd.Function):
         With x' for the gradient by x: M'_t = r_t^T read'_t + (1 - w_{t+1} e_{t+1}^T) * M'_{t+1}, step by step;
         all others are products for a whole chunk.
         """
-        weights, erase, add, read_weights, *starts = ctx.saved_tensors
+        weights, erase, add, read_weights, starts = ctx.saved_tensors
+        if ctx.library is not None:
+            plan = (weights, erase, add, read_weights)
+            return gradients_compiled(ctx.library, CHUNK, starts, *plan, by_reads, by_memory)
         by_weights, by_erase, by_add, by_read_weights = map(torch.empty_like, (weights, erase, add, read_weights))
         by_reads, by_memory = by_reads.contiguous(), by_memory.clone()
         kept, memories, by_memories = _Room(CHUNK, by_memory), _Room(CHUNK + 1, by_memory), _Room(CHUNK, by_memory)

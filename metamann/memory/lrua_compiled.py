@@ -1,42 +1,16 @@
-"""The part of LRUA's loop that has no weights, in C, where there is a compiler: `lrua_core.py` fused.
-
-`lrua_core.c` is compiled when it is first needed, which takes a second, and kept in the cache folder. Without a
-compiler the loop runs in PyTorch.
-"""
+"""The part of LRUA's loop that has no weights, in C, where there is a compiler: `lrua_core.py` fused."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
-import warnings
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from metamann.data.cache import cache_folder
 from metamann.memory.cells import backward_step
+from metamann.memory.compiled import pointers
 from metamann.memory.lrua_core import By, Found, Rules
 from metamann.memory.scores import EPSILON
-
-SOURCE = Path(__file__).with_name("lrua_core.c")
-REALS = {torch.float32: ("float", "sqrtf"), torch.float64: ("double", "sqrt")}
-FLAGS = (
-    "-std=c11",
-    "-O3",
-    "-march=native",
-    "-fopenmp-simd",
-    "-fno-math-errno",
-    "-ffp-contract=fast",
-    "-shared",
-    "-fPIC",
-)
 
 
 class _Rules(ctypes.Structure):
@@ -70,15 +44,15 @@ class CompiledCore:
         rules = ctypes.byref(self._rules(memory, parts, output))
         given = (self.strength, parts, usage, last_reads)
         made = (memory, slots, erased, writes, cosines, scale, row_squares, scores)
-        self.library.write_and_score(rules, *map(_pointer, (*given, *made)))
+        self.library.write_and_score(rules, *pointers(*given, *made))
         reads = torch.softmax(scores, -1)
-        self.library.read_memory(rules, *map(_pointer, (usage, reads, writes, memory, new_usage, output)))
+        self.library.read_memory(rules, *pointers(usage, reads, writes, memory, new_usage, output))
         return Found(slots, erased, writes, reads, cosines, scale, row_squares, new_usage)
 
     def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
         """See `TorchCore.write_again`."""
         rules = ctypes.byref(self._rules(memory, parts, parts))
-        self.library.write_again(rules, *map(_pointer, (parts, found.slots, found.write_weights, memory)))
+        self.library.write_again(rules, *pointers(parts, found.slots, found.write_weights, memory))
 
     def gradients(
         self,
@@ -99,7 +73,7 @@ class CompiledCore:
         given = (self.strength, parts, found.slots, found.erased, last_reads, found.write_weights)
         kept = (found.read_weights, found.cosines, found.scale, found.row_squares, by.output, by.write_weights)
         made = (memory, by.memory, by.read_weights, by_parts, by_strength)
-        if self.library.gradients(rules, *map(_pointer, (*given, *kept, *made))):
+        if self.library.gradients(rules, *pointers(*given, *kept, *made)):
             raise MemoryError("no room for the weights of an episode")
         return by.memory, by.read_weights
 
@@ -109,7 +83,7 @@ class CompiledCore:
         """See `TorchCore.cell_gradients`."""
         if not isinstance(self.rules.cell, nn.LSTMCell):
             return backward_step(self.rules.cell, z, h, c, kept, by_h, by_c, by_z)
-        self.library.lstm_gradients(*map(ctypes.c_int64, h.shape), *map(_pointer, (z, c, kept, by_h, by_c, by_z)))
+        self.library.lstm_gradients(*map(ctypes.c_int64, h.shape), *pointers(z, c, kept, by_h, by_c, by_z))
         return None, by_c
 
     def _rules(self, memory: Tensor, parts: Tensor, output: Tensor) -> _Rules:
@@ -118,42 +92,3 @@ class CompiledCore:
         options = (self.rules.key_written, self.rules.shared, self.rules.zeroed)
         places = (self.rules.address_after, self.rules.epsilon_in_root)
         return _Rules(*sizes, *options, *places, self.rules.usage_decay, EPSILON, torch.finfo(memory.dtype).tiny)
-
-
-def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
-
-
-@functools.cache
-def load_library(dtype: torch.dtype, heads: int) -> ctypes.CDLL | None:
-    """The compiled core for one precision and number of heads; None if there is no compiler.
-
-    The compiler is `cc`, or what `METAMANN_CC` names; with `METAMANN_CC=` none is used. One that fails gives None too,
-    and a warning that says why.
-    """
-    compiler = shutil.which(os.environ.get("METAMANN_CC", "cc"))
-    if compiler is None or dtype not in REALS:
-        return None
-    real, root = REALS[dtype]
-    # -march=native makes code for this machine only, and a cache folder may be shared by many
-    definitions = (f"-DREAL={real}", f"-DSQRT={root}", f"-DHEADS={heads}")
-    identity = "\n".join([SOURCE.read_text(), *FLAGS, *definitions, compiler, platform.node(), platform.machine()])
-    library = cache_folder() / f"lrua-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.so"
-    try:
-        if not library.exists():
-            library.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-                made = Path(folder) / library.name
-                command = [compiler, *FLAGS, *definitions, "-o", str(made), str(SOURCE), "-lm"]
-                subprocess.run(command, check=True, capture_output=True)
-                made.replace(library)
-        return ctypes.CDLL(str(library))
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = error.stderr.decode(errors="replace").strip() if isinstance(error, subprocess.CalledProcessError) else ""
-        why = said.splitlines()[0] if said else str(error)
-        warnings.warn(
-            f"the loop of LRUA cannot be compiled and runs slower, in PyTorch ({why}); METAMANN_CC names another "
-            "compiler, and METAMANN_CC= none.",
-            stacklevel=2,
-        )
-        return None

@@ -9,56 +9,17 @@
    block and to every head stays in registers. */
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-#if defined __AVX512F__
-#define BYTES 64
-#elif defined __AVX__
-#define BYTES 32
-#else
-#define BYTES 16
-#endif
-#define LANES ((int)(BYTES / sizeof(REAL)))
+#include "vectors.h"
+
 #define COLUMNS 4 /* that share one pass over the weights */
-#define INLINE static inline __attribute__((always_inline))
-
-typedef REAL Vector __attribute__((vector_size(BYTES)));
 
 typedef struct {
     int64_t batch, slots, width, part_width, output_width;
     int64_t key_written, shared, zeroed, address_after, epsilon_in_root;
     double usage_decay, epsilon, tiny;
 } Rules;
-
-/* Up to LANES numbers, zeros behind them. A count that is known beforehand makes it one instruction. */
-INLINE Vector load(const REAL *from, int count) {
-    Vector vector = {0};
-    memcpy(&vector, from, count * sizeof(REAL));
-    return vector;
-}
-
-INLINE void store(REAL *to, Vector vector, int count) { memcpy(to, &vector, count * sizeof(REAL)); }
-
-/* The statement for each block of slots, from n on: whole ones, then what is left. */
-#define FOR_BLOCKS(N, call)                     \
-    do {                                        \
-        int64_t n = 0;                          \
-        for (; n + LANES <= N; n += LANES) {    \
-            enum { count = LANES };             \
-            call;                               \
-        }                                       \
-        const int count = N - n;                \
-        if (count) call;                        \
-    } while (0)
-
-static REAL sum(Vector vector) {
-    REAL total = 0;
-#pragma omp simd reduction(+ : total)
-    for (int l = 0; l < LANES; l++) total += vector[l];
-    return total;
-}
 
 static REAL dot(const REAL *restrict one, const REAL *restrict other, int64_t size) {
     REAL total = 0;
@@ -79,7 +40,7 @@ INLINE void multiply_block(int columns, const REAL *rows, const REAL *memory, Ve
 
 INLINE void multiply_columns(int columns, const REAL *rows, const REAL *memory, REAL *products, int64_t N, int64_t W) {
     Vector totals[HEADS][COLUMNS] = {0};
-    FOR_BLOCKS(N, multiply_block(columns, rows + n, memory + n, totals, N, count));
+    FOR_BLOCKS(N, n, multiply_block(columns, rows + n, memory + n, totals, N, count));
     for (int h = 0; h < HEADS; h++)
         for (int w = 0; w < columns; w++) products[h * W + w] += sum(totals[h][w]);
 }
@@ -138,7 +99,7 @@ void write_again(const Rules *rules, const REAL *parts, const int64_t *slots, co
     const int64_t N = rules->slots, W = rules->width;
     for (int64_t b = 0; b < rules->batch; b++) {
         const REAL *written = parts + b * rules->part_width + (rules->key_written ? 0 : HEADS * W);
-        FOR_BLOCKS(N, write_block(rules, slots + b * HEADS, write_weights + b * HEADS * N, written,
+        FOR_BLOCKS(N, n, write_block(rules, slots + b * HEADS, write_weights + b * HEADS * N, written,
                                   memory + b * W * N, n, count));
     }
 }
@@ -182,7 +143,7 @@ void write_and_score(const Rules *rules, const REAL *strength, const REAL *parts
             if (!rules->shared) own[slot[h]] += 1 - g;
             for (int64_t j = 0; rules->shared && j < HEADS; j++) own[slot[j]] += 1 - g;
         }
-        FOR_BLOCKS(N, write_and_compare_block(rules, slot, weights, written, key, memory + b * W * N, products,
+        FOR_BLOCKS(N, n, write_and_compare_block(rules, slot, weights, written, key, memory + b * W * N, products,
                                               squares, n, count));
         for (int64_t h = 0; h < HEADS; h++) {
             const REAL length = dot(key + h * W, key + h * W, W);
@@ -283,7 +244,7 @@ INLINE void unwrite_block(const REAL *weights, const REAL *written, REAL *memory
 static void unwrite(const Rules *rules, const int64_t *slots, const REAL *erased, const REAL *weights,
                     const REAL *written, REAL *memory) {
     const int64_t N = rules->slots, W = rules->width;
-    FOR_BLOCKS(N, unwrite_block(weights + n, written, memory + n, N, W, count));
+    FOR_BLOCKS(N, n, unwrite_block(weights + n, written, memory + n, N, W, count));
     for (int64_t z = 0; z < rules->zeroed; z++)
         for (int64_t w = 0; w < W; w++) memory[w * N + slots[z]] = erased[w * rules->zeroed + z];
 }
@@ -310,7 +271,7 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
         REAL *by_reads = by_read_weights + b * HEADS * N, *by = by_memory + b * W * N, *own_memory = memory + b * W * N;
         const int64_t *slot = slots + b * HEADS;
 
-        FOR_BLOCKS(N, by_reads_block(by_read, own_memory + n, by_reads + n, N, W, count));
+        FOR_BLOCKS(N, n, by_reads_block(by_read, own_memory + n, by_reads + n, N, W, count));
         if (!rules->address_after) unwrite(rules, slot, erased_rows, writes, written, own_memory);
         memset(by_rows, 0, N * sizeof(REAL));
         for (int64_t h = 0; h < HEADS; h++) {
@@ -344,14 +305,14 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
 
         if (by_write_weights) memcpy(by_writes, by_write_weights + b * HEADS * N, HEADS * N * sizeof(REAL));
         else memset(by_writes, 0, HEADS * N * sizeof(REAL));
-        FOR_BLOCKS(N, by_memory_block(rules, by_read, reads, key, by_products, by_rows, written, own_memory, by,
+        FOR_BLOCKS(N, n, by_memory_block(rules, by_read, reads, key, by_products, by_rows, written, own_memory, by,
                                       by_writes, n, count));
         if (!rules->key_written) memset(by_written, 0, HEADS * W * sizeof(REAL));
         add_products(writes, by, by_written, N, W);
         for (int64_t z = 0; z < rules->zeroed; z++)
             for (int64_t w = 0; w < W; w++) by[w * N + slot[z]] = 0;
         if (!rules->address_after)
-            FOR_BLOCKS(N, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W, count));
+            FOR_BLOCKS(N, n, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W, count));
         if (rules->address_after) unwrite(rules, slot, erased_rows, writes, written, own_memory);
 
         for (int64_t h = 0; h < HEADS; h++) {

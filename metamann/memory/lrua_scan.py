@@ -31,7 +31,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from metamann.memory.cells import forward_step
-from metamann.memory.lrua_compiled import CompiledCore, load_library
+from metamann.memory.compiled import load_library
+from metamann.memory.lrua_compiled import CompiledCore
 from metamann.memory.lrua_core import By, Found, Rules, TorchCore
 
 CHUNK = 64  # steps that are taken back from one memory that was kept
@@ -185,7 +186,7 @@ class _Loop(torch.autograd.Function):
 
 
 def _core(rules: Rules, strength: Tensor) -> TorchCore | CompiledCore:
-    library = load_library(strength.dtype, rules.heads) if strength.device.type == "cpu" else None
+    library = load_library("lrua_core", strength.device, strength.dtype, rules.heads)
     return TorchCore(rules, strength) if library is None else CompiledCore(library, rules, strength)
 
 

@@ -31,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_of_the_package_is_inside_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
-    of_the_package = [file for ending in ("*.py", "*.txt", "*.c") for file in (ROOT / "metamann").rglob(ending)]
+    of_the_package = [file for ending in ("*.py", "*.txt", "*.c", "*.h") for file in (ROOT / "metamann").rglob(ending)]
     modules = {file.relative_to(ROOT).as_posix() for file in of_the_package}
     files = [file for file in (ROOT / "conf").rglob("*") if file.suffix in (".yaml", ".py")]
     configurations = {f"metamann/conf/{file.relative_to(ROOT / 'conf').as_posix()}" for file in files}

@@ -9,12 +9,25 @@ import pytest
 import torch
 from torch import Tensor
 
+from metamann.memory import erase_add as erase_add_module
+from metamann.memory.compiled import load_library
 from metamann.memory.erase_add import CHUNK, erase_and_add, scan_erase_and_add
 
 BATCH, SLOTS, WIDTH, HEADS = 2, 4, 3, 2
 
 
-def plan(steps: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+@pytest.fixture(params=["compiled", "torch"])
+def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scan in C, and the one of machines without a compiler."""
+    if request.param == "torch":
+        monkeypatch.setattr(erase_add_module, "load_library", lambda *_: None)
+    elif load_library("erase_add", torch.device("cpu"), torch.float64, HEADS) is None:
+        pytest.skip("there is no compiler")
+
+
+def plan(
+    steps: int, dtype: torch.dtype = torch.float64, slots: int = SLOTS, width: int = WIDTH, heads: int = HEADS
+) -> list[Tensor]:
     """Memory, weights, erase and add vectors, read weights."""
     generator = torch.Generator().manual_seed(1)
 
@@ -22,11 +35,11 @@ def plan(steps: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
         return torch.randn(BATCH, *shape, generator=generator, dtype=dtype)
 
     return [
-        draw(SLOTS, WIDTH),
-        draw(steps, SLOTS).softmax(-1),
-        draw(steps, WIDTH).sigmoid(),
-        draw(steps, WIDTH).tanh(),
-        draw(steps, HEADS, SLOTS).softmax(-1),
+        draw(slots, width),
+        draw(steps, slots).softmax(-1),
+        draw(steps, width).sigmoid(),
+        draw(steps, width).tanh(),
+        draw(steps, heads, slots).softmax(-1),
     ]
 
 
@@ -64,6 +77,7 @@ def test_a_focused_head_replaces_its_row_and_no_other() -> None:
     assert torch.equal(after[:, [0, 1, 3]], memory[:, [0, 1, 3]])
 
 
+@pytest.mark.usefixtures("core")
 def test_no_weight_leaves_the_memory_bitwise() -> None:
     memory, weights, erase, add, read_weights = plan(CHUNK + 1)
     nothing = torch.zeros_like(weights)
@@ -71,9 +85,11 @@ def test_no_weight_leaves_the_memory_bitwise() -> None:
     assert torch.equal(scan_erase_and_add(memory, nothing, erase, add, read_weights)[1], memory)
 
 
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize(("slots", "width", "heads"), [(SLOTS, WIDTH, HEADS), (37, 20, 1), (5, 16, 3)])
 @pytest.mark.parametrize("steps", [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 2])
-def test_scan_is_the_chained_step(steps: int) -> None:
-    inputs = [tensor.requires_grad_() for tensor in plan(steps)]
+def test_scan_is_the_chained_step(steps: int, slots: int, width: int, heads: int) -> None:
+    inputs = [tensor.requires_grad_() for tensor in plan(steps, slots=slots, width=width, heads=heads)]
     generator = torch.Generator().manual_seed(2)
     results = []
     for run in (scan_erase_and_add, chained):
@@ -86,6 +102,7 @@ def test_scan_is_the_chained_step(steps: int) -> None:
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("core")
 def test_scan_of_no_steps_changes_nothing() -> None:
     memory, *parts = plan(0)
     reads, after = scan_erase_and_add(memory.requires_grad_(), *parts)
@@ -95,10 +112,12 @@ def test_scan_of_no_steps_changes_nothing() -> None:
     assert torch.equal(gradient, torch.ones_like(memory))
 
 
+@pytest.mark.usefixtures("core")
 def test_scan_has_the_gradient_of_its_value() -> None:
     assert torch.autograd.gradcheck(scan_erase_and_add, [tensor.requires_grad_() for tensor in plan(CHUNK + 2)])
 
 
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("only", ["reads", "memory"])
 def test_scan_has_gradients_where_only_one_result_is_used(only: str) -> None:
     inputs = [tensor.requires_grad_() for tensor in plan(CHUNK + 2)]
@@ -110,6 +129,7 @@ def test_scan_has_gradients_where_only_one_result_is_used(only: str) -> None:
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("core")
 def test_what_is_erased_a_thousand_times_does_no_harm() -> None:
     """The product of all that is kept underflows; what was added last is read all the same, with its gradient."""
     memory, weights, erase, add, read_weights = plan(1000, torch.float32)
@@ -121,6 +141,7 @@ def test_what_is_erased_a_thousand_times_does_no_harm() -> None:
     assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(reads.sum() + after.sum(), inputs))
 
 
+@pytest.mark.usefixtures("core")
 def test_scan_holds_no_memory_of_every_step() -> None:
     steps = 16 * CHUNK
     inputs = [tensor.requires_grad_() for tensor in plan(steps)]
@@ -132,6 +153,6 @@ def test_scan_holds_no_memory_of_every_step() -> None:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         scan_erase_and_add(*inputs)
-    memories = sum(tensor.numel() for tensor in held if tensor.shape == inputs[0].shape)
+    memories = sum(tensor.numel() for tensor in held if tensor.shape[-3:] == inputs[0].shape)
     assert memories == steps // CHUNK * inputs[0].numel()
     assert max(tensor.numel() for tensor in held) == inputs[-1].numel()

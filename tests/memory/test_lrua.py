@@ -449,7 +449,7 @@ def test_scan_is_the_chained_step(
     """Outputs, final state, and gradients of both by everything that they depend on, from a state in use."""
     if core == "torch":
         monkeypatch.setattr(lrua_scan, "load_library", lambda *_: None)
-    elif lrua_scan.load_library(torch.float64, 2) is None:
+    elif lrua_scan.load_library("lrua_core", torch.device("cpu"), torch.float64, 2) is None:
         pytest.skip("there is no compiler")
     memory = make_memory("lrua", FEATURES, CODE_WIDTH, **{**BASE, **dialect})
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Compiling the core: only where it can be done, and once."""
+"""Compiling a core: only where it can be done, and once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from metamann.memory.lrua_compiled import load_library
+from metamann.memory.compiled import load_library
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -23,25 +25,26 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("compiler", ["", "no-such-compiler"])
 def test_without_a_compiler_there_is_no_library(compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METAMANN_CC", compiler)
-    assert load_library(torch.float32, 4) is None
+    assert load_library("lrua_core", CPU, torch.float32, 4) is None
 
 
 def test_a_compiler_that_fails_is_named_in_a_warning(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METAMANN_CC", "false")
-    with pytest.warns(UserWarning, match="runs slower, in PyTorch .*false.*METAMANN_CC"):
-        assert load_library(torch.float32, 4) is None
+    with pytest.warns(UserWarning, match="lrua_core.c .* runs slower, in PyTorch .*false.*METAMANN_CC"):
+        assert load_library("lrua_core", CPU, torch.float32, 4) is None
     assert not list(fresh.glob("**/*.so"))
 
 
-def test_half_precision_has_no_library() -> None:
-    assert load_library(torch.bfloat16, 4) is None
+def test_half_precision_and_other_devices_have_no_library() -> None:
+    assert load_library("lrua_core", torch.device("meta"), torch.float32, 4) is None
+    assert load_library("lrua_core", CPU, torch.bfloat16, 4) is None
 
 
 def test_the_library_is_kept(fresh: Path) -> None:
-    if load_library(torch.float32, 2) is None:
+    if load_library("lrua_core", CPU, torch.float32, 2) is None:
         pytest.skip("there is no compiler")
     (kept,) = fresh.glob("*.so")
     written = kept.stat().st_mtime_ns
     load_library.cache_clear()
-    assert load_library(torch.float32, 2) is not None
+    assert load_library("lrua_core", CPU, torch.float32, 2) is not None
     assert kept.stat().st_mtime_ns == written

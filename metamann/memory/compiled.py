@@ -1,0 +1,80 @@
+"""Cores in C, where there is a compiler, for loops over tensors so small that PyTorch is slow at them.
+
+A source of this folder is compiled when it is first needed, which takes a second, and kept in the cache folder. Without
+a compiler the loops run in PyTorch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from metamann.data.cache import cache_folder
+
+FOLDER = Path(__file__).parent
+HEADER = FOLDER / "vectors.h"
+REALS = {torch.float32: ("float", "sqrtf"), torch.float64: ("double", "sqrt")}
+FLAGS = (
+    "-std=c11",
+    "-O3",
+    "-march=native",
+    "-fopenmp-simd",
+    "-fno-math-errno",
+    "-ffp-contract=fast",
+    "-shared",
+    "-fPIC",
+)
+
+
+@functools.cache
+def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int) -> ctypes.CDLL | None:
+    """A core compiled for one precision and number of heads; None for another device than a CPU, or without a compiler.
+
+    The compiler is `cc`, or what `METAMANN_CC` names; with `METAMANN_CC=` none is used. One that fails gives None too,
+    and a warning that says why.
+    """
+    compiler = shutil.which(os.environ.get("METAMANN_CC", "cc"))
+    if device.type != "cpu" or compiler is None or dtype not in REALS:
+        return None
+    source = FOLDER / f"{name}.c"
+    real, root = REALS[dtype]
+    # -march=native makes code for this machine only, and a cache folder may be shared by many
+    definitions = (f"-DREAL={real}", f"-DSQRT={root}", f"-DHEADS={heads}")
+    identity = "\n".join(
+        [source.read_text(), HEADER.read_text(), *FLAGS, *definitions, compiler, platform.node(), platform.machine()]
+    )
+    library = cache_folder() / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.so"
+    try:
+        if not library.exists():
+            library.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+                made = Path(folder) / library.name
+                command = [compiler, *FLAGS, *definitions, "-o", str(made), str(source), "-lm"]
+                subprocess.run(command, check=True, capture_output=True)
+                made.replace(library)
+        return ctypes.CDLL(str(library))
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = error.stderr.decode(errors="replace").strip() if isinstance(error, subprocess.CalledProcessError) else ""
+        why = said.splitlines()[0] if said else str(error)
+        warnings.warn(
+            f"{source.name} cannot be compiled and its loop runs slower, in PyTorch ({why}); METAMANN_CC names another "
+            "compiler, and METAMANN_CC= none.",
+            stacklevel=2,
+        )
+        return None
+
+
+def pointers(*tensors: Tensor | None) -> list[ctypes.c_void_p]:
+    """Where the numbers of contiguous tensors begin, for a call of C; NULL for None."""
+    return [ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors]

@@ -1,0 +1,44 @@
+/* Vectors of as many numbers as fit a register, and loops over blocks of them. REAL is float or double. */
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined __AVX512F__
+#define BYTES 64
+#elif defined __AVX__
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+#define LANES ((int)(BYTES / sizeof(REAL)))
+#define INLINE static inline __attribute__((always_inline))
+
+typedef REAL Vector __attribute__((vector_size(BYTES)));
+
+/* Up to LANES numbers, zeros behind them. A count that is known beforehand makes it one instruction. */
+INLINE Vector load(const REAL *from, int count) {
+    Vector vector = {0};
+    memcpy(&vector, from, count * sizeof(REAL));
+    return vector;
+}
+
+INLINE void store(REAL *to, Vector vector, int count) { memcpy(to, &vector, count * sizeof(REAL)); }
+
+INLINE REAL sum(Vector vector) {
+    REAL total = 0;
+#pragma omp simd reduction(+ : total)
+    for (int l = 0; l < LANES; l++) total += vector[l];
+    return total;
+}
+
+/* The statement for each block of `size` numbers, from `from` on: `count` numbers, LANES of them but in the last. */
+#define FOR_BLOCKS(size, from, statement)                       \
+    do {                                                        \
+        int64_t from = 0;                                       \
+        for (; from + LANES <= (size); from += LANES) {         \
+            enum { count = LANES };                             \
+            statement;                                          \
+        }                                                       \
+        const int count = (size) - from;                        \
+        if (count) statement;                                   \
+    } while (0)
