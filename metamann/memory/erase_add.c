@@ -1,6 +1,6 @@
 /* The scan of erase_add.py and its gradient, one episode after another, so that its memory stays in the cache.
 
-   Everything is contiguous, steps first, then episodes. A block is as many entries of a row as fit a vector register;
+   What is given and made is contiguous, steps first, then episodes. Inside, rows are padded with zeros to whole vectors;
    HEADS is the number of read heads. */
 
 #include <stdlib.h>
@@ -11,93 +11,124 @@ typedef struct {
     int64_t batch, steps, slots, width, chunk;
 } Sizes;
 
-/* Writes to a block of every row, from `before` to `after`, which may be the same, and adds up the reads. */
-INLINE void step_block(const Sizes *sizes, const REAL *weights, const REAL *erase, const REAL *add,
-                       const REAL *read_weights, const REAL *before, REAL *after, REAL *reads, int count) {
-    const int64_t N = sizes->slots, W = sizes->width;
-    const Vector e = load(erase, count), a = load(add, count);
-    Vector read[HEADS] = {0};
-    for (int64_t n = 0; n < N; n++) {
-        const REAL w = weights[n];
-        const Vector row = load(before + n * W, count) * (1 - w * e) + w * a;
-        store(after + n * W, row, count);
-        if (reads)
-            for (int h = 0; h < HEADS; h++) read[h] += read_weights[h * N + n] * row;
+/* Rows to padded rows of `vectors` vectors. */
+static void pad(Vector *to, const REAL *from, int64_t rows, int64_t width, int64_t vectors) {
+    for (int64_t r = 0; r < rows; r++) {
+        to[(r + 1) * vectors - 1] = (Vector){0};
+        memcpy(to + r * vectors, from + r * width, width * sizeof(REAL));
     }
-    if (reads)
-        for (int h = 0; h < HEADS; h++) store(reads + h * W, read[h], count);
 }
+
+static void unpad(REAL *to, const Vector *from, int64_t rows, int64_t width, int64_t vectors) {
+    for (int64_t r = 0; r < rows; r++) memcpy(to + r * width, from + r * vectors, width * sizeof(REAL));
+}
+
+/* M = M * (1 - w e^T) + w a^T, from `before` to `after`, which may be the same; with `reads`, what each head then reads. */
+INLINE void step(const REAL *weights, const Vector *erase, const Vector *add, const REAL *read_weights,
+                 const Vector *before, Vector *after, Vector *reads, int64_t slots, int64_t vectors) {
+    for (int64_t v = 0; v < vectors; v++) {
+        Vector read[HEADS] = {0};
+        for (int64_t n = 0; n < slots; n++) {
+            const Vector row = before[n * vectors + v] * (1 - weights[n] * erase[v]) + weights[n] * add[v];
+            after[n * vectors + v] = row;
+            if (reads)
+                for (int h = 0; h < HEADS; h++) read[h] += read_weights[h * slots + n] * row;
+        }
+        if (reads)
+            for (int h = 0; h < HEADS; h++) reads[h * vectors + v] = read[h];
+    }
+}
+
+/* Room for so many padded rows; NULL if there is none. */
+static Vector *rows_of(int64_t rows, int64_t vectors) { return aligned_alloc(BYTES, (rows * vectors + 1) * BYTES); }
 
 /* Reads of all steps; the memory goes from that of the start to that of the end, and that of the start of every chunk of
-   steps is kept in `starts`. */
-void scan(const Sizes *sizes, const REAL *weights, const REAL *erase, const REAL *add, const REAL *read_weights,
-          REAL *memory, REAL *starts, REAL *reads) {
-    const int64_t B = sizes->batch, N = sizes->slots, W = sizes->width;
+   steps is kept in `starts`. Returns 0, or 1 if there is no room. */
+int scan(const Sizes *sizes, const REAL *weights, const REAL *erase, const REAL *add, const REAL *read_weights,
+         REAL *memory, REAL *starts, REAL *reads) {
+    const int64_t B = sizes->batch, N = sizes->slots, W = sizes->width, V = (W + LANES - 1) / LANES;
+    Vector *own = rows_of(N + 2 + HEADS, V);
+    if (!own) return 1;
+    Vector *e = own + N * V, *a = e + V, *read = a + V;
     for (int64_t b = 0; b < B; b++) {
-        REAL *own = memory + b * N * W;
+        pad(own, memory + b * N * W, N, W, V);
         for (int64_t t = 0; t < sizes->steps; t++) {
             const int64_t at = t * B + b;
-            if (t % sizes->chunk == 0) memcpy(starts + (t / sizes->chunk * B + b) * N * W, own, N * W * sizeof(REAL));
-            FOR_BLOCKS(W, w, step_block(sizes, weights + at * N, erase + at * W + w, add + at * W + w,
-                                        read_weights + at * HEADS * N, own + w, own + w, reads + at * HEADS * W + w,
-                                        count));
+            if (t % sizes->chunk == 0) unpad(starts + (t / sizes->chunk * B + b) * N * W, own, N, W, V);
+            pad(e, erase + at * W, 1, W, V);
+            pad(a, add + at * W, 1, W, V);
+            step(weights + at * N, e, a, read_weights + at * HEADS * N, own, own, read, N, V);
+            unpad(reads + at * HEADS * W, read, HEADS, W, V);
         }
+        unpad(memory + b * N * W, own, N, W, V);
     }
+    free(own);
+    return 0;
 }
 
-/* Adds the gradients that pass through a block of one row. */
-INLINE void gradient_block(REAL weight, const REAL *read_weights, int64_t N, int64_t W, const REAL *erase,
-                           const REAL *add, const REAL *by_reads, const REAL *before, const REAL *after, REAL *by_row,
-                           Vector *by_weight, Vector *by_read_weights, REAL *by_erase, REAL *by_add, int count) {
-    const Vector old = load(before, count), new = load(after, count), e = load(erase, count);
-    Vector by = load(by_row, count);
-    for (int h = 0; h < HEADS; h++) {
-        const Vector by_read = load(by_reads + h * W, count);
-        by += read_weights[h * N] * by_read;
-        by_read_weights[h] += by_read * new;
+/* Gradients of a step; that by the memory goes from that of its end to that of its start. */
+static void step_gradients(const REAL *weights, const Vector *erase, const Vector *add, const REAL *read_weights,
+                           const Vector *before, const Vector *after, const Vector *by_reads, Vector *by_memory,
+                           REAL *by_weights, Vector *by_erase, Vector *by_add, REAL *by_read_weights, int64_t slots,
+                           int64_t vectors) {
+    memset(by_erase, 0, vectors * sizeof(Vector));
+    memset(by_add, 0, vectors * sizeof(Vector));
+    for (int64_t n = 0; n < slots; n++) {
+        const REAL w = weights[n];
+        Vector by_weight = {0}, by_reading[HEADS] = {0};
+        for (int64_t v = 0; v < vectors; v++) {
+            const Vector old = before[n * vectors + v], new = after[n * vectors + v];
+            Vector by = by_memory[n * vectors + v];
+            for (int h = 0; h < HEADS; h++) {
+                const Vector by_read = by_reads[h * vectors + v];
+                by += read_weights[h * slots + n] * by_read;
+                by_reading[h] += by_read * new;
+            }
+            by_weight += by * (add[v] - erase[v] * old);
+            by_add[v] += w * by;
+            by_erase[v] -= w * by * old;
+            by_memory[n * vectors + v] = by * (1 - w * erase[v]);
+        }
+        by_weights[n] = sum(by_weight);
+        for (int h = 0; h < HEADS; h++) by_read_weights[h * slots + n] = sum(by_reading[h]);
     }
-    *by_weight += by * (load(add, count) - e * old);
-    store(by_add, load(by_add, count) + weight * by, count);
-    store(by_erase, load(by_erase, count) - weight * by * old, count);
-    store(by_row, by * (1 - weight * e), count);
 }
 
 /* Gradients by all arguments of the scan; that by the memory goes from that of the end to that of the start. Memories of
-   a chunk are made again. Returns 0, or 1 if there is no room for them. */
+   a chunk are made again. Returns 0, or 1 if there is no room. */
 int gradients(const Sizes *sizes, const REAL *starts, const REAL *weights, const REAL *erase, const REAL *add,
               const REAL *read_weights, const REAL *by_reads, REAL *by_memory, REAL *by_weights, REAL *by_erase,
               REAL *by_add, REAL *by_read_weights) {
-    const int64_t B = sizes->batch, T = sizes->steps, N = sizes->slots, W = sizes->width, chunk = sizes->chunk;
-    REAL *room = malloc((chunk + 1) * N * W * sizeof(REAL));
-    if (!room) return 1;
+    const int64_t B = sizes->batch, T = sizes->steps, N = sizes->slots, W = sizes->width, V = (W + LANES - 1) / LANES;
+    const int64_t chunk = sizes->chunk;
+    Vector *memories = rows_of((chunk + 2) * N + 2 * chunk + HEADS + 2, V);
+    if (!memories) return 1;
+    Vector *by = memories + (chunk + 1) * N * V, *e = by + N * V, *a = e + chunk * V;
+    Vector *by_read = a + chunk * V, *by_e = by_read + HEADS * V, *by_a = by_e + V;
     for (int64_t b = 0; b < B; b++) {
-        for (int64_t first = (T - 1) / chunk * chunk; T && first >= 0; first -= chunk) {
-            const int64_t last = first + chunk < T ? first + chunk : T;
-            memcpy(room, starts + (first / chunk * B + b) * N * W, N * W * sizeof(REAL));
-            for (int64_t t = first; t < last; t++) {
-                const int64_t at = t * B + b;
-                REAL *before = room + (t - first) * N * W;
-                FOR_BLOCKS(W, w, step_block(sizes, weights + at * N, erase + at * W + w, add + at * W + w, NULL,
-                                            before + w, before + N * W + w, NULL, count));
+        pad(by, by_memory + b * N * W, N, W, V);
+        for (int64_t number = (T + chunk - 1) / chunk - 1; number >= 0; number--) {
+            const int64_t first = number * chunk, steps = T - first < chunk ? T - first : chunk;
+            pad(memories, starts + (number * B + b) * N * W, N, W, V);
+            for (int64_t t = 0; t < steps; t++) {
+                const int64_t at = (first + t) * B + b;
+                pad(e + t * V, erase + at * W, 1, W, V);
+                pad(a + t * V, add + at * W, 1, W, V);
+                step(weights + at * N, e + t * V, a + t * V, NULL, memories + t * N * V, memories + (t + 1) * N * V,
+                     NULL, N, V);
             }
-            for (int64_t t = last - 1; t >= first; t--) {
-                const int64_t at = t * B + b;
-                const REAL *before = room + (t - first) * N * W, *after = before + N * W;
-                memset(by_erase + at * W, 0, W * sizeof(REAL));
-                memset(by_add + at * W, 0, W * sizeof(REAL));
-                for (int64_t n = 0; n < N; n++) {
-                    Vector by_weight = {0}, by_reading[HEADS] = {0};
-                    FOR_BLOCKS(W, w, gradient_block(weights[at * N + n], read_weights + at * HEADS * N + n, N, W,
-                                                    erase + at * W + w, add + at * W + w,
-                                                    by_reads + at * HEADS * W + w, before + n * W + w,
-                                                    after + n * W + w, by_memory + (b * N + n) * W + w, &by_weight,
-                                                    by_reading, by_erase + at * W + w, by_add + at * W + w, count));
-                    by_weights[at * N + n] = sum(by_weight);
-                    for (int h = 0; h < HEADS; h++) by_read_weights[(at * HEADS + h) * N + n] = sum(by_reading[h]);
-                }
+            for (int64_t t = steps - 1; t >= 0; t--) {
+                const int64_t at = (first + t) * B + b;
+                pad(by_read, by_reads + at * HEADS * W, HEADS, W, V);
+                step_gradients(weights + at * N, e + t * V, a + t * V, read_weights + at * HEADS * N,
+                               memories + t * N * V, memories + (t + 1) * N * V, by_read, by, by_weights + at * N, by_e,
+                               by_a, by_read_weights + at * HEADS * N, N, V);
+                unpad(by_erase + at * W, by_e, 1, W, V);
+                unpad(by_add + at * W, by_a, 1, W, V);
             }
         }
+        unpad(by_memory + b * N * W, by, N, W, V);
     }
-    free(room);
+    free(memories);
     return 0;
 }

@@ -25,12 +25,17 @@ def scan_compiled(
     add: Tensor,
     read_weights: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Reads, `steps x batch x heads x width`, the final memory, and the memory at the start of every chunk of steps."""
+    """Reads, `steps x batch x heads x width`, the final memory, and the memory at the start of every chunk of steps.
+
+    Raises:
+        MemoryError: if there is no room for a memory.
+    """
     memory = memory.clone(memory_format=torch.contiguous_format)
     starts = memory.new_empty(-(-len(weights) // chunk), *memory.shape)
     reads = memory.new_empty(*read_weights.shape[:-1], memory.shape[-1])
     given = (weights, erase, add, read_weights)
-    library.scan(ctypes.byref(_sizes(chunk, weights, memory)), *pointers(*given, memory, starts, reads))
+    if library.scan(ctypes.byref(_sizes(chunk, weights, memory)), *pointers(*given, memory, starts, reads)):
+        raise MemoryError("no room for a memory")
     return reads, memory, starts
 
 

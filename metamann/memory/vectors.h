@@ -14,6 +14,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef REAL Vector __attribute__((vector_size(BYTES)));
+typedef REAL Part __attribute__((vector_size(16)));
 
 /* Up to LANES numbers, zeros behind them. A count that is known beforehand makes it one instruction. */
 INLINE Vector load(const REAL *from, int count) {
@@ -25,9 +26,11 @@ INLINE Vector load(const REAL *from, int count) {
 INLINE void store(REAL *to, Vector vector, int count) { memcpy(to, &vector, count * sizeof(REAL)); }
 
 INLINE REAL sum(Vector vector) {
+    Part parts[BYTES / 16], together = {0};
+    memcpy(parts, &vector, BYTES);
+    for (int p = 0; p < BYTES / 16; p++) together += parts[p];
     REAL total = 0;
-#pragma omp simd reduction(+ : total)
-    for (int l = 0; l < LANES; l++) total += vector[l];
+    for (unsigned l = 0; l < 16 / sizeof(REAL); l++) total += together[l];
     return total;
 }
 
