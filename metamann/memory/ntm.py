@@ -93,6 +93,9 @@ class NTMMemory(ControlledMemory[NTMState]):
         hidden: width of the controller.
         shortcut: see `ControlledMemory`. For a fresh network to name what it was told, the heads then also start as
             a tape: write heads move on by one slot at each step and replace its row, read heads go by content.
+        follows: with the shortcut, read heads start half by content and half from where they stood, and stay or move
+            on alike: for tasks that ask for what came after something. Learning when to do which is left to do, not
+            to find out that it helps.
 
     Raises:
         ConfigError: if an option has an unknown value, or options do not fit together.
@@ -112,12 +115,15 @@ class NTMMemory(ControlledMemory[NTMState]):
         controller: Literal["lstm", "gru", "feedforward"] = "lstm",
         hidden: int = 200,
         shortcut: bool = True,
+        follows: bool = False,
     ) -> None:
         check_number("memory.heads", heads, least=1, whole=True)
         check_number("memory.write_heads", write_heads, least=1, whole=True)
         check_number("memory.shift_range", shift_range, least=1 if shortcut else 0, whole=True)
         check_option("initial_memory", initial_memory, ("constant", "random", "learned"))
         shifts = 2 * shift_range + 1
+        if follows and not shortcut:
+            raise ConfigError("memory.follows is a way to start with the shortcut: set memory.shortcut=true.")
         if shifts > slots:
             raise ConfigError(f"memory.shift_range={shift_range} needs {shifts} slots, but memory.slots is {slots}.")
         if shortcut and heads % write_heads:
@@ -140,14 +146,16 @@ class NTMMemory(ControlledMemory[NTMState]):
         else:
             self.register_buffer("fresh_memory", drawn)
         if shortcut:
-            self._start_as_tape(shift_range)
+            self._start_as_tape(shift_range, follows)
 
-    def _start_as_tape(self, shift_range: int) -> None:
-        """Write heads ignore content, move on by one slot and replace it; read heads go by content and stay."""
-        writing = torch.arange(self.write_heads + self.heads) < self.write_heads
+    def _start_as_tape(self, shift_range: int, follows: bool) -> None:
+        """Write heads ignore content, move on by one slot and replace it; read heads go by content and stay, or half."""
+        shifts = 2 * shift_range + 1
+        on, stay = (5.0 * F.one_hot(torch.tensor(shift_range + by), shifts) for by in (1, 0))
+        content, shift = (0.0, 0.4 * (stay + on)) if follows else (5.0, stay)
         self.start_part("strength", 10.0)
-        self.start_part("gate", torch.where(writing, -5.0, 5.0))
-        self.start_part("shift", 5 * F.one_hot(shift_range + writing.long(), 2 * shift_range + 1).flatten())
+        self.start_part("gate", torch.tensor([-5.0] * self.write_heads + [content] * self.heads))
+        self.start_part("shift", torch.cat([on.repeat(self.write_heads), shift.repeat(self.heads)]))
         self.start_part("erase", 3.0)
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> NTMState:

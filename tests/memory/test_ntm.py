@@ -367,6 +367,17 @@ def test_fresh_memory_replaces_the_oldest_when_it_is_full() -> None:
     assert share_named(memory, state, features[:, :10], codes[:, :10]) < 0.5
 
 
+@pytest.mark.parametrize("follows", [False, True])
+def test_fresh_memory_that_follows_reads_what_came_next_too(follows: bool) -> None:
+    """Items come back one after another: each is found again, or half of each read is one slot further."""
+    memory, features, codes, state = fresh(10, follows=follows)
+    found = memory.trace(state, features[:, 3:6], codes[:, 3:6], torch.ones(20, 3, dtype=torch.bool)).read_weights
+    of_item = found[:, :, -1, 7].mean().item()  # item 5: written a step after it was shown, the head moved on before
+    of_next = found[:, :, -1, 8].mean().item()
+    assert of_item > (0.3 if follows else 0.8)
+    assert (of_next > 0.3) == follows
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -377,6 +388,7 @@ def test_fresh_memory_replaces_the_oldest_when_it_is_full() -> None:
         ({"heads": 3, "write_heads": 2}, "memory.heads=3 must be a multiple of memory.write_heads=2"),
         ({"shift_range": 0}, "memory.shift_range=0"),
         ({"shift_range": 3}, "memory.shift_range=3 needs 7 slots"),
+        ({"follows": True, "shortcut": False}, "memory.follows is a way to start with the shortcut"),
     ],
 )
 def test_unknown_options_are_refused_by_name(options: dict[str, Any], named: str) -> None:
