@@ -8,11 +8,14 @@ quickstart: .venv/installed  ## meta-train and evaluate on the embedded data: no
 	$(BIN)/metamann-train experiment=quickstart hydra.run.dir=outputs/quickstart/run
 	$(BIN)/metamann-evaluate checkpoint=outputs/quickstart/run
 
+# one worker a core, each with one thread: two torch processes with two threads each on two cores are far slower
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+
 test: .venv/installed  ## all tests but the slow ones
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: .venv/installed  ## the slow ones too
-	$(BIN)/python -m pytest -m ""
+	$(PYTEST) -m ""
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -35,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 FEATURES, CODES = 128, 5
 FORMS = ("scan", "naive")
-MOST_SECONDS, MOST_GIB = 60.0, 10.0
+MOST_SECONDS, MOST_GIB = 20.0, 8.0
 REPEATS = 3
 
 
@@ -121,17 +122,27 @@ def in_a_process_of_its_own(*call: Any) -> dict[str, Any]:
 def series(name: str, form: str, batch: int, steps: list[int], threads: int) -> dict[str, dict[str, Any]]:
     """Measurements over growing lengths, until the next one is predicted to exceed a limit."""
     found: dict[str, dict[str, Any]] = {}
-    last: dict[str, Any] | None = None
     for length in sorted(steps):
-        if last is not None and "seconds" in last:
-            growth = length / last["steps"]
-            if last["seconds"] * growth > MOST_SECONDS or last["gib"] * growth > MOST_GIB:
-                last = {"skipped": f"predicted to exceed {MOST_SECONDS:.0f} s or {MOST_GIB:.0f} GiB"}
-        if last is None or "seconds" in last:
-            last = {"steps": length, **in_a_process_of_its_own("measure", name, form, batch, length, threads)}
-        found[str(length)] = last
-        print(name, form, f"batch {batch} steps {length}:", last, flush=True)
+        measured = [each for each in found.values() if "seconds" in each]
+        if len(measured) < len(found):
+            here = {"skipped": "as the length before"}
+        elif predicted(measured, "seconds", length) > MOST_SECONDS or predicted(measured, "gib", length) > MOST_GIB:
+            here = {"skipped": f"predicted to exceed {MOST_SECONDS:.0f} s or {MOST_GIB:.0f} GiB"}
+        else:
+            here = {"steps": length, **in_a_process_of_its_own("measure", name, form, batch, length, threads)}
+        found[str(length)] = here
+        print(name, form, f"batch {batch} steps {length}:", here, flush=True)
     return found
+
+
+def predicted(measured: list[dict[str, Any]], key: str, length: int) -> float:
+    """What a longer sequence will take if it goes on growing as between the last two, in proportion at least."""
+    if not measured:
+        return 0.0
+    last, power = measured[-1], 1.0
+    if len(measured) > 1 and measured[-2][key] > 0:
+        power = max(power, math.log(last[key] / measured[-2][key]) / math.log(last["steps"] / measured[-2]["steps"]))
+    return float(last[key] * (length / last["steps"]) ** power)
 
 
 def run(memories: list[str], batches: list[int], steps: list[int], threads: int) -> None:
