@@ -140,7 +140,7 @@ def predicted(measured: list[dict[str, Any]], key: str, length: int) -> float:
     if not measured:
         return 0.0
     last, power = measured[-1], 1.0
-    if len(measured) > 1 and measured[-2][key] > 0:
+    if len(measured) > 1 and min(measured[-2][key], last[key]) > 0:
         power = max(power, math.log(last[key] / measured[-2][key]) / math.log(last["steps"] / measured[-2]["steps"]))
     return float(last[key] * (length / last["steps"]) ** power)
 

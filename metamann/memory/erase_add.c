@@ -1,7 +1,7 @@
 /* The scan of erase_add.py and its gradient, one episode after another, so that its memory stays in the cache.
 
-   What is given and made is contiguous, steps first, then episodes. Inside, rows are padded with zeros to whole vectors;
-   HEADS is the number of read heads. */
+   What is given and made is contiguous, steps first, then episodes. Inside, rows are padded with zeros to whole
+   vectors; HEADS is the number of read heads. */
 
 #include <stdlib.h>
 
@@ -23,7 +23,8 @@ static void unpad(REAL *to, const Vector *from, int64_t rows, int64_t width, int
     for (int64_t r = 0; r < rows; r++) memcpy(to + r * width, from + r * vectors, width * sizeof(REAL));
 }
 
-/* M = M * (1 - w e^T) + w a^T, from `before` to `after`, which may be the same; with `reads`, what each head then reads. */
+/* M = M * (1 - w e^T) + w a^T, from `before` to `after`, which may be the same; with `reads`, what each head then
+   reads. */
 INLINE void step(const REAL *weights, const Vector *erase, const Vector *add, const REAL *read_weights,
                  const Vector *before, Vector *after, Vector *reads, int64_t slots, int64_t vectors) {
     for (int64_t v = 0; v < vectors; v++) {
@@ -42,8 +43,8 @@ INLINE void step(const REAL *weights, const Vector *erase, const Vector *add, co
 /* Room for so many padded rows; NULL if there is none. */
 static Vector *rows_of(int64_t rows, int64_t vectors) { return aligned_alloc(BYTES, (rows * vectors + 1) * BYTES); }
 
-/* Reads of all steps; the memory goes from that of the start to that of the end, and that of the start of every chunk of
-   steps is kept in `starts`. Returns 0, or 1 if there is no room. */
+/* Reads of all steps; the memory goes from that of the start to that of the end, and that of the start of every chunk
+   of steps is kept in `starts`. Returns 0, or 1 if there is no room. */
 int scan(const Sizes *sizes, const REAL *weights, const REAL *erase, const REAL *add, const REAL *read_weights,
          REAL *memory, REAL *starts, REAL *reads) {
     const int64_t B = sizes->batch, N = sizes->slots, W = sizes->width, V = (W + LANES - 1) / LANES;
@@ -94,8 +95,8 @@ static void step_gradients(const REAL *weights, const Vector *erase, const Vecto
     }
 }
 
-/* Gradients by all arguments of the scan; that by the memory goes from that of the end to that of the start. Memories of
-   a chunk are made again. Returns 0, or 1 if there is no room. */
+/* Gradients by all arguments of the scan; that by the memory goes from that of the end to that of the start. Memories
+   of a chunk are made again. Returns 0, or 1 if there is no room. */
 int gradients(const Sizes *sizes, const REAL *starts, const REAL *weights, const REAL *erase, const REAL *add,
               const REAL *read_weights, const REAL *by_reads, REAL *by_memory, REAL *by_weights, REAL *by_erase,
               REAL *by_add, REAL *by_read_weights) {

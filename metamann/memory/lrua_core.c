@@ -132,7 +132,8 @@ void write_and_score(const Rules *rules, const REAL *strength, const REAL *parts
         const REAL *key = parts + b * rules->part_width, *gate = key + rules->part_width - HEADS;
         const REAL *written = rules->key_written ? key : key + HEADS * W;
         int64_t *slot = slots + b * HEADS;
-        REAL *weights = write_weights + b * HEADS * N, *products = cosines + b * HEADS * N, *squares = row_squares + b * N;
+        REAL *weights = write_weights + b * HEADS * N, *products = cosines + b * HEADS * N;
+        REAL *squares = row_squares + b * N;
         least_used(rules, usage + b * N, slot);
         for (int64_t z = 0; z < rules->zeroed; z++)
             for (int64_t w = 0; w < W; w++) erased[(b * W + w) * rules->zeroed + z] = memory[(b * W + w) * N + slot[z]];
@@ -172,7 +173,8 @@ void read_memory(const Rules *rules, const REAL *usage, const REAL *read_weights
         REAL *restrict new = next_usage + b * N, *read = output + (b + 1) * rules->output_width - HEADS * W;
         for (int64_t n = 0; n < N; n++) new[n] = decay * old[n];
         for (int64_t h = 0; h < HEADS; h++) {
-            const REAL *restrict reads = read_weights + (b * HEADS + h) * N, *restrict writes = write_weights + (b * HEADS + h) * N;
+            const REAL *restrict reads = read_weights + (b * HEADS + h) * N;
+            const REAL *restrict writes = write_weights + (b * HEADS + h) * N;
             for (int64_t n = 0; n < N; n++) new[n] += reads[n] + writes[n];
         }
         memset(read, 0, HEADS * W * sizeof(REAL));
@@ -259,12 +261,14 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
     const int64_t N = rules->slots, W = rules->width;
     REAL *room = malloc((3 * HEADS + 1) * N * sizeof(REAL));
     if (!room) return 1;
-    REAL *by_products = room, *by_squares = room + HEADS * N, *by_writes = room + 2 * HEADS * N, *by_rows = room + 3 * HEADS * N;
+    REAL *by_products = room, *by_squares = by_products + HEADS * N, *by_writes = by_squares + HEADS * N;
+    REAL *by_rows = by_writes + HEADS * N;
     for (int64_t b = 0; b < rules->batch; b++) {
         const REAL *key = parts + b * rules->part_width, *gate = key + rules->part_width - HEADS;
         const REAL *written = rules->key_written ? key : key + HEADS * W;
         const REAL *by_read = by_output + (b + 1) * rules->output_width - HEADS * W;
-        const REAL *reads = read_weights + b * HEADS * N, *writes = write_weights + b * HEADS * N, *squares = row_squares + b * N;
+        const REAL *reads = read_weights + b * HEADS * N, *writes = write_weights + b * HEADS * N;
+        const REAL *squares = row_squares + b * N;
         const REAL *erased_rows = erased + b * W * rules->zeroed;
         REAL *by_key = by_parts + b * rules->part_width, *by_gate = by_key + rules->part_width - HEADS;
         REAL *by_written = rules->key_written ? by_key : by_key + HEADS * W;
@@ -312,11 +316,13 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
         for (int64_t z = 0; z < rules->zeroed; z++)
             for (int64_t w = 0; w < W; w++) by[w * N + slot[z]] = 0;
         if (!rules->address_after)
-            FOR_BLOCKS(N, n, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W, count));
+            FOR_BLOCKS(N, n, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W,
+                                                 count));
         if (rules->address_after) unwrite(rules, slot, erased_rows, writes, written, own_memory);
 
         for (int64_t h = 0; h < HEADS; h++) {
-            const REAL g = gate[h], *restrict last = last_read_weights + (b * HEADS + h) * N, *restrict own = by_writes + h * N;
+            const REAL g = gate[h], *restrict last = last_read_weights + (b * HEADS + h) * N;
+            const REAL *restrict own = by_writes + h * N;
             REAL *restrict by_last = by_reads + h * N, by_g = 0;
 #pragma omp simd reduction(+ : by_g)
             for (int64_t n = 0; n < N; n++) {
@@ -338,7 +344,8 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
 void lstm_gradients(int64_t batch, int64_t hidden, const REAL *z, const REAL *cell, const REAL *shown_cell,
                     const REAL *by_h, REAL *by_cell, REAL *by_z) {
     for (int64_t b = 0; b < batch; b++) {
-        const REAL *enter = z + b * 4 * hidden, *forget = enter + hidden, *opened = forget + hidden, *new = opened + hidden;
+        const REAL *enter = z + b * 4 * hidden, *forget = enter + hidden, *opened = forget + hidden;
+        const REAL *new = opened + hidden;
         const REAL *c = cell + b * hidden, *s = shown_cell + b * hidden, *by = by_h + b * hidden;
         REAL *by_c = by_cell + b * hidden, *by_enter = by_z + b * 4 * hidden, *by_forget = by_enter + hidden;
         REAL *by_opened = by_forget + hidden, *by_new = by_opened + hidden;
