@@ -139,9 +139,8 @@ def predicted(measured: list[dict[str, Any]], key: str, length: int) -> float:
     """What a longer sequence will take if it goes on growing as between the last two, in proportion at least."""
     if not measured:
         return 0.0
-    last, power = measured[-1], 1.0
-    if len(measured) > 1 and min(measured[-2][key], last[key]) > 0:
-        power = max(power, math.log(last[key] / measured[-2][key]) / math.log(last["steps"] / measured[-2]["steps"]))
+    last = measured[-1]
+    power = max(1.0, _power(measured[-2], last, key)) if len(measured) > 1 else 1.0
     return float(last[key] * (length / last["steps"]) ** power)
 
 
@@ -163,7 +162,7 @@ def run(memories: list[str], batches: list[int], steps: list[int], threads: int)
             for batch in batches
         }
         (RESULTS / "memory.json").write_text(json.dumps(results, indent=1) + "\n")
-    (RESULTS / "memory.md").write_text(table(results) + "\n")
+    (RESULTS / "memory.md").write_text(f"{table(results)}\n\n{growth(results)}\n")
     plot(results, RESULTS / "memory.png")
 
 
@@ -193,6 +192,18 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def growth(results: dict[str, Any]) -> str:
+    """With which power of the length the scan's time and memory grow, from 200 steps on: 1 is linear."""
+    lines = ["memory | batch | from | to | time | memory", "|".join(["---"] * 6)]
+    for name, batches in results["memories"].items():
+        for batch, found in batches.items():
+            measured = [each for each in found["scan"].values() if "seconds" in each and each["steps"] >= 200]
+            if len(measured) > 1:
+                powers = [f"{_power(measured[0], measured[-1], key):.2f}" for key in ("seconds", "gib")]
+                lines.append(" | ".join([name, batch, *(str(measured[end]["steps"]) for end in (0, -1)), *powers]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
 def plot(results: dict[str, Any], path: Path) -> None:
     """Milliseconds and GiB over the length, one line a memory, dashed where naive."""
     batches = list(next(iter(results["memories"].values())))
@@ -216,6 +227,13 @@ def plot(results: dict[str, Any], path: Path) -> None:
         panels[0, column].set_title(f"batch {batch} (dotted: chained steps)")
     panels[0, 0].legend(fontsize=7)
     figure.savefig(path, dpi=110)
+
+
+def _power(shorter: dict[str, Any], longer: dict[str, Any], key: str) -> float:
+    """The p of `key ~ steps^p`."""
+    least = 1e-6  # a process may take no new memory at all
+    times = max(longer[key], least) / max(shorter[key], least)
+    return math.log(times) / math.log(longer["steps"] / shorter["steps"])
 
 
 def _number(found: dict[str, Any], key: str, scale: float = 1.0) -> str:
