@@ -133,7 +133,7 @@ def learn2learn() -> Any:
 
 @pytest.fixture
 def omniglot_data(omniglot_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder of the real archives; they are decoded once a session, into a cache of its own."""
+    """Folder of the real archives; they are decoded once in each worker, into a cache of its own."""
     folder = Path(os.environ.get("METAMANN_DATA", "")) / "omniglot"
     if not (folder / "images_background.zip").is_file():
         reason = f"the real Omniglot is not in METAMANN_DATA ({folder})"

@@ -49,13 +49,11 @@ def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int
         return None
     source = FOLDER / f"{name}.c"
     real, root = REALS[dtype]
-    # -march=native makes code for this machine only, and a cache folder may be shared by many
     definitions = (f"-DREAL={real}", f"-DSQRT={root}", f"-DHEADS={heads}")
-    identity = "\n".join(
-        [source.read_text(), HEADER.read_text(), *FLAGS, *definitions, compiler, platform.node(), platform.machine()]
-    )
-    library = cache_folder() / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.so"
+    code = (source.read_text(), HEADER.read_text(), *FLAGS, *definitions)
     try:
+        identity = "\n".join([*code, *_machine(compiler)])
+        library = cache_folder() / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.so"
         if not library.exists():
             library.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
@@ -75,6 +73,21 @@ def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int
         return None
 
 
+def _machine(compiler: str) -> list[str]:
+    """What compiled code is good for: -march=native takes this processor, and a cache folder may be shared by many."""
+    said = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    cpuinfo = Path("/proc/cpuinfo")  # of Linux
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    features = [line for line in lines if line.startswith(("flags", "Features"))]
+    return [compiler, said, platform.machine(), *(features[:1] if features else [platform.node()])]
+
+
 def pointers(*tensors: Tensor | None) -> list[ctypes.c_void_p]:
-    """Where the numbers of contiguous tensors begin, for a call of C; NULL for None."""
+    """Where the numbers of tensors begin, for a call of C; NULL for None.
+
+    Raises:
+        ValueError: if a tensor is not contiguous.
+    """
+    if not all(tensor is None or tensor.is_contiguous() for tensor in tensors):
+        raise ValueError("a core in C takes contiguous tensors")
     return [ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors]

@@ -14,7 +14,7 @@ typedef struct {
 /* Rows to padded rows of `vectors` vectors. */
 static void pad(Vector *to, const REAL *from, int64_t rows, int64_t width, int64_t vectors) {
     for (int64_t r = 0; r < rows; r++) {
-        to[(r + 1) * vectors - 1] = (Vector){0};
+        if (width % LANES) to[(r + 1) * vectors - 1] = (Vector){0};
         memcpy(to + r * vectors, from + r * width, width * sizeof(REAL));
     }
 }

@@ -70,10 +70,13 @@ class _Scan(torch.autograd.Function):
         ctx: Any, memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor, read_weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Reads, `steps x batch x heads x width`, and the final memory."""
-        ctx.library = load_library("erase_add", memory.device, memory.dtype, read_weights.shape[2])
+        plan = (weights, erase, add, read_weights)
+        one_type = all(part.dtype == memory.dtype for part in plan)
+        heads = read_weights.shape[2]
+        ctx.library = load_library("erase_add", memory.device, memory.dtype, heads) if one_type else None
         if ctx.library is not None:
-            reads, memory, starts = scan_compiled(ctx.library, CHUNK, memory, weights, erase, add, read_weights)
-            ctx.save_for_backward(weights, erase, add, read_weights, starts)
+            reads, memory, starts = scan_compiled(ctx.library, CHUNK, memory, *plan)
+            ctx.save_for_backward(*plan, starts)
             return reads, memory
         starts = memory.new_empty(-(-len(weights) // CHUNK), *memory.shape)
         reads = memory.new_empty(*read_weights.shape[:-1], memory.shape[-1])
@@ -84,7 +87,7 @@ class _Scan(torch.autograd.Function):
             _unroll(memory, w, e, a, kept, memories)
             torch.matmul(r, memories.all[1 : len(w) + 1], out=reads[first : first + CHUNK])
             memory = memories.steps[len(w)].clone()
-        ctx.save_for_backward(weights, erase, add, read_weights, starts)
+        ctx.save_for_backward(*plan, starts)
         return reads, memory
 
     @staticmethod

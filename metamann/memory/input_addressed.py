@@ -62,7 +62,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         strength: sharpness of the softmax over addresses at the start of training; learned for each head.
 
     Raises:
-        ConfigError: if there is no read head, or the strength is not above 0.
+        ConfigError: for sizes below 1, or a strength that is not above 0.
     """
 
     def __init__(
@@ -76,7 +76,8 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         strength: float = 20.0,
     ) -> None:
         super().__init__()
-        check_number("memory.heads", heads, least=1, whole=True)
+        for name, value in (("slots", slots), ("width", width), ("heads", heads)):
+            check_number(f"memory.{name}", value, least=1, whole=True)
         if strength <= 0:
             raise ConfigError(f"memory.strength={strength} must be above 0.")
         self.item_width, self.code_width = item_width or features, code_width

@@ -37,17 +37,17 @@ class CompiledCore:
 
     def step(self, parts: Tensor, usage: Tensor, last_reads: Tensor, memory: Tensor, output: Tensor) -> Found:
         """See `TorchCore.step`."""
-        slots = torch.empty(last_reads.shape[:2], dtype=torch.int64)
-        erased = memory.new_empty(*memory.shape[:2], self.rules.zeroed)
+        slots = last_reads.new_empty(last_reads.shape[:2], dtype=torch.int64)
+        replaced = memory.new_empty(*memory.shape[:2], self.rules.heads)
         writes, cosines, scale, scores = (torch.empty_like(last_reads) for _ in range(4))
         row_squares, new_usage = torch.empty_like(usage), torch.empty_like(usage)
         rules = ctypes.byref(self._rules(memory, parts, output))
         given = (self.strength, parts, usage, last_reads)
-        made = (memory, slots, erased, writes, cosines, scale, row_squares, scores)
+        made = (memory, slots, replaced, writes, cosines, scale, row_squares, scores)
         self.library.write_and_score(rules, *pointers(*given, *made))
         reads = torch.softmax(scores, -1)
         self.library.read_memory(rules, *pointers(usage, reads, writes, memory, new_usage, output))
-        return Found(slots, erased, writes, reads, cosines, scale, row_squares, new_usage)
+        return Found(slots, replaced, writes, reads, cosines, scale, row_squares, new_usage)
 
     def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
         """See `TorchCore.write_again`."""
@@ -70,7 +70,7 @@ class CompiledCore:
             MemoryError: if there is no room for the weights of an episode.
         """
         rules = ctypes.byref(self._rules(memory, parts, by.output))
-        given = (self.strength, parts, found.slots, found.erased, last_reads, found.write_weights)
+        given = (self.strength, parts, found.slots, found.replaced, last_reads, found.write_weights)
         kept = (found.read_weights, found.cosines, found.scale, found.row_squares, by.output, by.write_weights)
         made = (memory, by.memory, by.read_weights, by_parts, by_strength)
         if self.library.gradients(rules, *pointers(*given, *kept, *made)):

@@ -122,10 +122,10 @@ INLINE void write_and_compare_block(const Rules *rules, const int64_t *slots, co
     for (int h = 0; h < HEADS; h++) store(products + h * N + n, product[h], count);
 }
 
-/* Chooses slots, keeps the rows that are erased, writes, and compares keys with rows: `scores` is what the softmax is
+/* Chooses slots, keeps their rows, writes, and compares keys with rows: `scores` is what the softmax is
    taken of. */
 void write_and_score(const Rules *rules, const REAL *strength, const REAL *parts, const REAL *usage,
-                     const REAL *read_weights, REAL *memory, int64_t *slots, REAL *erased, REAL *write_weights,
+                     const REAL *read_weights, REAL *memory, int64_t *slots, REAL *replaced, REAL *write_weights,
                      REAL *cosines, REAL *scale, REAL *row_squares, REAL *scores) {
     const int64_t N = rules->slots, W = rules->width;
     for (int64_t b = 0; b < rules->batch; b++) {
@@ -135,8 +135,8 @@ void write_and_score(const Rules *rules, const REAL *strength, const REAL *parts
         REAL *weights = write_weights + b * HEADS * N, *products = cosines + b * HEADS * N;
         REAL *squares = row_squares + b * N;
         least_used(rules, usage + b * N, slot);
-        for (int64_t z = 0; z < rules->zeroed; z++)
-            for (int64_t w = 0; w < W; w++) erased[(b * W + w) * rules->zeroed + z] = memory[(b * W + w) * N + slot[z]];
+        for (int h = 0; h < HEADS; h++)
+            for (int64_t w = 0; w < W; w++) replaced[(b * W + w) * HEADS + h] = memory[(b * W + w) * N + slot[h]];
         for (int64_t h = 0; h < HEADS; h++) {
             const REAL g = gate[h], *restrict last = read_weights + (b * HEADS + h) * N;
             REAL *restrict own = weights + h * N;
@@ -243,18 +243,18 @@ INLINE void unwrite_block(const REAL *weights, const REAL *written, REAL *memory
     }
 }
 
-static void unwrite(const Rules *rules, const int64_t *slots, const REAL *erased, const REAL *weights,
+static void unwrite(const Rules *rules, const int64_t *slots, const REAL *replaced, const REAL *weights,
                     const REAL *written, REAL *memory) {
     const int64_t N = rules->slots, W = rules->width;
     FOR_BLOCKS(N, n, unwrite_block(weights + n, written, memory + n, N, W, count));
-    for (int64_t z = 0; z < rules->zeroed; z++)
-        for (int64_t w = 0; w < W; w++) memory[w * N + slots[z]] = erased[w * rules->zeroed + z];
+    for (int h = 0; h < HEADS; h++)
+        for (int64_t w = 0; w < W; w++) memory[w * N + slots[h]] = replaced[w * HEADS + h];
 }
 
 /* Gradients of a step: by_memory and by_read_weights change from those of its end to those of its start, and so does
    the memory. Returns 0, or 1 if there is no room. */
 int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const int64_t *slots,
-              const REAL *erased, const REAL *last_read_weights, const REAL *write_weights, const REAL *read_weights,
+              const REAL *replaced, const REAL *last_read_weights, const REAL *write_weights, const REAL *read_weights,
               const REAL *cosines, const REAL *scale, const REAL *row_squares, const REAL *by_output,
               const REAL *by_write_weights, REAL *memory, REAL *by_memory, REAL *by_read_weights, REAL *by_parts,
               REAL *by_strength) {
@@ -269,21 +269,21 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
         const REAL *by_read = by_output + (b + 1) * rules->output_width - HEADS * W;
         const REAL *reads = read_weights + b * HEADS * N, *writes = write_weights + b * HEADS * N;
         const REAL *squares = row_squares + b * N;
-        const REAL *erased_rows = erased + b * W * rules->zeroed;
+        const REAL *rows_before = replaced + b * W * HEADS;
         REAL *by_key = by_parts + b * rules->part_width, *by_gate = by_key + rules->part_width - HEADS;
         REAL *by_written = rules->key_written ? by_key : by_key + HEADS * W;
         REAL *by_reads = by_read_weights + b * HEADS * N, *by = by_memory + b * W * N, *own_memory = memory + b * W * N;
         const int64_t *slot = slots + b * HEADS;
 
         FOR_BLOCKS(N, n, by_reads_block(by_read, own_memory + n, by_reads + n, N, W, count));
-        if (!rules->address_after) unwrite(rules, slot, erased_rows, writes, written, own_memory);
+        if (!rules->address_after) unwrite(rules, slot, rows_before, writes, written, own_memory);
         memset(by_rows, 0, N * sizeof(REAL));
         for (int64_t h = 0; h < HEADS; h++) {
             const REAL *restrict weights = reads + h * N, *restrict by_read_of_head = by_reads + h * N;
             const REAL *restrict own = cosines + (b * HEADS + h) * N, *restrict q = scale + (b * HEADS + h) * N;
             REAL *restrict products = by_products + h * N, *restrict halves = by_squares + h * N;
             REAL by_sharpness = 0, pulled = 0;
-            const REAL sharpness = strength[h], epsilon = rules->epsilon;
+            const REAL sharpness = strength[h], tiny = rules->tiny;
             const REAL mean = dot(weights, by_read_of_head, N), length = dot(key + h * W, key + h * W, W);
 #pragma omp simd reduction(+ : by_sharpness)
             for (int64_t n = 0; n < N; n++) {
@@ -295,7 +295,7 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
             if (rules->epsilon_in_root) {
                 for (int64_t n = 0; n < N; n++) halves[n] = products[n] * own[n] * q[n];
             } else {
-                for (int64_t n = 0; n < N; n++) halves[n] = products[n] * own[n] / (1 / q[n] - epsilon);
+                for (int64_t n = 0; n < N; n++) halves[n] = products[n] * own[n] / SQRT(length * squares[n] + tiny);
             }
             REAL *restrict by_row = by_rows;
 #pragma omp simd reduction(+ : pulled)
@@ -318,7 +318,7 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
         if (!rules->address_after)
             FOR_BLOCKS(N, n, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W,
                                                  count));
-        if (rules->address_after) unwrite(rules, slot, erased_rows, writes, written, own_memory);
+        if (rules->address_after) unwrite(rules, slot, rows_before, writes, written, own_memory);
 
         for (int64_t h = 0; h < HEADS; h++) {
             const REAL g = gate[h], *restrict last = last_read_weights + (b * HEADS + h) * N;

@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
     Attributes:
         slots: `batch x heads`, used least, least first.
-        erased: `batch x width x zeroed`, rows before they were erased.
+        replaced: `batch x width x heads`, the rows of these slots before the write.
         write_weights: `batch x heads x slots`.
         read_weights: `batch x heads x slots`.
         cosines: `batch x heads x slots`.
@@ -55,7 +55,7 @@ class Found(NamedTuple):
     """
 
     slots: Tensor
-    erased: Tensor
+    replaced: Tensor
     write_weights: Tensor
     read_weights: Tensor
     cosines: Tensor
@@ -109,7 +109,7 @@ class TorchCore:
         slots = _least_used(usage, heads)
         least_used = torch.zeros_like(last_reads).scatter_(2, self._targets(slots), 1.0)
         write_weights = least_used.lerp_(last_reads, gate)
-        erased = memory.gather(2, self._rows(slots))
+        replaced = memory.gather(2, self._rows(slots))
         before = memory if rules.address_after else memory.clone()
         self._write(slots, write_weights, written, memory)
         addressed = memory if rules.address_after else before
@@ -120,7 +120,7 @@ class TorchCore:
         read = torch.bmm(reads, memory.transpose(1, 2)).flatten(1)
         output[:, -read.shape[1] :].copy_(read)
         new_usage = (reads + write_weights).sum(1).add_(usage, alpha=rules.usage_decay)
-        return Found(slots, erased, write_weights, reads, cosines, scale, row_squares, new_usage)
+        return Found(slots, replaced, write_weights, reads, cosines, scale, row_squares, new_usage)
 
     def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
         """Write as `step` did."""
@@ -153,18 +153,20 @@ class TorchCore:
         rules, weights, slots = self.rules, found.read_weights, found.slots
         key, written, gate = self._split(parts)
         by_key, by_written, by_gate = self._split(by_parts)
-        by_read = by.output[:, -key[0].numel() :].view_as(key)
+        by_read = by.output[:, -key.shape[1:].numel() :].view_as(key)
         by_memory, keys = by.memory, key.transpose(1, 2)
 
         by_reads = torch.baddbmm(by.read_weights, by_read, memory)
         by_scores = torch._softmax_backward_data(by_reads, weights, -1, weights.dtype)
         by_strength += (by_scores * found.cosines).sum((0, 2))
         by_products = (by_scores * self.strength).mul_(found.scale)
-        by_squares = (by_products * found.cosines).mul_(self._slope(found.scale))
+        key_squares = key.square().sum(-1, keepdim=True)
+        by_squares = (by_products * found.cosines).mul_(self._slope(key_squares, found.row_squares, found.scale))
+        # full writes into nearly empty rows are not taken back: these rows were kept
         unwritten = torch.baddbmm(memory, written.transpose(1, 2), found.write_weights, alpha=-1)
-        before = unwritten.scatter_(2, self._rows(slots), found.erased)
+        before = unwritten.scatter_(2, self._rows(slots), found.replaced)
         addressed = memory if rules.address_after else before
-        of_rows = torch.bmm(key.square().sum(-1).unsqueeze(1), by_squares)
+        of_rows = torch.bmm(key_squares.transpose(1, 2), by_squares)
         of_key = torch.bmm(by_products, addressed.transpose(1, 2))
         of_key.addcmul_(key, torch.bmm(by_squares, found.row_squares.unsqueeze(-1)), value=-1)
 
@@ -175,7 +177,7 @@ class TorchCore:
         if by.write_weights is not None:
             by_writes += by.write_weights
         by_written.copy_(torch.bmm(found.write_weights, by_memory.transpose(1, 2)))
-        by_memory.scatter_(2, self._rows(slots), 0.0)
+        by_memory.scatter_(2, self._rows(slots[:, : rules.zeroed]), 0.0)
         if not rules.address_after:
             by_memory.baddbmm_(keys, by_products).addcmul_(addressed, of_rows, value=-1)
         to_least_used = by_writes.gather(2, self._targets(slots)).sum(-1, keepdim=True)
@@ -193,13 +195,13 @@ class TorchCore:
     def cell_gradients(
         self, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, by_z: Tensor
     ) -> tuple[Tensor | None, Tensor]:
-        """`backward_step` of the controller."""
+        """`backward_step` of the controller; `by_c` may be overwritten."""
         return backward_step(self.rules.cell, z, h, c, kept, by_h, by_c, by_z)
 
     def _split(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Views of key and written vector, `batch x heads x width`, and gate, `batch x heads x 1`."""
         heads = self.rules.heads
-        vectors = parts[:, :-heads].view(len(parts), 1 if self.rules.key_written else 2, heads, -1)
+        vectors = parts[:, :-heads].view(len(parts), 1 if self.rules.key_written else 2, heads, self.rules.width)
         return vectors[:, 0], vectors[:, -1], parts[:, -heads:].unsqueeze(-1)
 
     def _targets(self, slots: Tensor) -> Tensor:
@@ -207,11 +209,12 @@ class TorchCore:
         return slots.unsqueeze(1).expand(-1, slots.shape[1], -1) if self.rules.shared else slots.unsqueeze(-1)
 
     def _write(self, slots: Tensor, write_weights: Tensor, written: Tensor, memory: Tensor) -> None:
-        memory.scatter_(2, self._rows(slots), 0.0).baddbmm_(written.transpose(1, 2), write_weights)
+        zeroed = self._rows(slots[:, : self.rules.zeroed])
+        memory.scatter_(2, zeroed, 0.0).baddbmm_(written.transpose(1, 2), write_weights)
 
     def _rows(self, slots: Tensor) -> Tensor:
-        """The slots that are erased, `batch x width x zeroed`."""
-        return slots[:, None, : self.rules.zeroed].expand(-1, self.rules.width, -1)
+        """Slots `batch x slots chosen`, for each entry of a row."""
+        return slots.unsqueeze(1).expand(-1, self.rules.width, -1)
 
     def _scale(self, key_squares: Tensor, row_squares: Tensor) -> Tensor:
         rows = row_squares.unsqueeze(1)
@@ -219,9 +222,11 @@ class TorchCore:
             return torch.addcmul(self.epsilon, key_squares, rows).rsqrt_()
         return (key_squares * rows).add_(torch.finfo(rows.dtype).tiny).sqrt_().add_(self.epsilon).reciprocal_()
 
-    def _slope(self, scale: Tensor) -> Tensor:
-        """-2 / cos times the gradient of the cosine by |k|^2 |M'|^2, over q."""
-        return scale if self.rules.epsilon_in_root else 1 / (1 / scale - self.epsilon)
+    def _slope(self, key_squares: Tensor, row_squares: Tensor, scale: Tensor) -> Tensor:
+        """-2 / cos times the gradient of the cosine by |k|^2 |M'|^2, over q; finite where a row is empty."""
+        if self.rules.epsilon_in_root:
+            return scale
+        return (key_squares * row_squares.unsqueeze(1)).add_(torch.finfo(scale.dtype).tiny).rsqrt_()
 
 
 def _least_used(usage: Tensor, heads: int) -> Tensor:

@@ -18,8 +18,8 @@ Backward, with D.x for the gradient by x, from the last step to the first:
 
 A masked step passes every gradient on. What has no weights, from the least used slots to the read, is a core:
 `lrua_compiled.py` where there is a compiler and the tensors are on a CPU, else `lrua_core.py`. There is one memory,
-which is written to in place: backward takes the writes back one by one, M = M' - w^w^T a, with the rows kept that were
-zeroed. What is kept every few steps takes the rounding out of it.
+which is written to in place: backward takes the writes back one by one, M = M' - w^w^T a, but for the rows of the least
+used slots, which are kept. A memory that is kept every `CHUNK` steps bounds what rounding adds up to.
 """
 
 from __future__ import annotations
@@ -112,6 +112,8 @@ class _Loop(torch.autograd.Function):
         all_z, all_parts, vectors = z.unbind(), parts.unbind(), parts[..., : -rules.heads].unbind()
         all_inputs, all_outputs, hiddens = inputs.unbind(), outputs.unbind(), outputs[..., :hidden].unbind()
         kept_memories, steps = [], []
+        # an epsilon beside the root makes rounding in nearly empty rows large: there nothing is taken back
+        chunk = CHUNK if rules.epsilon_in_root else 1
         masks = zip(mask.all(0).tolist(), mask.T.contiguous(), strict=True)
         all_shown = [None if everywhere else shown for everywhere, shown in masks]
         for t in range(len(z)):
@@ -130,10 +132,10 @@ class _Loop(torch.autograd.Function):
                 new = _blended(shown, new, state._replace(memory=before))
                 memory.copy_(new.memory)
             state = new
-            if (t + 1) % CHUNK == 0 or t + 1 == len(z):
+            if (t + 1) % chunk == 0 or t + 1 == len(z):
                 kept_memories.append(memory.clone())
         ctx.core, ctx.rules, ctx.mask, ctx.steps, ctx.kept_memories = core, rules, mask, steps, kept_memories
-        ctx.filled = (z, parts, inputs, outputs)
+        ctx.filled, ctx.chunk = (z, parts, inputs, outputs), chunk
         ctx.save_for_backward(recurrent, interface, strength)
         # copies: what is handed out must not lead back here
         return (outputs.clone(), _copy(state.memory.transpose(1, 2)), *map(_copy, state[1:]))
@@ -155,8 +157,8 @@ class _Loop(torch.autograd.Function):
         memory = torch.empty_like(by.memory)
         for t in reversed(range(len(z))):
             step = ctx.steps[t]
-            if (t + 1) % CHUNK == 0 or t + 1 == len(z):
-                memory.copy_(ctx.kept_memories[t // CHUNK])
+            if (t + 1) % ctx.chunk == 0 or t + 1 == len(z):
+                memory.copy_(ctx.kept_memories[t // ctx.chunk])
             unshown = memory
             if step.shown is not None:  # a masked step read what it would have written
                 memory = memory.clone()

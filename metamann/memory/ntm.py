@@ -93,9 +93,8 @@ class NTMMemory(ControlledMemory[NTMState]):
         hidden: width of the controller.
         shortcut: see `ControlledMemory`. For a fresh network to name what it was told, the heads then also start as
             a tape: write heads move on by one slot at each step and replace its row, read heads go by content.
-        follows: with the shortcut, read heads start half by content and half from where they stood, and stay or move
-            on alike: for tasks that ask for what came after something. Learning when to do which is left to do, not
-            to find out that it helps.
+        follows: with the shortcut, read heads start half by content and half from where they stood, then stay or move
+            on by one slot alike: for tasks that ask for what came after something.
 
     Raises:
         ConfigError: if an option has an unknown value, or options do not fit together.
@@ -149,7 +148,7 @@ class NTMMemory(ControlledMemory[NTMState]):
             self._start_as_tape(shift_range, follows)
 
     def _start_as_tape(self, shift_range: int, follows: bool) -> None:
-        """Write heads ignore content, move on by one slot and replace it; read heads go by content and stay, or half."""
+        """Write heads move on and replace what they find; read heads go by content and stay, or half of both."""
         shifts = 2 * shift_range + 1
         on, stay = (5.0 * F.one_hot(torch.tensor(shift_range + by), shifts) for by in (1, 0))
         content, shift = (0.0, 0.4 * (stay + on)) if follows else (5.0, stay)

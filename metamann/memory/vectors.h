@@ -34,7 +34,8 @@ INLINE REAL sum(Vector vector) {
     return total;
 }
 
-/* The statement for each block of `size` numbers, from `from` on: `count` numbers, LANES of them but in the last. */
+/* The statement for each block of `size` numbers, from `from` on: `count` numbers, LANES of them but in the last. The
+   enum is a constant, with which a load is one instruction. */
 #define FOR_BLOCKS(size, from, statement)                       \
     do {                                                        \
         int64_t from = 0;                                       \

@@ -168,7 +168,10 @@ def test_fresh_memory_already_names_what_it_was_told(heads: int) -> None:
     assert (named.argmax(-1) == torch.arange(5)).float().mean() > 0.9
 
 
-@pytest.mark.parametrize(("options", "named"), [({"heads": 0}, "memory.heads=0"), ({"strength": 0.0}, "strength=0")])
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"heads": 0}, "memory.heads=0"), ({"width": 0}, "memory.width=0"), ({"strength": 0.0}, "strength=0")],
+)
 def test_impossible_options_are_refused_by_name(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         InputAddressedNTM(FEATURES, CODE_WIDTH, **options)

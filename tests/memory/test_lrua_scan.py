@@ -16,6 +16,22 @@ from metamann.memory.lrua import LRUAMemory
 Make = Callable[..., LRUAMemory]
 FEATURES, CODE_WIDTH = 5, 3
 DIALECTS: list[dict[str, Any]] = [{}, {"written": "key", "shortcut": False, "address_on": "before"}]
+NUMERICAL: list[dict[str, Any]] = [
+    {},
+    {"zeroed": "one"},
+    {"least_used": "shared", "zeroed": "one"},
+    {"cosine_epsilon": "added"},
+    {"cosine_epsilon": "added", "address_on": "before"},
+]
+
+
+@pytest.fixture(params=["compiled", "torch"])
+def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop in C, and the one of machines without a compiler."""
+    if request.param == "torch":
+        monkeypatch.setattr(lrua_scan, "load_library", lambda *_: None)
+    elif lrua_scan.load_library("lrua_core", torch.device("cpu"), torch.float64, 2) is None:
+        pytest.skip("there is no compiler")
 
 
 def draw(steps: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -49,6 +65,7 @@ def test_chunks_change_nothing(make_memory: Make, monkeypatch: pytest.MonkeyPatc
             torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
 
 
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize(("slots", "width", "heads"), [(3, 1, 1), (37, 9, 3), (64, 8, 4)])
 @pytest.mark.parametrize("dialect", DIALECTS, ids=["added", "key_before"])
 def test_sizes_that_fill_no_register_and_some_are_the_chained_step(
@@ -61,18 +78,48 @@ def test_sizes_that_fill_no_register_and_some_are_the_chained_step(
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
 
 
-def test_taking_writes_back_costs_no_precision(make_memory: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = make_memory("lrua", FEATURES, CODE_WIDTH).float()
-    features, codes = (each.detach().float() for each in draw(lrua_scan.CHUNK, seed=1))
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("dialect", NUMERICAL, ids=lambda options: "-".join(options.values()) or "default")
+def test_single_precision_is_near_the_chained_step_of_double(make_memory: Make, dialect: dict[str, Any]) -> None:
+    """From a fresh memory, whose rows are empty, over as many steps as are taken back from one memory."""
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH, slots=20, **dialect)
+    with torch.no_grad():
+        for parameter in memory.parameters():
+            parameter.copy_(parameter.float())
 
-    def gradients() -> list[Tensor]:
-        outputs, _ = memory.scan(memory.initial_state(3, CODE_WIDTH, features), features, codes, _all(len(codes[0])))
-        return list(torch.autograd.grad(outputs.square().sum(), list(memory.parameters()), materialize_grads=True))
+    def gradients(dtype: torch.dtype, scan: Callable[..., Any]) -> Tensor:
+        features, codes = (each.detach().float().to(dtype) for each in draw(lrua_scan.CHUNK, seed=1))
+        memory.to(dtype)
+        outputs, _ = scan(memory, memory.initial_state(3, CODE_WIDTH, features), features, codes, _all(len(codes[0])))
+        found = torch.autograd.grad(outputs.square().sum(), list(memory.parameters()), materialize_grads=True)
+        return torch.cat([each.flatten().double() for each in found])
 
-    taken_back = gradients()
-    monkeypatch.setattr(lrua_scan, "CHUNK", 1)
-    for one, other in zip(taken_back, gradients(), strict=True):
-        assert (one - other).norm() <= 1e-5 * other.norm()
+    expected = gradients(torch.float64, Memory.scan)
+    assert (gradients(torch.float32, LRUAMemory.scan) - expected).norm() <= 1e-4 * expected.norm()
+
+
+@pytest.mark.usefixtures("core")
+def test_a_graph_that_is_kept_gives_the_same_gradients_again(make_memory: Make) -> None:
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH)
+    features, codes = draw(5, seed=1)
+    mask = torch.rand(3, 5, generator=torch.Generator().manual_seed(4)) < 0.7
+    outputs, _ = memory.scan(memory.initial_state(3, CODE_WIDTH, features), features, codes, mask)
+    sources = [features, *memory.parameters()]
+    once, again = (
+        torch.autograd.grad(outputs.square().sum(), sources, retain_graph=True, materialize_grads=True) for _ in "12"
+    )
+    assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize(("batch", "steps"), [(0, 3), (3, 0)])
+def test_nothing_gives_nothing(make_memory: Make, batch: int, steps: int) -> None:
+    memory = make_memory("lrua", FEATURES, CODE_WIDTH)
+    features = torch.zeros(batch, steps, FEATURES, dtype=torch.float64, requires_grad=True)
+    codes, mask = torch.zeros(batch, steps, CODE_WIDTH).double(), torch.ones(batch, steps, dtype=torch.bool)
+    outputs, final = memory.scan(memory.initial_state(batch, CODE_WIDTH, features), features, codes, mask)
+    assert outputs.shape == (batch, steps, memory.read_width)
+    (outputs.sum() + final.memory.sum()).backward()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=["added", "key_before"])
