@@ -10,6 +10,7 @@ The label comes one step late, as in the online protocol of Santoro et al. 2016,
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
@@ -159,10 +160,13 @@ class _Shortcut(nn.Module):
             raise ValueError("keys and written vectors are whole rows, and every written vector has its keys")
         self.item = nn.Linear(item_width, keys, bias=False)
         self.told_item = nn.Linear(item_width, written, bias=False)
-        self.told_code = nn.Linear(code_width, written, bias=False)
+        with warnings.catch_warnings():
+            # sequences without labels have codes of width 0, of which torch warns
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            self.told_code = nn.Linear(code_width, written, bias=False)
+            nn.init.normal_(self.told_code.weight, std=0.3)
         # as many read heads as write heads: each finds its own; else every head finds what all wrote
         self.item.weight.data.view(keys // written, written, item_width).copy_(self.told_item.weight.data)
-        nn.init.normal_(self.told_code.weight, std=0.3)
 
 
 def check_option(option: str, value: str, known: tuple[str, ...]) -> None:
