@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 from metamann.commands.build import build_data, build_sentences, plain_config
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
+from metamann.commands.setting import at_most, with_types
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.commands.train import at_most, mirrors_of, with_types
+from metamann.commands.train import mirrors_of
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.own_task import own_task
 from metamann.data.sentences import SentenceSplits
