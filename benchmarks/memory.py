@@ -7,7 +7,8 @@ A training step is the scan over a batch of sequences and its backward pass, flo
 measurement has a process of its own, so that its peak of memory is its own. The naive form is the chained step. The
 floor is the time of the matrix products of the naive form alone, at the rate that this machine multiplies at, and the
 time to move the state once in and once out for each step of the forward and of the backward pass. What is predicted
-to take more than the limits is not run, and says so. Writes benchmarks/results/memory.json, .md and .png.
+to take more than the limits is not run, and says so. Writes benchmarks/results/memory.json, .md and .png; what was
+measured there on the same machine, of memories that are not named, stays.
 """
 
 from __future__ import annotations
@@ -147,22 +148,24 @@ def predicted(measured: list[dict[str, Any]], key: str, length: int) -> float:
 
 def run(memories: list[str], batches: list[int], steps: list[int], threads: int) -> None:
     """Measure everything and write the results."""
-    results: dict[str, Any] = {
-        "machine": describe_machine(),
-        "threads": threads,
-        "command": " ".join(["python", *sys.argv]),
-        "memories": {},
-    }
+    results: dict[str, Any] = {"machine": describe_machine(), "threads": threads, "memories": {}}
     RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / "memory.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    if (before.get("machine"), before.get("threads")) == (results["machine"], threads):
+        results = before
     for name in memories:
         results["memories"][name] = {
-            str(batch): {
-                "floor": in_a_process_of_its_own("floor", name, batch, threads),
-                **{form: series(name, form, batch, steps, threads) for form in FORMS},
-            }
-            for batch in batches
+            "command": " ".join(["python", *sys.argv]),
+            "batches": {
+                str(batch): {
+                    "floor": in_a_process_of_its_own("floor", name, batch, threads),
+                    **{form: series(name, form, batch, steps, threads) for form in FORMS},
+                }
+                for batch in batches
+            },
         }
-        (RESULTS / "memory.json").write_text(json.dumps(results, indent=1) + "\n")
+        path.write_text(json.dumps(results, indent=1) + "\n")
     (RESULTS / "memory.md").write_text(f"{table(results)}\n\n{growth(results)}\n")
     plot(results, RESULTS / "memory.png")
 
@@ -173,8 +176,8 @@ def table(results: dict[str, Any]) -> str:
         "memory | batch | steps | scan ms | naive ms | naive / scan | scan / floor of products | scan GiB | naive GiB"
     )
     lines = [head, "|".join(["---"] * 9)]
-    for name, batches in results["memories"].items():
-        for batch, found in batches.items():
+    for name, memory in sorted(results["memories"].items()):
+        for batch, found in memory["batches"].items():
             for steps, scan in found["scan"].items():
                 naive, products = found["naive"][steps], found["floor"].get("products", 0.0) * int(steps)
                 both = "seconds" in scan and "seconds" in naive
@@ -196,8 +199,8 @@ def table(results: dict[str, Any]) -> str:
 def growth(results: dict[str, Any]) -> str:
     """With which power of the length the scan's time and memory grow, from 200 steps on: 1 is linear."""
     lines = ["memory | batch | from | to | power of time | power of GiB", "|".join(["---"] * 6)]
-    for name, batches in results["memories"].items():
-        for batch, found in batches.items():
+    for name, memory in sorted(results["memories"].items()):
+        for batch, found in memory["batches"].items():
             measured = [each for each in found["scan"].values() if "seconds" in each and each["steps"] >= 200]
             if len(measured) > 1:
                 powers = [f"{_power(measured[0], measured[-1], key):.2f}" for key in ("seconds", "gib")]
@@ -207,13 +210,14 @@ def growth(results: dict[str, Any]) -> str:
 
 def plot(results: dict[str, Any], path: Path) -> None:
     """Milliseconds and GiB over the length, one line a memory, dashed where naive."""
-    batches = list(next(iter(results["memories"].values())))
+    batches = list(next(iter(results["memories"].values()))["batches"])
     figure, panels = plt.subplots(2, len(batches), figsize=(5.5 * len(batches), 8), squeeze=False, layout="constrained")
     colours = plt.get_cmap("tab20").colors
     for column, batch in enumerate(batches):
         for number, (name, found) in enumerate(results["memories"].items()):
             for form, line in (("scan", "-"), ("naive", ":")):
-                points = [(int(t), each) for t, each in found[batch][form].items() if "seconds" in each]
+                measured = found["batches"][batch][form]
+                points = [(int(t), each) for t, each in measured.items() if "seconds" in each]
                 for row, key in enumerate(("seconds", "gib")):
                     panels[row, column].plot(
                         [t for t, _ in points],

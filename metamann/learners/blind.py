@@ -29,8 +29,8 @@ class BlindMANN(MANN):
         with full_precision(features.device):
             fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)
             state, reads, own = fresh, [], self.memory.controller_width
-            for t in range(features.shape[1]):
-                read, after = self.memory.step(state, features[:, t], codes[:, t], mask[:, t])
+            for item, code, shown in zip(features.unbind(1), codes.unbind(1), mask.unbind(1), strict=True):
+                read, after = self.memory.step(state, item, code, shown)
                 # the controller's own part is kept
                 reads.append(F.pad(read[:, :own], (0, read.shape[-1] - own)))
                 state = _forgotten(after, fresh)

@@ -38,7 +38,7 @@ FLAGS = (
 
 
 @functools.cache
-def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int) -> ctypes.CDLL | None:
+def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int = 1) -> ctypes.CDLL | None:
     """A core compiled for one precision and number of heads; None for another device than a CPU, or without a compiler.
 
     The compiler is `cc`, or what `METAMANN_CC` names; with `METAMANN_CC=` none is used. One that fails gives None too,
@@ -83,7 +83,7 @@ def _machine(compiler: str) -> list[str]:
 
 
 def pointers(*tensors: Tensor | None) -> list[ctypes.c_void_p]:
-    """Where the numbers of tensors begin, for a call of C; NULL for None.
+    """Where the numbers of tensors begin, for a call of C; NULL for None. The caller keeps the tensors alive.
 
     Raises:
         ValueError: if a tensor is not contiguous.

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.errors import ConfigError, check_number
+from metamann.memory.compiled import load_library
 from metamann.memory.controlled import check_code_width
+from metamann.memory.delta_compiled import compiled_delta_scan
 from metamann.memory.interface import Memory, Trace, keep
 
 # logits at the start of training: b = 0.95, a = 0.9975, and the logit of a class whose code is read in full
@@ -48,7 +50,7 @@ class DeltaMemory(Memory[DeltaState]):
         key_width: width of the keys; None takes the features themselves as keys.
         heads: fast weights with keys and gates of their own; each is told every label.
         gated: let the memory fade at every step, by a share that the item decides [Y25].
-        chunk: steps that `scan` works off at once; the results are the same for any.
+        chunk: steps that `scan` works off at once where it runs in PyTorch; the results are the same for any.
 
     Raises:
         ConfigError: if `heads` or `chunk` is not a whole number from 1 on, or several heads have the features as keys.
@@ -88,7 +90,11 @@ class DeltaMemory(Memory[DeltaState]):
 
     def keys_of(self, features: Tensor) -> Tensor:
         """Unit keys, `... x features` to `... x heads x key_width`."""
-        return F.normalize(self.key(features).unflatten(-1, (self.heads, self.key_width)), dim=-1)
+        return F.normalize(self._unscaled_keys_of(features), dim=-1)
+
+    def _unscaled_keys_of(self, features: Tensor) -> Tensor:
+        unscaled: Tensor = self.key(features).unflatten(-1, (self.heads, self.key_width))
+        return unscaled
 
     def gates_of(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Gate b and logarithm of gate a, both `... x features` to `... x heads`."""
@@ -112,7 +118,7 @@ class DeltaMemory(Memory[DeltaState]):
         return reads.transpose(1, 2).flatten(2)
 
     def scan(self, state: DeltaState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, DeltaState]:
-        """The sequence in chunks of steps, see `delta_scan`."""
+        """The sequence in C where there is a compiler, else in chunks of steps, see `delta_scan`."""
         if not features.shape[1]:
             return super().scan(state, features, codes, mask)
         values = self._padded(codes).unsqueeze(1).expand(-1, self.heads, -1, -1)
@@ -139,9 +145,14 @@ class DeltaMemory(Memory[DeltaState]):
         return torch.eye(self.code_width).repeat(1, self.heads) * (NAMED / self.heads)
 
     def _scan(self, fast_weights: Tensor, features: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """`delta_scan`, with masked steps that write nothing and keep everything."""
+        """The delta rule, with masked steps that write nothing and keep everything."""
         beta, log_alpha = ((gate * mask.unsqueeze(-1)).transpose(1, 2) for gate in self.gates_of(features))
-        return delta_scan(self.keys_of(features).transpose(1, 2), values, beta, log_alpha, fast_weights, self.chunk)
+        keys = self._unscaled_keys_of(features).transpose(1, 2)
+        one_type = all(part.dtype == fast_weights.dtype for part in (keys, values, beta))
+        library = load_library("delta", keys.device, keys.dtype) if one_type else None
+        if library is None:
+            return delta_scan(F.normalize(keys, dim=-1), values, beta, log_alpha, fast_weights, self.chunk)
+        return compiled_delta_scan(library, keys, values, beta, log_alpha.exp(), fast_weights)
 
     def _padded(self, codes: Tensor) -> Tensor:
         check_code_width(codes.shape[-1], self.code_width)

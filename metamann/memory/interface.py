@@ -81,8 +81,9 @@ class Memory(nn.Module, Generic[State]):
             Reads, `batch x steps x read_width`, and the final state.
         """
         reads = []
-        for t in range(features.shape[1]):
-            read, state = self.step(state, features[:, t], codes[:, t], mask[:, t])
+        # unbound, not indexed step by step: the gradient of an index is as large as the sequence, at every step
+        for item, code, shown in zip(features.unbind(1), codes.unbind(1), mask.unbind(1), strict=True):
+            read, state = self.step(state, item, code, shown)
             reads.append(read)
         if not reads:
             return features.new_zeros(len(features), 0, self.read_width), state

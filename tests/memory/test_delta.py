@@ -19,6 +19,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"key_width": 4, "heads": 1, "gated": False},
     {"key_width": 4, "heads": 2, "gated": True},
     {"key_width": None, "heads": 1, "gated": True},
+    {"key_width": 37, "heads": 1, "gated": True},
 ]
 SURE = 1000.0  # a gate with this logit is 1, with its negative 0, exactly
 Make = Callable[..., DeltaMemory]
@@ -123,6 +124,7 @@ def test_orthonormal_keys_recall_exactly_and_replace_only_their_own_value(chaine
     torch.testing.assert_close(memory.read(state, keys), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("chained", [False, True], ids=["scan", "step"])
 def test_a_gate_of_zero_forgets_everything_told_before(make_memory: Make, chained: bool) -> None:
     scan = Memory.scan if chained else DeltaMemory.scan
@@ -138,6 +140,7 @@ def test_a_gate_of_zero_forgets_everything_told_before(make_memory: Make, chaine
     assert only_last.fast_weights.any()
 
 
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("chained", [False, True], ids=["scan", "step"])
 def test_a_gate_of_one_is_the_plain_rule(make_memory: Make, chained: bool) -> None:
     scan = Memory.scan if chained else DeltaMemory.scan
@@ -151,6 +154,7 @@ def test_a_gate_of_one_is_the_plain_rule(make_memory: Make, chained: bool) -> No
 # the chunks
 
 
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("chunk", [1, 4, 16])
 @pytest.mark.parametrize("steps", [0, 1, 4, 11])
 def test_scan_equals_the_chained_step(make_memory: Make, options: dict[str, Any], steps: int, chunk: int) -> None:
@@ -173,6 +177,7 @@ def test_scan_equals_the_chained_step(make_memory: Make, options: dict[str, Any]
             torch.testing.assert_close(chunked, step, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.usefixtures("core")
 def test_a_masked_sequence_changes_nothing(make_memory: Make, options: dict[str, Any]) -> None:
     memory = make_memory("delta", FEATURES, CODE_WIDTH, **options, chunk=4)
     state, (features, codes, mask) = earlier_state(memory), draw(11)
@@ -263,6 +268,7 @@ def test_gradients_of_three_steps(make_memory: Make, gated: bool, chained: bool)
     assert torch.autograd.gradcheck(reads, tensors, fast_mode=True)
 
 
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("chained", [False, True], ids=["scan", "step"])
 def test_features_of_zero_have_finite_reads_and_gradients(chained: bool) -> None:
     scan = Memory.scan if chained else DeltaMemory.scan

@@ -9,20 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from metamann.memory import erase_add as erase_add_module
-from metamann.memory.compiled import load_library
 from metamann.memory.erase_add import CHUNK, erase_and_add, scan_erase_and_add
 
 BATCH, SLOTS, WIDTH, HEADS = 2, 4, 3, 2
-
-
-@pytest.fixture(params=["compiled", "torch"])
-def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scan in C, and the one of machines without a compiler."""
-    if request.param == "torch":
-        monkeypatch.setattr(erase_add_module, "load_library", lambda *_: None)
-    elif load_library("erase_add", torch.device("cpu"), torch.float64, HEADS) is None:
-        pytest.skip("there is no compiler")
 
 
 def plan(

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from metamann.errors import ConfigError
-from metamann.memory import lrua_scan
 from metamann.memory.interface import Memory
 from metamann.memory.lrua import LRUAMemory, LRUAState
 from metamann.memory.lrua_scan import CHUNK
@@ -427,7 +426,7 @@ def test_codes_wider_than_the_memory_was_built_for_are_refused(make_memory: Call
         memory.initial_state(1, CODE_WIDTH + 1, torch.zeros(1))
 
 
-@pytest.mark.parametrize("core", ["compiled", "torch"])
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("masked", [False, True], ids=["all_shown", "masked"])
 @pytest.mark.parametrize(
     "dialect",
@@ -443,14 +442,8 @@ def test_scan_is_the_chained_step(
     make_memory: Callable[..., LRUAMemory],
     dialect: dict[str, Any],
     masked: bool,
-    core: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Outputs, final state, and gradients of both by everything that they depend on, from a state in use."""
-    if core == "torch":
-        monkeypatch.setattr(lrua_scan, "load_library", lambda *_: None)
-    elif lrua_scan.load_library("lrua_core", torch.device("cpu"), torch.float64, 2) is None:
-        pytest.skip("there is no compiler")
     memory = make_memory("lrua", FEATURES, CODE_WIDTH, **{**BASE, **dialect})
     with torch.no_grad():
         used = Memory.scan(memory, memory.initial_state(2, CODE_WIDTH, draw()[0]), *draw(), torch.ones(2, STEPS) > 0)[1]

@@ -25,15 +25,6 @@ NUMERICAL: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(params=["compiled", "torch"])
-def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop in C, and the one of machines without a compiler."""
-    if request.param == "torch":
-        monkeypatch.setattr(lrua_scan, "load_library", lambda *_: None)
-    elif lrua_scan.load_library("lrua_core", torch.device("cpu"), torch.float64, 2) is None:
-        pytest.skip("there is no compiler")
-
-
 def draw(steps: int, seed: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(3, steps, FEATURES, generator=generator, dtype=torch.float64)

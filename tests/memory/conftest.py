@@ -1,0 +1,19 @@
+"""Shared by the tests of memories."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from metamann.memory import delta, erase_add, lrua_scan
+from metamann.memory.compiled import load_library
+
+
+@pytest.fixture(params=["compiled", "torch"])
+def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loops in C, and those of machines without a compiler."""
+    if request.param == "torch":
+        for module in (delta, erase_add, lrua_scan):
+            monkeypatch.setattr(module, "load_library", lambda *_: None)
+    elif load_library("delta", torch.device("cpu"), torch.float64) is None:
+        pytest.skip("there is no compiler")
