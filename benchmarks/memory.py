@@ -230,7 +230,7 @@ def plot(results: dict[str, Any], path: Path) -> None:
         for row, label in enumerate(("seconds of a training step", "GiB added")):
             panels[row, column].set(xscale="log", yscale="log", xlabel="steps of a sequence", ylabel=label)
         panels[0, column].set_title(f"batch {batch} (dotted: chained steps)")
-    panels[0, 0].legend(fontsize=7)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     figure.savefig(path, dpi=110)
 
 
