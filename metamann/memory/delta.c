@@ -6,7 +6,6 @@
    keys are brought to length 1 here, as F.normalize does it. */
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "vectors.h"
 
@@ -47,10 +46,7 @@ static void unpad_weights(REAL *weights, const Vector *from, int64_t K, int64_t 
         for (int64_t k = 0; k < K; k++) weights[k * V + v] = from[v * P + k / LANES][k % LANES];
 }
 
-/* Room for so many rows; NULL if there is none. */
-static Vector *rows_of(int64_t rows, int64_t P) { return aligned_alloc(BYTES, (rows * P + 1) * BYTES); }
-
-/* S_t from S_{t-1}, which may be the same, and what the key found in it. */
+/* S_t from S_{t-1}, which may stand in the same place, and from what the key found in it. */
 static void correct(const Vector *key, const REAL *values, REAL beta, REAL alpha, const REAL *reads,
                     const Vector *before, Vector *after, int64_t V, int64_t P) {
     for (int64_t v = 0; v < V; v++) {

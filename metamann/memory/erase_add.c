@@ -3,8 +3,6 @@
    What is given and made is contiguous, steps first, then episodes. Inside, rows are padded with zeros to whole
    vectors; HEADS is the number of read heads. */
 
-#include <stdlib.h>
-
 #include "vectors.h"
 
 typedef struct {
@@ -39,9 +37,6 @@ INLINE void step(const REAL *weights, const Vector *erase, const Vector *add, co
             for (int h = 0; h < HEADS; h++) reads[h * vectors + v] = read[h];
     }
 }
-
-/* Room for so many padded rows; NULL if there is none. */
-static Vector *rows_of(int64_t rows, int64_t vectors) { return aligned_alloc(BYTES, (rows * vectors + 1) * BYTES); }
 
 /* Reads of all steps; the memory goes from that of the start to that of the end, and that of the start of every chunk
    of steps is kept in `starts`. Returns 0, or 1 if there is no room. */

@@ -9,7 +9,6 @@
    block and to every head stays in registers. */
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "vectors.h"
 

@@ -1,6 +1,7 @@
 /* Vectors of as many numbers as fit a register, and loops over blocks of them. REAL is float or double. */
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined __AVX512F__
@@ -24,6 +25,9 @@ INLINE Vector load(const REAL *from, int count) {
 }
 
 INLINE void store(REAL *to, Vector vector, int count) { memcpy(to, &vector, count * sizeof(REAL)); }
+
+/* Room for so many rows of so many vectors; NULL if there is none. */
+INLINE Vector *rows_of(int64_t rows, int64_t vectors) { return aligned_alloc(BYTES, (rows * vectors + 1) * BYTES); }
 
 INLINE REAL sum(Vector vector) {
     Part parts[BYTES / 16], together = {0};

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from metamann.memory.compiled import load_library
+from metamann.memory.compiled import load_library, pointers
 
 CPU = torch.device("cpu")
 
@@ -38,6 +38,13 @@ def test_a_compiler_that_fails_is_named_in_a_warning(fresh: Path, monkeypatch: p
 def test_half_precision_and_other_devices_have_no_library() -> None:
     assert load_library("lrua_core", torch.device("meta"), torch.float32, 4) is None
     assert load_library("lrua_core", CPU, torch.bfloat16, 4) is None
+
+
+def test_a_tensor_with_gaps_is_kept_from_c() -> None:
+    square = torch.ones(2, 3)
+    assert [each.value for each in pointers(square, None)] == [square.data_ptr(), None]
+    with pytest.raises(ValueError, match="contiguous"):
+        pointers(square, square.T)
 
 
 def test_the_library_is_kept(fresh: Path) -> None:
