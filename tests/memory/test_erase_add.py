@@ -145,3 +145,9 @@ def test_scan_holds_no_memory_of_every_step() -> None:
     memories = sum(tensor.numel() for tensor in held if tensor.shape[-3:] == inputs[0].shape)
     assert memories == steps // CHUNK * inputs[0].numel()
     assert max(tensor.numel() for tensor in held) == inputs[-1].numel()
+
+
+def test_mixed_precisions_are_refused_and_not_read_past_their_end() -> None:
+    memory, weights, erase, add, read_weights = plan(3)
+    with pytest.raises(RuntimeError, match="scalar type Float but found Double"):
+        scan_erase_and_add(memory, weights.float(), erase.float(), add.float(), read_weights.float())
