@@ -8,12 +8,13 @@ measurement has a process of its own, so that its peak of memory is its own. The
 floor is the time of the matrix products of the naive form alone, at the rate that this machine multiplies at, and the
 time to move the state once in and once out for each step of the forward and of the backward pass. What is predicted
 to take more than the limits is not run, and says so. Writes benchmarks/results/memory.json, .md and .png; what was
-measured there on the same machine, of memories that are not named, stays.
+measured there on the same machine, of other memories and batches, stays.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import resource
@@ -148,22 +149,18 @@ def predicted(measured: list[dict[str, Any]], key: str, length: int) -> float:
 
 def run(memories: list[str], batches: list[int], steps: list[int], threads: int) -> None:
     """Measure everything and write the results."""
-    results: dict[str, Any] = {"machine": describe_machine(), "threads": threads, "memories": {}}
+    results: dict[str, Any] = {"machine": describe_machine(), "memories": {}}
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "memory.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    if (before.get("machine"), before.get("threads")) == (results["machine"], threads):
+    if before.get("machine") == results["machine"]:
         results = before
-    for name in memories:
-        results["memories"][name] = {
+    for name, batch in itertools.product(memories, batches):
+        results["memories"].setdefault(name, {})[str(batch)] = {
             "command": " ".join(["python", *sys.argv]),
-            "batches": {
-                str(batch): {
-                    "floor": in_a_process_of_its_own("floor", name, batch, threads),
-                    **{form: series(name, form, batch, steps, threads) for form in FORMS},
-                }
-                for batch in batches
-            },
+            "threads": threads,
+            "floor": in_a_process_of_its_own("floor", name, batch, threads),
+            **{form: series(name, form, batch, steps, threads) for form in FORMS},
         }
         path.write_text(json.dumps(results, indent=1) + "\n")
     (RESULTS / "memory.md").write_text(f"{table(results)}\n\n{growth(results)}\n")
@@ -173,16 +170,18 @@ def run(memories: list[str], batches: list[int], steps: list[int], threads: int)
 def table(results: dict[str, Any]) -> str:
     """One row a memory, batch and length."""
     head = (
-        "memory | batch | steps | scan ms | naive ms | naive / scan | scan / floor of products | scan GiB | naive GiB"
+        "memory | threads | batch | steps | scan ms | naive ms | naive / scan | scan / floor of products | scan GiB"
+        " | naive GiB"
     )
-    lines = [head, "|".join(["---"] * 9)]
+    lines = [head, "|".join(["---"] * 10)]
     for name, memory in sorted(results["memories"].items()):
-        for batch, found in memory["batches"].items():
+        for batch, found in sorted(memory.items(), key=lambda item: int(item[0])):
             for steps, scan in found["scan"].items():
                 naive, products = found["naive"][steps], found["floor"].get("products", 0.0) * int(steps)
                 both = "seconds" in scan and "seconds" in naive
                 cells = [
                     name,
+                    str(found["threads"]),
                     batch,
                     steps,
                     _number(scan, "seconds", 1000),
@@ -200,7 +199,7 @@ def growth(results: dict[str, Any]) -> str:
     """With which power of the length the scan's time and memory grow, from 200 steps on: 1 is linear."""
     lines = ["memory | batch | from | to | power of time | power of GiB", "|".join(["---"] * 6)]
     for name, memory in sorted(results["memories"].items()):
-        for batch, found in memory["batches"].items():
+        for batch, found in sorted(memory.items(), key=lambda item: int(item[0])):
             measured = [each for each in found["scan"].values() if "seconds" in each and each["steps"] >= 200]
             if len(measured) > 1:
                 powers = [f"{_power(measured[0], measured[-1], key):.2f}" for key in ("seconds", "gib")]
@@ -210,13 +209,13 @@ def growth(results: dict[str, Any]) -> str:
 
 def plot(results: dict[str, Any], path: Path) -> None:
     """Milliseconds and GiB over the length, one line a memory, dashed where naive."""
-    batches = list(next(iter(results["memories"].values()))["batches"])
+    batches = sorted({batch for memory in results["memories"].values() for batch in memory}, key=int)
     figure, panels = plt.subplots(2, len(batches), figsize=(5.5 * len(batches), 8), squeeze=False, layout="constrained")
     colours = plt.get_cmap("tab20").colors
     for column, batch in enumerate(batches):
         for number, (name, found) in enumerate(results["memories"].items()):
             for form, line in (("scan", "-"), ("naive", ":")):
-                measured = found["batches"][batch][form]
+                measured = found.get(batch, {}).get(form, {})
                 points = [(int(t), each) for t, each in measured.items() if "seconds" in each]
                 for row, key in enumerate(("seconds", "gib")):
                     panels[row, column].plot(
@@ -230,7 +229,10 @@ def plot(results: dict[str, Any], path: Path) -> None:
         for row, label in enumerate(("seconds of a training step", "GiB added")):
             panels[row, column].set(xscale="log", yscale="log", xlabel="steps of a sequence", ylabel=label)
         panels[0, column].set_title(f"batch {batch} (dotted: chained steps)")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    named = {
+        label: handle for panel in panels[0] for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(named.values()), list(named), loc="outside right upper", fontsize=8)
     figure.savefig(path, dpi=110)
 
 

@@ -13,6 +13,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -29,7 +30,8 @@ FLAGS = (
     "-std=c11",
     "-O3",
     "-march=native",
-    "-fopenmp-simd",
+    # the threads of PyTorch, whose library stands in for the compiler's own; elsewhere it is often missing
+    "-fopenmp" if sys.platform == "linux" else "-fopenmp-simd",
     "-fno-math-errno",
     "-ffp-contract=fast",
     "-shared",

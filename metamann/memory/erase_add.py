@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from metamann.memory.compiled import load_library
-from metamann.memory.erase_add_compiled import gradients_compiled, scan_compiled
+from metamann.memory.erase_add_compiled import compiled_erase_and_add
 
 CHUNK = 8  # steps whose memories are held at once, in the cache of a CPU
 
@@ -40,27 +40,34 @@ def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -
 
 
 def scan_erase_and_add(
-    memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor, read_weights: Tensor
+    memory: Tensor, scores: Tensor, erase: Tensor, add: Tensor, read_scores: Tensor, mask: Tensor
 ) -> tuple[Tensor, Tensor]:
     """One write head and its readers over a sequence: all but one multiply-add a step is done for many steps at once.
 
     Args:
         memory: `batch x slots x width`, before the first step.
-        weights: `batch x steps x slots`, of the write head.
+        scores: `batch x steps x slots`, whose softmax are the weights of the write head.
         erase: `batch x steps x width`, from 0 to 1.
         add: `batch x steps x width`.
-        read_weights: `batch x steps x heads x slots`.
+        read_scores: `batch x steps x heads x slots`, whose softmax are the read weights.
+        mask: `batch x steps`, false where nothing is written.
 
     Returns:
         Reads of the memory after the write of each step, `batch x steps x heads x width`, and the final memory.
     """
-    plan = (part.transpose(0, 1).contiguous() for part in (weights, erase, add, read_weights))
-    reads, memory = _Scan.apply(memory, *plan)  # type: ignore[no-untyped-call]
+    plan = (scores, erase, add, read_scores)
+    one_type = all(part.dtype == memory.dtype for part in plan)
+    library = load_library("erase_add", memory.device, memory.dtype, read_scores.shape[2]) if one_type else None
+    if library is not None:
+        return compiled_erase_and_add(library, memory, *plan, mask)
+    weighed = (scores.softmax(-1) * mask.unsqueeze(-1), erase, add, read_scores.softmax(-1))
+    steps_first = (part.transpose(0, 1).contiguous() for part in weighed)
+    reads, memory = _Scan.apply(memory, *steps_first)  # type: ignore[no-untyped-call]
     return reads.transpose(0, 1), memory
 
 
 class _Scan(torch.autograd.Function):
-    """The recurrence and its hand-written gradient; arguments as in `scan_erase_and_add`, but steps first.
+    """The recurrence and its hand-written gradient; arguments as in `scan_erase_and_add`, but weights, and steps first.
 
     Held between forward and backward: the memory at every `CHUNK`-th step, from which backward runs the chunk again.
     """
@@ -70,14 +77,6 @@ class _Scan(torch.autograd.Function):
         ctx: Any, memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor, read_weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Reads, `steps x batch x heads x width`, and the final memory."""
-        plan = (weights, erase, add, read_weights)
-        one_type = all(part.dtype == memory.dtype for part in plan)
-        heads = read_weights.shape[2]
-        ctx.library = load_library("erase_add", memory.device, memory.dtype, heads) if one_type else None
-        if ctx.library is not None:
-            reads, memory, starts = scan_compiled(ctx.library, CHUNK, memory, *plan)
-            ctx.save_for_backward(*plan, starts)
-            return reads, memory
         starts = memory.new_empty(-(-len(weights) // CHUNK), *memory.shape)
         reads = memory.new_empty(*read_weights.shape[:-1], memory.shape[-1])
         kept, memories = _Room(CHUNK, memory), _Room(CHUNK + 1, memory)
@@ -87,7 +86,7 @@ class _Scan(torch.autograd.Function):
             _unroll(memory, w, e, a, kept, memories)
             torch.matmul(r, memories.all[1 : len(w) + 1], out=reads[first : first + CHUNK])
             memory = memories.steps[len(w)].clone()
-        ctx.save_for_backward(*plan, starts)
+        ctx.save_for_backward(weights, erase, add, read_weights, starts)
         return reads, memory
 
     @staticmethod
@@ -99,9 +98,6 @@ class _Scan(torch.autograd.Function):
         all others are products for a whole chunk.
         """
         weights, erase, add, read_weights, starts = ctx.saved_tensors
-        if ctx.library is not None:
-            plan = (weights, erase, add, read_weights)
-            return gradients_compiled(ctx.library, CHUNK, starts, *plan, by_reads, by_memory)
         by_weights, by_erase, by_add, by_read_weights = map(torch.empty_like, (weights, erase, add, read_weights))
         by_reads, by_memory = by_reads.contiguous(), by_memory.clone()
         kept, memories, by_memories = _Room(CHUNK, by_memory), _Room(CHUNK + 1, by_memory), _Room(CHUNK, by_memory)

@@ -124,10 +124,16 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     ) -> tuple[Tensor, InputAddressedState]:
         """The whole sequence: all weights and vectors at once, then the recurrence of the memory."""
         items, codes = self.item(features), self._padded(codes)
-        told_items, told_item = told(state.told_item, items, mask)
+        _, told_item = told(state.told_item, items, mask)
         told_codes, told_code = told(state.told_code, codes, mask)
-        writing = self._writing(told_items, told_codes, mask)
-        reads, memory = scan_erase_and_add(state.memory, *writing, self._read_weights(items))
+        # what is told is an item of before: all items are projected by one product, and shifted only then
+        of_told = torch.cat([self.write_key.weight, self.erase.weight[:, : self.item_width], self.add_item.weight])
+        projected = F.linear(items, torch.cat([of_told, self.read_key.weight]))
+        of_items, read_keys = projected[..., : len(of_told)], projected[..., len(of_told) :]
+        keys, erase, add = told(F.linear(state.told_item, of_told), of_items, mask)[0].chunk(3, -1)
+        erase = erase + F.linear(told_codes, self.erase.weight[:, self.item_width :], self.erase.bias)
+        writing = self._heads(keys, erase, add + self.add_code(told_codes))
+        reads, memory = scan_erase_and_add(state.memory, *writing, self._read_scores(read_keys), mask)
         return reads.flatten(2), InputAddressedState(memory, told_item, told_code)
 
     def read(self, state: InputAddressedState, features: Tensor) -> Tensor:
@@ -155,20 +161,27 @@ class InputAddressedNTM(Memory[InputAddressedState]):
 
     def _writing(self, told_item: Tensor, told_code: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights, zero where masked, erase and add vector; of pairs `... x item_width` and `... x code_width`."""
-        weights = self._address(self.write_key(told_item).unsqueeze(-2), self.log_strength[:1]).squeeze(-2)
-        erase = self.erase(torch.cat([told_item, told_code], -1)).sigmoid()
-        add = (self.add_item(told_item) + self.add_code(told_code)).tanh()
-        return weights * mask.unsqueeze(-1), erase, add
+        logits = self.erase(torch.cat([told_item, told_code], -1))
+        vector = self.add_item(told_item) + self.add_code(told_code)
+        scores, erase, add = self._heads(self.write_key(told_item), logits, vector)
+        return scores.softmax(-1) * mask.unsqueeze(-1), erase, add
+
+    def _heads(self, keys: Tensor, erase: Tensor, add: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores, erase and add vector of the write head, by what its layers give, `... x width` each."""
+        return self._scores(keys.unsqueeze(-2), self.log_strength[:1]).squeeze(-2), erase.sigmoid(), add.tanh()
 
     def _read_weights(self, items: Tensor) -> Tensor:
         """`... x item_width` to `... x heads x slots`."""
-        keys = self.read_key(items).unflatten(-1, (self.heads, self.width))
-        return self._address(keys, self.log_strength[1:])
+        return self._read_scores(self.read_key(items)).softmax(-1)
 
-    def _address(self, keys: Tensor, log_strength: Tensor) -> Tensor:
-        """Keys `... x heads x width` to weights `... x heads x slots`, by the cosine with the addresses."""
-        keys = log_strength.exp().unsqueeze(-1) * unit(keys)
-        return (keys @ unit(self.addresses).T).softmax(-1)
+    def _read_scores(self, keys: Tensor) -> Tensor:
+        """`... x heads * width` to `... x heads x slots`."""
+        return self._scores(keys.view(*keys.shape[:-1], self.heads, self.width), self.log_strength[1:])
+
+    def _scores(self, keys: Tensor, log_strength: Tensor) -> Tensor:
+        """Keys `... x heads x width` to their sharpened cosines with the addresses, `... x heads x slots`."""
+        sharpness = log_strength.exp().unsqueeze(-1) * torch.rsqrt(keys.square().sum(-1, keepdim=True) + EPSILON)
+        return sharpness * keys @ unit(self.addresses).T
 
     def _padded(self, codes: Tensor) -> Tensor:
         check_code_width(codes.shape[-1], self.code_width)

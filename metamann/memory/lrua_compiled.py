@@ -7,7 +7,7 @@ import ctypes
 import torch
 from torch import Tensor, nn
 
-from metamann.memory.cells import backward_step
+from metamann.memory.cells import backward_step, forward_step
 from metamann.memory.compiled import pointers
 from metamann.memory.lrua_core import By, Found, Rules
 from metamann.memory.scores import EPSILON
@@ -39,14 +39,11 @@ class CompiledCore:
         """See `TorchCore.step`."""
         slots = last_reads.new_empty(last_reads.shape[:2], dtype=torch.int64)
         replaced = memory.new_empty(*memory.shape[:2], self.rules.heads)
-        writes, cosines, scale, scores = (torch.empty_like(last_reads) for _ in range(4))
+        writes, reads, cosines, scale = (torch.empty_like(last_reads) for _ in range(4))
         row_squares, new_usage = torch.empty_like(usage), torch.empty_like(usage)
-        rules = ctypes.byref(self._rules(memory, parts, output))
-        given = (self.strength, parts, usage, last_reads)
-        made = (memory, slots, replaced, writes, cosines, scale, row_squares, scores)
-        self.library.write_and_score(rules, *pointers(*given, *made))
-        reads = torch.softmax(scores, -1)
-        self.library.read_memory(rules, *pointers(usage, reads, writes, memory, new_usage, output))
+        given = (self.strength, parts, usage, last_reads, memory)
+        made = (slots, replaced, writes, reads, cosines, scale, row_squares, new_usage, output)
+        self.library.step(ctypes.byref(self._rules(memory, parts, output)), *pointers(*given, *made))
         return Found(slots, replaced, writes, reads, cosines, scale, row_squares, new_usage)
 
     def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
@@ -76,6 +73,16 @@ class CompiledCore:
         if self.library.gradients(rules, *pointers(*given, *kept, *made)):
             raise MemoryError("no room for the weights of an episode")
         return by.memory, by.read_weights
+
+    def cell_step(self, z: Tensor, h: Tensor, c: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+        """See `TorchCore.cell_step`."""
+        if not isinstance(self.rules.cell, nn.LSTMCell):
+            return forward_step(self.rules.cell, z, h, c, out)
+        next_cell, shown_cell = torch.empty_like(c), torch.empty_like(c)
+        sizes = map(ctypes.c_int64, (*c.shape, out.stride(0)))
+        at_out = ctypes.c_void_p(out.data_ptr())
+        self.library.lstm_step(*sizes, *pointers(z, c, next_cell, shown_cell), at_out)
+        return next_cell, shown_cell
 
     def cell_gradients(
         self, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, by_z: Tensor

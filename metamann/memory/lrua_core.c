@@ -8,8 +8,6 @@
    Each pass takes a block of slots, as many as fit a vector register, through all columns, so that what belongs to the
    block and to every head stays in registers. */
 
-#include <math.h>
-
 #include "vectors.h"
 
 #define COLUMNS 4 /* that share one pass over the weights */
@@ -121,64 +119,63 @@ INLINE void write_and_compare_block(const Rules *rules, const int64_t *slots, co
     for (int h = 0; h < HEADS; h++) store(products + h * N + n, product[h], count);
 }
 
-/* Chooses slots, keeps their rows, writes, and compares keys with rows: `scores` is what the softmax is
-   taken of. */
-void write_and_score(const Rules *rules, const REAL *strength, const REAL *parts, const REAL *usage,
-                     const REAL *read_weights, REAL *memory, int64_t *slots, REAL *replaced, REAL *write_weights,
-                     REAL *cosines, REAL *scale, REAL *row_squares, REAL *scores) {
+static void step_episode(const Rules *rules, int64_t b, const REAL *strength, REAL *parts, const REAL *usage,
+                         const REAL *last_read_weights, REAL *memory, int64_t *slots, REAL *replaced,
+                         REAL *write_weights, REAL *read_weights, REAL *cosines, REAL *scale, REAL *row_squares,
+                         REAL *next_usage, REAL *output) {
     const int64_t N = rules->slots, W = rules->width;
-    for (int64_t b = 0; b < rules->batch; b++) {
-        const REAL *key = parts + b * rules->part_width, *gate = key + rules->part_width - HEADS;
-        const REAL *written = rules->key_written ? key : key + HEADS * W;
-        int64_t *slot = slots + b * HEADS;
-        REAL *weights = write_weights + b * HEADS * N, *products = cosines + b * HEADS * N;
-        REAL *squares = row_squares + b * N;
-        least_used(rules, usage + b * N, slot);
-        for (int h = 0; h < HEADS; h++)
-            for (int64_t w = 0; w < W; w++) replaced[(b * W + w) * HEADS + h] = memory[(b * W + w) * N + slot[h]];
-        for (int64_t h = 0; h < HEADS; h++) {
-            const REAL g = gate[h], *restrict last = read_weights + (b * HEADS + h) * N;
-            REAL *restrict own = weights + h * N;
-            for (int64_t n = 0; n < N; n++) own[n] = g * last[n];
-            if (!rules->shared) own[slot[h]] += 1 - g;
-            for (int64_t j = 0; rules->shared && j < HEADS; j++) own[slot[j]] += 1 - g;
-        }
-        FOR_BLOCKS(N, n, write_and_compare_block(rules, slot, weights, written, key, memory + b * W * N, products,
-                                              squares, n, count));
-        for (int64_t h = 0; h < HEADS; h++) {
-            const REAL length = dot(key + h * W, key + h * W, W);
-            REAL *restrict own = products + h * N, *restrict q = scale + (b * HEADS + h) * N;
-            REAL *restrict score = scores + (b * HEADS + h) * N;
-            const REAL epsilon = rules->epsilon, tiny = rules->tiny, sharpness = strength[h];
-            if (rules->epsilon_in_root) {
-                for (int64_t n = 0; n < N; n++) q[n] = 1 / SQRT(length * squares[n] + epsilon);
-            } else {
-                for (int64_t n = 0; n < N; n++) q[n] = 1 / (SQRT(length * squares[n] + tiny) + epsilon);
-            }
-            for (int64_t n = 0; n < N; n++) {
-                own[n] *= q[n];
-                score[n] = sharpness * own[n];
-            }
-        }
+    REAL *key = parts + b * rules->part_width, *gate = key + rules->part_width - HEADS;
+    const REAL *written = rules->key_written ? key : key + HEADS * W;
+    const REAL decay = rules->usage_decay, epsilon = rules->epsilon, tiny = rules->tiny, *restrict old = usage + b * N;
+    REAL *own_memory = memory + b * W * N, *writes = write_weights + b * HEADS * N, *reads = read_weights + b * HEADS * N;
+    REAL *products = cosines + b * HEADS * N, *squares = row_squares + b * N, *restrict new = next_usage + b * N;
+    REAL *read = output + (b + 1) * rules->output_width - HEADS * W;
+    int64_t *slot = slots + b * HEADS;
+
+#pragma omp simd
+    for (int64_t v = 0; v < rules->part_width - HEADS; v++) key[v] = hyperbolic_tangent(key[v]);
+    for (int h = 0; h < HEADS; h++) gate[h] = sigmoid(gate[h]);
+    least_used(rules, usage + b * N, slot);
+    for (int h = 0; h < HEADS; h++)
+        for (int64_t w = 0; w < W; w++) replaced[(b * W + w) * HEADS + h] = own_memory[w * N + slot[h]];
+    for (int64_t h = 0; h < HEADS; h++) {
+        const REAL g = gate[h], *restrict last = last_read_weights + (b * HEADS + h) * N;
+        REAL *restrict own = writes + h * N;
+        for (int64_t n = 0; n < N; n++) own[n] = g * last[n];
+        if (!rules->shared) own[slot[h]] += 1 - g;
+        for (int64_t j = 0; rules->shared && j < HEADS; j++) own[slot[j]] += 1 - g;
     }
+    FOR_BLOCKS(N, n, write_and_compare_block(rules, slot, writes, written, key, own_memory, products, squares, n, count));
+    for (int64_t n = 0; n < N; n++) new[n] = decay * old[n];
+    for (int64_t h = 0; h < HEADS; h++) {
+        const REAL length = dot(key + h * W, key + h * W, W), sharpness = strength[h];
+        const REAL *restrict written_by_head = writes + h * N;
+        REAL *restrict own = products + h * N, *restrict q = scale + (b * HEADS + h) * N, *restrict weights = reads + h * N;
+        if (rules->epsilon_in_root) {
+            for (int64_t n = 0; n < N; n++) q[n] = 1 / SQRT(length * squares[n] + epsilon);
+        } else {
+            for (int64_t n = 0; n < N; n++) q[n] = 1 / (SQRT(length * squares[n] + tiny) + epsilon);
+        }
+        for (int64_t n = 0; n < N; n++) {
+            own[n] *= q[n];
+            weights[n] = sharpness * own[n];
+        }
+        softmax(weights, N);
+        for (int64_t n = 0; n < N; n++) new[n] += weights[n] + written_by_head[n];
+    }
+    memset(read, 0, HEADS * W * sizeof(REAL));
+    add_products(reads, own_memory, read, N, W);
 }
 
-/* Reads into the end of each output row, and counts usage. */
-void read_memory(const Rules *rules, const REAL *usage, const REAL *read_weights, const REAL *write_weights,
-                 const REAL *memory, REAL *next_usage, REAL *output) {
-    const int64_t N = rules->slots, W = rules->width;
-    for (int64_t b = 0; b < rules->batch; b++) {
-        const REAL decay = rules->usage_decay, *restrict old = usage + b * N;
-        REAL *restrict new = next_usage + b * N, *read = output + (b + 1) * rules->output_width - HEADS * W;
-        for (int64_t n = 0; n < N; n++) new[n] = decay * old[n];
-        for (int64_t h = 0; h < HEADS; h++) {
-            const REAL *restrict reads = read_weights + (b * HEADS + h) * N;
-            const REAL *restrict writes = write_weights + (b * HEADS + h) * N;
-            for (int64_t n = 0; n < N; n++) new[n] += reads[n] + writes[n];
-        }
-        memset(read, 0, HEADS * W * sizeof(REAL));
-        add_products(read_weights + b * HEADS * N, memory + b * W * N, read, N, W);
-    }
+/* Takes tanh and sigmoid of the parts, chooses slots, keeps their rows, writes, compares keys with rows, reads into the
+   end of each output row, and counts usage. */
+void step(const Rules *rules, const REAL *strength, REAL *parts, const REAL *usage, const REAL *last_read_weights,
+          REAL *memory, int64_t *slots, REAL *replaced, REAL *write_weights, REAL *read_weights, REAL *cosines,
+          REAL *scale, REAL *row_squares, REAL *next_usage, REAL *output) {
+#pragma omp parallel for
+    for (int64_t b = 0; b < rules->batch; b++)
+        step_episode(rules, b, strength, parts, usage, last_read_weights, memory, slots, replaced, write_weights,
+                     read_weights, cosines, scale, row_squares, next_usage, output);
 }
 
 /* Adds the gradient by read weights that comes of the read. */
@@ -250,98 +247,127 @@ static void unwrite(const Rules *rules, const int64_t *slots, const REAL *replac
         for (int64_t w = 0; w < W; w++) memory[w * N + slots[h]] = replaced[w * HEADS + h];
 }
 
+static void episode_gradients(const Rules *rules, int64_t b, const REAL *strength, const REAL *parts,
+                              const int64_t *slots, const REAL *replaced, const REAL *last_read_weights,
+                              const REAL *write_weights, const REAL *read_weights, const REAL *cosines,
+                              const REAL *scale, const REAL *row_squares, const REAL *by_output,
+                              const REAL *by_write_weights, REAL *memory, REAL *by_memory, REAL *by_read_weights,
+                              REAL *by_parts, REAL *by_strength, REAL *by_products) {
+    const int64_t N = rules->slots, W = rules->width;
+    REAL *by_squares = by_products + HEADS * N, *by_writes = by_squares + HEADS * N, *by_rows = by_writes + HEADS * N;
+    const REAL *key = parts + b * rules->part_width, *gate = key + rules->part_width - HEADS;
+    const REAL *written = rules->key_written ? key : key + HEADS * W;
+    const REAL *by_read = by_output + (b + 1) * rules->output_width - HEADS * W;
+    const REAL *reads = read_weights + b * HEADS * N, *writes = write_weights + b * HEADS * N;
+    const REAL *squares = row_squares + b * N;
+    const REAL *rows_before = replaced + b * W * HEADS;
+    REAL *by_key = by_parts + b * rules->part_width, *by_gate = by_key + rules->part_width - HEADS;
+    REAL *by_written = rules->key_written ? by_key : by_key + HEADS * W;
+    REAL *by_reads = by_read_weights + b * HEADS * N, *by = by_memory + b * W * N, *own_memory = memory + b * W * N;
+    const int64_t *slot = slots + b * HEADS;
+
+    FOR_BLOCKS(N, n, by_reads_block(by_read, own_memory + n, by_reads + n, N, W, count));
+    if (!rules->address_after) unwrite(rules, slot, rows_before, writes, written, own_memory);
+    memset(by_rows, 0, N * sizeof(REAL));
+    for (int64_t h = 0; h < HEADS; h++) {
+        const REAL *restrict weights = reads + h * N, *restrict by_read_of_head = by_reads + h * N;
+        const REAL *restrict own = cosines + (b * HEADS + h) * N, *restrict q = scale + (b * HEADS + h) * N;
+        REAL *restrict products = by_products + h * N, *restrict halves = by_squares + h * N;
+        REAL by_sharpness = 0, pulled = 0;
+        const REAL sharpness = strength[h], tiny = rules->tiny;
+        const REAL mean = dot(weights, by_read_of_head, N), length = dot(key + h * W, key + h * W, W);
+#pragma omp simd reduction(+ : by_sharpness)
+        for (int64_t n = 0; n < N; n++) {
+            const REAL by_score = weights[n] * (by_read_of_head[n] - mean);
+            by_sharpness += by_score * own[n];
+            products[n] = sharpness * by_score * q[n];
+        }
+        by_strength[b * HEADS + h] += by_sharpness;
+        if (rules->epsilon_in_root) {
+            for (int64_t n = 0; n < N; n++) halves[n] = products[n] * own[n] * q[n];
+        } else {
+            for (int64_t n = 0; n < N; n++) halves[n] = products[n] * own[n] / SQRT(length * squares[n] + tiny);
+        }
+        REAL *restrict by_row = by_rows;
+#pragma omp simd reduction(+ : pulled)
+        for (int64_t n = 0; n < N; n++) {
+            pulled += halves[n] * squares[n];
+            by_row[n] += length * halves[n];
+        }
+        for (int64_t w = 0; w < W; w++) by_key[h * W + w] = -key[h * W + w] * pulled;
+    }
+    add_products(by_products, own_memory, by_key, N, W);
+
+    if (by_write_weights) memcpy(by_writes, by_write_weights + b * HEADS * N, HEADS * N * sizeof(REAL));
+    else memset(by_writes, 0, HEADS * N * sizeof(REAL));
+    FOR_BLOCKS(N, n, by_memory_block(rules, by_read, reads, key, by_products, by_rows, written, own_memory, by,
+                                  by_writes, n, count));
+    if (!rules->key_written) memset(by_written, 0, HEADS * W * sizeof(REAL));
+    add_products(writes, by, by_written, N, W);
+    for (int64_t z = 0; z < rules->zeroed; z++)
+        for (int64_t w = 0; w < W; w++) by[w * N + slot[z]] = 0;
+    if (!rules->address_after)
+        FOR_BLOCKS(N, n, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W,
+                                             count));
+    if (rules->address_after) unwrite(rules, slot, rows_before, writes, written, own_memory);
+
+    for (int64_t h = 0; h < HEADS; h++) {
+        const REAL g = gate[h], *restrict last = last_read_weights + (b * HEADS + h) * N;
+        const REAL *restrict own = by_writes + h * N;
+        REAL *restrict by_last = by_reads + h * N, by_g = 0;
+#pragma omp simd reduction(+ : by_g)
+        for (int64_t n = 0; n < N; n++) {
+            by_g += own[n] * last[n];
+            by_last[n] = g * own[n];
+        }
+        if (!rules->shared) by_g -= own[slot[h]];
+        for (int64_t j = 0; rules->shared && j < HEADS; j++) by_g -= own[slot[j]];
+        by_gate[h] = by_g * g * (1 - g);
+    }
+    for (int64_t v = 0; v < rules->part_width - HEADS; v++) by_key[v] *= 1 - key[v] * key[v];
+}
+
 /* Gradients of a step: by_memory and by_read_weights change from those of its end to those of its start, and so does
-   the memory. Returns 0, or 1 if there is no room. */
+   the memory; by_strength, `batch x heads`, is added to. Returns 0, or 1 if there is no room. */
 int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const int64_t *slots,
               const REAL *replaced, const REAL *last_read_weights, const REAL *write_weights, const REAL *read_weights,
               const REAL *cosines, const REAL *scale, const REAL *row_squares, const REAL *by_output,
               const REAL *by_write_weights, REAL *memory, REAL *by_memory, REAL *by_read_weights, REAL *by_parts,
               REAL *by_strength) {
-    const int64_t N = rules->slots, W = rules->width;
-    REAL *room = malloc((3 * HEADS + 1) * N * sizeof(REAL));
-    if (!room) return 1;
-    REAL *by_products = room, *by_squares = by_products + HEADS * N, *by_writes = by_squares + HEADS * N;
-    REAL *by_rows = by_writes + HEADS * N;
-    for (int64_t b = 0; b < rules->batch; b++) {
-        const REAL *key = parts + b * rules->part_width, *gate = key + rules->part_width - HEADS;
-        const REAL *written = rules->key_written ? key : key + HEADS * W;
-        const REAL *by_read = by_output + (b + 1) * rules->output_width - HEADS * W;
-        const REAL *reads = read_weights + b * HEADS * N, *writes = write_weights + b * HEADS * N;
-        const REAL *squares = row_squares + b * N;
-        const REAL *rows_before = replaced + b * W * HEADS;
-        REAL *by_key = by_parts + b * rules->part_width, *by_gate = by_key + rules->part_width - HEADS;
-        REAL *by_written = rules->key_written ? by_key : by_key + HEADS * W;
-        REAL *by_reads = by_read_weights + b * HEADS * N, *by = by_memory + b * W * N, *own_memory = memory + b * W * N;
-        const int64_t *slot = slots + b * HEADS;
+    int failed = 0;
+    FOR_EACH(rules->batch, b, room, 3 * HEADS + 1, VECTORS(rules->slots), failed,
+             episode_gradients(rules, b, strength, parts, slots, replaced, last_read_weights, write_weights,
+                               read_weights, cosines, scale, row_squares, by_output, by_write_weights, memory,
+                               by_memory, by_read_weights, by_parts, by_strength, (REAL *)room));
+    return failed;
+}
 
-        FOR_BLOCKS(N, n, by_reads_block(by_read, own_memory + n, by_reads + n, N, W, count));
-        if (!rules->address_after) unwrite(rules, slot, rows_before, writes, written, own_memory);
-        memset(by_rows, 0, N * sizeof(REAL));
-        for (int64_t h = 0; h < HEADS; h++) {
-            const REAL *restrict weights = reads + h * N, *restrict by_read_of_head = by_reads + h * N;
-            const REAL *restrict own = cosines + (b * HEADS + h) * N, *restrict q = scale + (b * HEADS + h) * N;
-            REAL *restrict products = by_products + h * N, *restrict halves = by_squares + h * N;
-            REAL by_sharpness = 0, pulled = 0;
-            const REAL sharpness = strength[h], tiny = rules->tiny;
-            const REAL mean = dot(weights, by_read_of_head, N), length = dot(key + h * W, key + h * W, W);
-#pragma omp simd reduction(+ : by_sharpness)
-            for (int64_t n = 0; n < N; n++) {
-                const REAL by_score = weights[n] * (by_read_of_head[n] - mean);
-                by_sharpness += by_score * own[n];
-                products[n] = sharpness * by_score * q[n];
-            }
-            by_strength[h] += by_sharpness;
-            if (rules->epsilon_in_root) {
-                for (int64_t n = 0; n < N; n++) halves[n] = products[n] * own[n] * q[n];
-            } else {
-                for (int64_t n = 0; n < N; n++) halves[n] = products[n] * own[n] / SQRT(length * squares[n] + tiny);
-            }
-            REAL *restrict by_row = by_rows;
-#pragma omp simd reduction(+ : pulled)
-            for (int64_t n = 0; n < N; n++) {
-                pulled += halves[n] * squares[n];
-                by_row[n] += length * halves[n];
-            }
-            for (int64_t w = 0; w < W; w++) by_key[h * W + w] = -key[h * W + w] * pulled;
+/* A step of an LSTM, as `forward_step` of cells.py: of z, the gates i, f, o and g, sigmoid and tanh are taken. Rows of h
+   are `stride` apart, `shown_cell` is tanh c'. */
+void lstm_step(int64_t batch, int64_t hidden, int64_t stride, REAL *z, const REAL *cell, REAL *next_cell,
+               REAL *shown_cell, REAL *h) {
+#pragma omp parallel for
+    for (int64_t b = 0; b < batch; b++) {
+        REAL *enter = z + b * 4 * hidden, *forget = enter + hidden, *opened = forget + hidden, *new = opened + hidden;
+        const REAL *c = cell + b * hidden;
+        REAL *next = next_cell + b * hidden, *shown = shown_cell + b * hidden, *own = h + b * stride;
+#pragma omp simd
+        for (int64_t n = 0; n < 3 * hidden; n++) enter[n] = sigmoid(enter[n]);
+#pragma omp simd
+        for (int64_t n = 0; n < hidden; n++) {
+            new[n] = hyperbolic_tangent(new[n]);
+            next[n] = forget[n] * c[n] + enter[n] * new[n];
+            shown[n] = hyperbolic_tangent(next[n]);
+            own[n] = opened[n] * shown[n];
         }
-        add_products(by_products, own_memory, by_key, N, W);
-
-        if (by_write_weights) memcpy(by_writes, by_write_weights + b * HEADS * N, HEADS * N * sizeof(REAL));
-        else memset(by_writes, 0, HEADS * N * sizeof(REAL));
-        FOR_BLOCKS(N, n, by_memory_block(rules, by_read, reads, key, by_products, by_rows, written, own_memory, by,
-                                      by_writes, n, count));
-        if (!rules->key_written) memset(by_written, 0, HEADS * W * sizeof(REAL));
-        add_products(writes, by, by_written, N, W);
-        for (int64_t z = 0; z < rules->zeroed; z++)
-            for (int64_t w = 0; w < W; w++) by[w * N + slot[z]] = 0;
-        if (!rules->address_after)
-            FOR_BLOCKS(N, n, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W,
-                                                 count));
-        if (rules->address_after) unwrite(rules, slot, rows_before, writes, written, own_memory);
-
-        for (int64_t h = 0; h < HEADS; h++) {
-            const REAL g = gate[h], *restrict last = last_read_weights + (b * HEADS + h) * N;
-            const REAL *restrict own = by_writes + h * N;
-            REAL *restrict by_last = by_reads + h * N, by_g = 0;
-#pragma omp simd reduction(+ : by_g)
-            for (int64_t n = 0; n < N; n++) {
-                by_g += own[n] * last[n];
-                by_last[n] = g * own[n];
-            }
-            if (!rules->shared) by_g -= own[slot[h]];
-            for (int64_t j = 0; rules->shared && j < HEADS; j++) by_g -= own[slot[j]];
-            by_gate[h] = by_g * g * (1 - g);
-        }
-        for (int64_t v = 0; v < rules->part_width - HEADS; v++) by_key[v] *= 1 - key[v] * key[v];
     }
-    free(room);
-    return 0;
 }
 
 /* Gradient of a step of an LSTM, as `backward_step` of cells.py: by_cell changes from that of its end to that of its
-   start. z holds the gates i, f, o and g after sigmoid and tanh, `shown_cell` is tanh c'. */
+   start. z is as `lstm_step` left it. */
 void lstm_gradients(int64_t batch, int64_t hidden, const REAL *z, const REAL *cell, const REAL *shown_cell,
                     const REAL *by_h, REAL *by_cell, REAL *by_z) {
+#pragma omp parallel for
     for (int64_t b = 0; b < batch; b++) {
         const REAL *enter = z + b * 4 * hidden, *forget = enter + hidden, *opened = forget + hidden;
         const REAL *new = opened + hidden;

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from metamann.memory.cells import backward_step, through_sigmoid, through_tanh
+from metamann.memory.cells import backward_step, forward_step, through_sigmoid, through_tanh
 from metamann.memory.scores import EPSILON
 
 
@@ -98,13 +98,16 @@ class TorchCore:
         """Write, address and read.
 
         Args:
-            parts: `batch x parts`: key, written vector unless it is the key, gate.
+            parts: `batch x parts`: pre-activations of key, written vector unless it is the key, and gate; tanh and
+                sigmoid are taken in place.
             usage: `batch x slots`.
             last_reads: `batch x heads x slots`, read weights of the last step.
             memory: `batch x width x slots`, written to.
             output: `batch x (hidden + heads * width)`, its end is filled with the read.
         """
         rules, heads = self.rules, self.rules.heads
+        parts[:, :-heads].tanh_()
+        parts[:, -heads:].sigmoid_()
         key, written, gate = self._split(parts)
         slots = _least_used(usage, heads)
         least_used = torch.zeros_like(last_reads).scatter_(2, self._targets(slots), 1.0)
@@ -139,13 +142,13 @@ class TorchCore:
         """Gradients of a step, and its write taken back.
 
         Args:
-            parts: as in `step`.
+            parts: as `step` left them.
             last_reads: as in `step`.
             found: by `step`.
             memory: as `step` left it; brought back to what it was before, but for rounding.
             by: gradients by what the step handed on; `memory` and `read_weights` may be overwritten.
             by_parts: filled with the gradient by the pre-activations of the parts.
-            by_strength: `heads`, added to.
+            by_strength: `batch x heads`, added to.
 
         Returns:
             Gradients by the memory and by the read weights before the step.
@@ -158,7 +161,7 @@ class TorchCore:
 
         by_reads = torch.baddbmm(by.read_weights, by_read, memory)
         by_scores = torch._softmax_backward_data(by_reads, weights, -1, weights.dtype)
-        by_strength += (by_scores * found.cosines).sum((0, 2))
+        by_strength += (by_scores * found.cosines).sum(-1)
         by_products = (by_scores * self.strength).mul_(found.scale)
         key_squares = key.square().sum(-1, keepdim=True)
         by_squares = (by_products * found.cosines).mul_(self._slope(key_squares, found.row_squares, found.scale))
@@ -191,6 +194,10 @@ class TorchCore:
         through_sigmoid(by_gate, gate)
         memory.copy_(before)
         return by_memory, by_writes.mul_(gate)
+
+    def cell_step(self, z: Tensor, h: Tensor, c: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward_step` of the controller."""
+        return forward_step(self.rules.cell, z, h, c, out)
 
     def cell_gradients(
         self, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, by_z: Tensor

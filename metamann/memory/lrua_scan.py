@@ -30,7 +30,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from metamann.memory.cells import forward_step
 from metamann.memory.compiled import load_library
 from metamann.memory.lrua_compiled import CompiledCore
 from metamann.memory.lrua_core import By, Found, Rules, TorchCore
@@ -106,10 +105,10 @@ class _Loop(torch.autograd.Function):
         memory = _copy(tensors[0].transpose(1, 2))
         state = Carried(memory, *(each.contiguous() for each in tensors[1:6]))
         z, parts, recurrent, interface, strength = (each.contiguous() for each in tensors[6:])
-        hidden, gates = interface.shape[0], parts[..., -rules.heads :].unbind()
+        hidden = interface.shape[0]
         core = _core(rules, strength)
         inputs, outputs = (z.new_empty(*z.shape[:2], recurrent.shape[0]) for _ in range(2))
-        all_z, all_parts, vectors = z.unbind(), parts.unbind(), parts[..., : -rules.heads].unbind()
+        all_z, all_parts = z.unbind(), parts.unbind()
         all_inputs, all_outputs, hiddens = inputs.unbind(), outputs.unbind(), outputs[..., :hidden].unbind()
         kept_memories, steps = [], []
         # an epsilon beside the root makes rounding in nearly empty rows large: there nothing is taken back
@@ -118,10 +117,8 @@ class _Loop(torch.autograd.Function):
         all_shown = [None if everywhere else shown for everywhere, shown in masks]
         for t in range(len(z)):
             all_z[t].addmm_(all_inputs[t].copy_(state.output), recurrent)
-            next_cell, kept = forward_step(rules.cell, all_z[t], state.output[:, :hidden], state.cell, hiddens[t])
+            next_cell, kept = core.cell_step(all_z[t], state.output[:, :hidden], state.cell, hiddens[t])
             all_parts[t].addmm_(hiddens[t], interface)
-            vectors[t].tanh_()
-            gates[t].sigmoid_()
             shown = all_shown[t]
             before = memory if shown is None else memory.clone()
             found = core.step(all_parts[t], state.usage, state.read_weights, memory, all_outputs[t])
@@ -148,7 +145,8 @@ class _Loop(torch.autograd.Function):
         recurrent, interface, strength = ctx.saved_tensors
         hidden = interface.shape[0]
         to_output, to_hidden = recurrent.T.contiguous(), interface.T.contiguous()
-        by_z, by_parts, by_strength = torch.empty_like(z), torch.empty_like(parts), torch.zeros_like(strength)
+        by_z, by_parts = torch.empty_like(z), torch.empty_like(parts)
+        by_strength = strength.new_zeros(z.shape[1], rules.heads)
         all_z, all_parts, all_by_z, all_by_parts, all_by_outputs = map(
             torch.unbind, (z, parts, by_z, by_parts, by_outputs)
         )
@@ -184,7 +182,7 @@ class _Loop(torch.autograd.Function):
         by_recurrent = inputs.flatten(0, 1).T @ by_z.flatten(0, 1)
         by_interface = outputs[..., :hidden].flatten(0, 1).T @ by_parts.flatten(0, 1)
         by_start = (by.memory.transpose(1, 2), by_usage, *by[1:])
-        return None, None, *by_start, by_z, by_parts, by_recurrent, by_interface, by_strength
+        return None, None, *by_start, by_z, by_parts, by_recurrent, by_interface, by_strength.sum(0)
 
 
 def _core(rules: Rules, strength: Tensor) -> TorchCore | CompiledCore:

@@ -1,5 +1,6 @@
 /* Vectors of as many numbers as fit a register, and loops over blocks of them. REAL is float or double. */
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define BYTES 16
 #endif
 #define LANES ((int)(BYTES / sizeof(REAL)))
+#define VECTORS(numbers) (((numbers) + LANES - 1) / LANES) /* that hold so many */
 #define INLINE static inline __attribute__((always_inline))
 
 typedef REAL Vector __attribute__((vector_size(BYTES)));
@@ -38,6 +40,44 @@ INLINE REAL sum(Vector vector) {
     return total;
 }
 
+/* e^x for x <= 0; as a polynomial in single precision, which a compiler makes vectors of [Cephes, expf]. */
+INLINE REAL exponential(REAL x) {
+    if (sizeof(REAL) != sizeof(float)) return exp(x);
+    const float bounded = x < -87 ? -87 : x, twos = rintf(bounded * 1.44269504f);
+    const float rest = bounded - twos * 0.693359375f + twos * 2.12194440e-4f;
+    float sum = 1.9875691500e-4f;
+    sum = sum * rest + 1.3981999507e-3f;
+    sum = sum * rest + 8.3334519073e-3f;
+    sum = sum * rest + 4.1665795894e-2f;
+    sum = sum * rest + 1.6666665459e-1f;
+    sum = sum * rest + 5.0000001201e-1f;
+    const int32_t bits = ((int32_t)twos + 127) << 23; /* of 2 to the power of twos */
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    return (sum * rest * rest + rest + 1) * power;
+}
+
+INLINE REAL sigmoid(REAL x) {
+    const REAL power = exponential(x < 0 ? x : -x);
+    return (x < 0 ? power : 1) / (1 + power);
+}
+
+INLINE REAL hyperbolic_tangent(REAL x) {
+    const REAL power = exponential(x < 0 ? 2 * x : -2 * x), size = (1 - power) / (1 + power);
+    return x < 0 ? -size : size;
+}
+
+/* The softmax of so many numbers, in place. */
+INLINE void softmax(REAL *numbers, int64_t size) {
+    REAL most = numbers[0], total = 0;
+#pragma omp simd reduction(max : most)
+    for (int64_t n = 0; n < size; n++) most = numbers[n] > most ? numbers[n] : most;
+#pragma omp simd reduction(+ : total)
+    for (int64_t n = 0; n < size; n++) total += numbers[n] = exponential(numbers[n] - most);
+    const REAL share = 1 / total;
+    for (int64_t n = 0; n < size; n++) numbers[n] *= share;
+}
+
 /* The statement for each block of `size` numbers, from `from` on: `count` numbers, LANES of them but in the last. The
    enum is a constant, with which a load is one instruction. */
 #define FOR_BLOCKS(size, from, statement)                       \
@@ -50,3 +90,15 @@ INLINE REAL sum(Vector vector) {
         const int count = (size) - from;                        \
         if (count) statement;                                   \
     } while (0)
+
+/* The statement for each number i below `count`, shared out among threads. `room` is of so many rows of so many vectors,
+   one for each thread; where there is none, `failed` becomes 1. */
+#define FOR_EACH(count, i, room, rows, vectors, failed, statement)    \
+    _Pragma("omp parallel reduction(| : failed)") {                   \
+        Vector *room = rows_of(rows, vectors);                        \
+        failed |= !room;                                              \
+        _Pragma("omp for") for (int64_t i = 0; i < (count); i++) {    \
+            if (room) statement;                                      \
+        }                                                             \
+        free(room);                                                   \
+    }

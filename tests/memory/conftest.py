@@ -10,10 +10,12 @@ from metamann.memory.compiled import load_library
 
 
 @pytest.fixture(params=["compiled", "torch"])
-def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loops in C, and those of machines without a compiler."""
+def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The loops in C, and those of machines without a compiler, by name."""
     if request.param == "torch":
         for module in (delta, erase_add, lrua_scan):
             monkeypatch.setattr(module, "load_library", lambda *_: None)
     elif load_library("delta", torch.device("cpu"), torch.float64) is None:
         pytest.skip("there is no compiler")
+    name: str = request.param
+    return name

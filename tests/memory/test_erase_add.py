@@ -9,15 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from metamann.memory import erase_add_compiled
 from metamann.memory.erase_add import CHUNK, erase_and_add, scan_erase_and_add
 
 BATCH, SLOTS, WIDTH, HEADS = 2, 4, 3, 2
+CHUNKS = (CHUNK, erase_add_compiled.CHUNK)
 
 
 def plan(
     steps: int, dtype: torch.dtype = torch.float64, slots: int = SLOTS, width: int = WIDTH, heads: int = HEADS
 ) -> list[Tensor]:
-    """Memory, weights, erase and add vectors, read weights."""
+    """Memory, scores, erase and add vectors, read scores."""
     generator = torch.Generator().manual_seed(1)
 
     def draw(*shape: int) -> Tensor:
@@ -25,23 +27,32 @@ def plan(
 
     return [
         draw(slots, width),
-        draw(steps, slots).softmax(-1),
+        draw(steps, slots),
         draw(steps, width).sigmoid(),
         draw(steps, width).tanh(),
-        draw(steps, heads, slots).softmax(-1),
+        draw(steps, heads, slots),
     ]
 
 
-def chained(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor, read_weights: Tensor) -> tuple[Tensor, Tensor]:
-    reads = []
+def everywhere(steps: int) -> Tensor:
+    return torch.ones(BATCH, steps, dtype=torch.bool)
+
+
+def scan(memory: Tensor, scores: Tensor, erase: Tensor, add: Tensor, read_scores: Tensor) -> tuple[Tensor, Tensor]:
+    return scan_erase_and_add(memory, scores, erase, add, read_scores, everywhere(scores.shape[1]))
+
+
+def chained(memory: Tensor, scores: Tensor, erase: Tensor, add: Tensor, read_scores: Tensor) -> tuple[Tensor, Tensor]:
+    weights, reads = scores.softmax(-1), []
     for t in range(weights.shape[1]):
         memory = erase_and_add(memory, weights[:, t : t + 1], erase[:, t : t + 1], add[:, t : t + 1])
-        reads.append(read_weights[:, t] @ memory)
+        reads.append(read_scores[:, t].softmax(-1) @ memory)
     return torch.stack(reads, 1), memory
 
 
 def test_all_heads_erase_then_all_add() -> None:
-    memory, weights, erase, add, _ = plan(3)
+    memory, scores, erase, add, _ = plan(3)
+    weights = scores.softmax(-1)
     expected = memory.numpy().copy()
     for b, slot, column in itertools.product(range(BATCH), range(SLOTS), range(WIDTH)):
         for head in range(3):
@@ -52,7 +63,8 @@ def test_all_heads_erase_then_all_add() -> None:
 
 
 def test_order_of_write_heads_does_not_matter() -> None:
-    memory, weights, erase, add, _ = plan(3)
+    memory, scores, erase, add, _ = plan(3)
+    weights = scores.softmax(-1)
     order = [2, 0, 1]
     one, other = (erase_and_add(memory, *(part[:, o] for part in (weights, erase, add))) for o in ([0, 1, 2], order))
     torch.testing.assert_close(one, other, rtol=0, atol=1e-14)
@@ -68,20 +80,20 @@ def test_a_focused_head_replaces_its_row_and_no_other() -> None:
 
 @pytest.mark.usefixtures("core")
 def test_no_weight_leaves_the_memory_bitwise() -> None:
-    memory, weights, erase, add, read_weights = plan(CHUNK + 1)
-    nothing = torch.zeros_like(weights)
-    assert torch.equal(erase_and_add(memory, nothing, erase, add), memory)
-    assert torch.equal(scan_erase_and_add(memory, nothing, erase, add, read_weights)[1], memory)
+    memory, scores, erase, add, read_scores = plan(CHUNK + 1)
+    assert torch.equal(erase_and_add(memory, torch.zeros_like(scores), erase, add), memory)
+    nowhere = ~everywhere(CHUNK + 1)
+    assert torch.equal(scan_erase_and_add(memory, scores, erase, add, read_scores, nowhere)[1], memory)
 
 
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize(("slots", "width", "heads"), [(SLOTS, WIDTH, HEADS), (37, 20, 1), (5, 16, 3)])
-@pytest.mark.parametrize("steps", [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 2])
+@pytest.mark.parametrize("steps", [1, *(chunk + more for chunk in CHUNKS for more in (-1, 0, 1, 2 * chunk + 2))])
 def test_scan_is_the_chained_step(steps: int, slots: int, width: int, heads: int) -> None:
     inputs = [tensor.requires_grad_() for tensor in plan(steps, slots=slots, width=width, heads=heads)]
     generator = torch.Generator().manual_seed(2)
     results = []
-    for run in (scan_erase_and_add, chained):
+    for run in (scan, chained):
         reads, memory = run(*inputs)
         directions = [
             torch.randn(each.shape, generator=generator.manual_seed(2), dtype=each.dtype) for each in (reads, memory)
@@ -94,7 +106,7 @@ def test_scan_is_the_chained_step(steps: int, slots: int, width: int, heads: int
 @pytest.mark.usefixtures("core")
 def test_scan_of_no_steps_changes_nothing() -> None:
     memory, *parts = plan(0)
-    reads, after = scan_erase_and_add(memory.requires_grad_(), *parts)
+    reads, after = scan(memory.requires_grad_(), *parts)
     assert reads.shape == (BATCH, 0, HEADS, WIDTH)
     assert torch.equal(after, memory)
     (gradient,) = torch.autograd.grad(after.sum(), memory)
@@ -103,7 +115,7 @@ def test_scan_of_no_steps_changes_nothing() -> None:
 
 @pytest.mark.usefixtures("core")
 def test_scan_has_the_gradient_of_its_value() -> None:
-    assert torch.autograd.gradcheck(scan_erase_and_add, [tensor.requires_grad_() for tensor in plan(CHUNK + 2)])
+    assert torch.autograd.gradcheck(scan, [tensor.requires_grad_() for tensor in plan(CHUNK + 2)])
 
 
 @pytest.mark.usefixtures("core")
@@ -111,7 +123,7 @@ def test_scan_has_the_gradient_of_its_value() -> None:
 def test_scan_has_gradients_where_only_one_result_is_used(only: str) -> None:
     inputs = [tensor.requires_grad_() for tensor in plan(CHUNK + 2)]
     gradients = []
-    for run in (scan_erase_and_add, chained):
+    for run in (scan, chained):
         used = run(*inputs)[("reads", "memory").index(only)]
         gradients.append(torch.autograd.grad(used.square().sum(), inputs, allow_unused=True, materialize_grads=True))
     for one, other in zip(*gradients, strict=True):
@@ -121,18 +133,16 @@ def test_scan_has_gradients_where_only_one_result_is_used(only: str) -> None:
 @pytest.mark.usefixtures("core")
 def test_what_is_erased_a_thousand_times_does_no_harm() -> None:
     """The product of all that is kept underflows; what was added last is read all the same, with its gradient."""
-    memory, weights, erase, add, read_weights = plan(1000, torch.float32)
-    weights, erase = torch.ones_like(weights), torch.ones_like(erase)
-    inputs = [tensor.requires_grad_() for tensor in (memory, weights, erase, add, read_weights)]
-    reads, after = scan_erase_and_add(*inputs)
+    memory, scores, erase, add, read_scores = plan(1000, torch.float32, slots=1)  # the softmax over one slot is 1
+    inputs = [tensor.requires_grad_() for tensor in (memory, scores, torch.ones_like(erase), add, read_scores)]
+    reads, after = scan(*inputs)
     torch.testing.assert_close(reads, add.unsqueeze(2).expand_as(reads))
     assert torch.equal(after, add[:, -1:].expand_as(after))
     assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(reads.sum() + after.sum(), inputs))
 
 
-@pytest.mark.usefixtures("core")
-def test_scan_holds_no_memory_of_every_step() -> None:
-    steps = 16 * CHUNK
+def test_scan_holds_no_memory_of_every_step(core: str) -> None:
+    steps, chunk = 16 * CHUNK, erase_add_compiled.CHUNK if core == "compiled" else CHUNK
     inputs = [tensor.requires_grad_() for tensor in plan(steps)]
     held: list[Tensor] = []
 
@@ -141,13 +151,13 @@ def test_scan_holds_no_memory_of_every_step() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        scan_erase_and_add(*inputs)
-    memories = sum(tensor.numel() for tensor in held if tensor.shape[-3:] == inputs[0].shape)
-    assert memories == steps // CHUNK * inputs[0].numel()
+        scan(*inputs)
+    memories = [tensor for tensor in held if tensor.dim() == 4 and tensor[0].numel() == inputs[0].numel()]
+    assert [len(tensor) for tensor in memories] == [steps // chunk]
     assert max(tensor.numel() for tensor in held) == inputs[-1].numel()
 
 
 def test_mixed_precisions_are_refused_and_not_read_past_their_end() -> None:
-    memory, weights, erase, add, read_weights = plan(3)
+    memory, *parts = plan(3)
     with pytest.raises(RuntimeError, match="scalar type Float but found Double"):
-        scan_erase_and_add(memory, weights.float(), erase.float(), add.float(), read_weights.float())
+        scan(memory, *(part.float() for part in parts))

@@ -37,6 +37,9 @@ def results(memory: LRUAMemory, scan: Callable[..., Any], steps: int, mask: Tens
     features, codes = draw(steps, seed=1)
     with torch.no_grad():
         before = Memory.scan(memory, memory.initial_state(3, CODE_WIDTH, features), *draw(4, seed=2), mask[:, :4])[1]
+        # of slots that were used alike, rounding decides which was used least, and processors round differently
+        unlike = torch.rand(before.usage.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+        before = before._replace(usage=before.usage + unlike)
     state = type(before)(*(part.clone().requires_grad_() for part in before))
     outputs, final = scan(memory, state, features, codes, mask)
     generator = torch.Generator().manual_seed(3)
