@@ -135,9 +135,9 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
         keys = self.keys_of(features)
         length = max(self.slots, SHORTEST_CHUNK)
         reads = [features.new_zeros(len(features), 0, codes.shape[-1] + 1)]
-        for start in range(0, features.shape[1], length):
-            now = slice(start, start + length)
-            read, state = self._scan_chunk(state, keys[:, now], codes[:, now], mask[:, now], place[:, now])
+        # split, because the gradient of a slice is as large as the whole sequence
+        for chunk in zip(*(torch.split(part, length, 1) for part in (keys, codes, mask, place)), strict=True):
+            read, state = self._scan_chunk(state, *chunk)
             reads.append(read)
         return torch.cat(reads, 1), state
 

@@ -29,6 +29,7 @@ REALS = {torch.float32: ("float", "sqrtf"), torch.float64: ("double", "sqrt")}
 FLAGS = (
     "-std=c11",
     "-O3",
+    "-fno-strict-aliasing",
     "-march=native",
     # the threads of PyTorch, whose library stands in for the compiler's own; elsewhere it is often missing
     "-fopenmp" if sys.platform == "linux" else "-fopenmp-simd",

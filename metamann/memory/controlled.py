@@ -209,12 +209,12 @@ def told(before: Tensor, shown: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         `batch x steps x width` and `batch x width`.
     """
     everything = torch.cat([before.unsqueeze(1), shown], 1)
-    if mask.all():  # far faster than to look every step up
-        return everything[:, :-1], everything[:, -1]
-    numbers = torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask
-    last = F.pad(numbers, (1, 0)).cummax(1).values.unsqueeze(-1).expand(-1, -1, before.shape[-1])
-    everything = everything.gather(1, last)
-    return everything[:, :-1], everything[:, -1]
+    if not mask.all():  # to look every step up is far slower than the copy
+        numbers = torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask
+        last = F.pad(numbers, (1, 0)).cummax(1).values.unsqueeze(-1).expand(-1, -1, before.shape[-1])
+        everything = everything.gather(1, last)
+    until, after = torch.split(everything, [mask.shape[1], 1], 1)
+    return until, after.squeeze(1)
 
 
 def read_by_step(memory: Memory[State], state: State, features: Tensor, code_width: int) -> Tensor:

@@ -90,11 +90,7 @@ class DeltaMemory(Memory[DeltaState]):
 
     def keys_of(self, features: Tensor) -> Tensor:
         """Unit keys, `... x features` to `... x heads x key_width`."""
-        return F.normalize(self._unscaled_keys_of(features), dim=-1)
-
-    def _unscaled_keys_of(self, features: Tensor) -> Tensor:
-        unscaled: Tensor = self.key(features).unflatten(-1, (self.heads, self.key_width))
-        return unscaled
+        return F.normalize(self.key(features).unflatten(-1, (self.heads, self.key_width)), dim=-1)
 
     def gates_of(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Gate b and logarithm of gate a, both `... x features` to `... x heads`."""
@@ -146,13 +142,29 @@ class DeltaMemory(Memory[DeltaState]):
 
     def _scan(self, fast_weights: Tensor, features: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The delta rule, with masked steps that write nothing and keep everything."""
-        beta, log_alpha = ((gate * mask.unsqueeze(-1)).transpose(1, 2) for gate in self.gates_of(features))
-        keys = self._unscaled_keys_of(features).transpose(1, 2)
-        one_type = all(part.dtype == fast_weights.dtype for part in (keys, values, beta))
-        library = load_library("delta", keys.device, keys.dtype) if one_type else None
-        if library is None:
-            return delta_scan(F.normalize(keys, dim=-1), values, beta, log_alpha, fast_weights, self.chunk)
-        return compiled_delta_scan(library, keys, values, beta, log_alpha.exp(), fast_weights)
+        joint = self._joint(features)
+        one_type = joint.dtype == values.dtype == fast_weights.dtype
+        library = load_library("delta", joint.device, joint.dtype) if one_type else None
+        if library is not None:
+            return compiled_delta_scan(library, joint, values, mask, fast_weights)
+        keys, *logits = torch.split(joint, [self.heads * self.key_width, *[self.heads] * len(self._gates())], -1)
+        keys = F.normalize(keys.view(*mask.shape, self.heads, self.key_width), dim=-1).transpose(1, 2)
+        shown, beta = mask.unsqueeze(-1), logits[0].sigmoid()
+        log_alpha = F.logsigmoid(logits[1]) if len(logits) > 1 else torch.zeros_like(beta)
+        beta, log_alpha = ((gate * shown).transpose(1, 2) for gate in (beta, log_alpha))
+        return delta_scan(keys, values, beta, log_alpha, fast_weights, self.chunk)
+
+    def _joint(self, features: Tensor) -> Tensor:
+        """Keys, not yet of length 1, and logits of the gates, by one product."""
+        if isinstance(self.key, nn.Identity):
+            return torch.cat([features, *(gate(features) for gate in self._gates())], -1)
+        layers = [self.key, *self._gates()]
+        return F.linear(
+            features, torch.cat([each.weight for each in layers]), torch.cat([each.bias for each in layers])
+        )
+
+    def _gates(self) -> list[nn.Linear]:
+        return [self.write_gate] if self.keep_gate is None else [self.write_gate, self.keep_gate]
 
     def _padded(self, codes: Tensor) -> Tensor:
         check_code_width(codes.shape[-1], self.code_width)

@@ -87,7 +87,8 @@ INLINE void write_block(int count, const Vector *weights, const REAL *erase, con
 }
 
 static void scan_episode(const Sizes *sizes, int64_t b, const REAL *scores, const REAL *erase, const REAL *add,
-                         const REAL *read_scores, const uint8_t *shown, REAL *memory, REAL *starts, REAL *reads, Vector *own) {
+                         const REAL *read_scores, const uint8_t *shown, REAL *memory, REAL *starts, REAL *reads,
+                         Vector *own) {
     const int64_t B = sizes->batch, T = sizes->steps, N = sizes->slots, W = sizes->width, V = VECTORS(N);
     Vector *write = own + W * V, *read = write + V, *found = read + HEADS * V;
     pad(own, memory + b * W * N, W, N);

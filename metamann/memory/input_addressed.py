@@ -129,7 +129,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         # what is told is an item of before: all items are projected by one product, and shifted only then
         of_told = torch.cat([self.write_key.weight, self.erase.weight[:, : self.item_width], self.add_item.weight])
         projected = F.linear(items, torch.cat([of_told, self.read_key.weight]))
-        of_items, read_keys = projected[..., : len(of_told)], projected[..., len(of_told) :]
+        of_items, read_keys = torch.split(projected, [len(of_told), self.read_width], -1)
         keys, erase, add = told(F.linear(state.told_item, of_told), of_items, mask)[0].chunk(3, -1)
         erase = erase + F.linear(told_codes, self.erase.weight[:, self.item_width :], self.erase.bias)
         writing = self._heads(keys, erase, add + self.add_code(told_codes))

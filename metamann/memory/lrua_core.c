@@ -127,7 +127,8 @@ static void step_episode(const Rules *rules, int64_t b, const REAL *strength, RE
     REAL *key = parts + b * rules->part_width, *gate = key + rules->part_width - HEADS;
     const REAL *written = rules->key_written ? key : key + HEADS * W;
     const REAL decay = rules->usage_decay, epsilon = rules->epsilon, tiny = rules->tiny, *restrict old = usage + b * N;
-    REAL *own_memory = memory + b * W * N, *writes = write_weights + b * HEADS * N, *reads = read_weights + b * HEADS * N;
+    REAL *own_memory = memory + b * W * N, *writes = write_weights + b * HEADS * N;
+    REAL *reads = read_weights + b * HEADS * N;
     REAL *products = cosines + b * HEADS * N, *squares = row_squares + b * N, *restrict new = next_usage + b * N;
     REAL *read = output + (b + 1) * rules->output_width - HEADS * W;
     int64_t *slot = slots + b * HEADS;
@@ -145,12 +146,14 @@ static void step_episode(const Rules *rules, int64_t b, const REAL *strength, RE
         if (!rules->shared) own[slot[h]] += 1 - g;
         for (int64_t j = 0; rules->shared && j < HEADS; j++) own[slot[j]] += 1 - g;
     }
-    FOR_BLOCKS(N, n, write_and_compare_block(rules, slot, writes, written, key, own_memory, products, squares, n, count));
+    FOR_BLOCKS(N, n, write_and_compare_block(rules, slot, writes, written, key, own_memory, products, squares, n,
+                                             count));
     for (int64_t n = 0; n < N; n++) new[n] = decay * old[n];
     for (int64_t h = 0; h < HEADS; h++) {
         const REAL length = dot(key + h * W, key + h * W, W), sharpness = strength[h];
         const REAL *restrict written_by_head = writes + h * N;
-        REAL *restrict own = products + h * N, *restrict q = scale + (b * HEADS + h) * N, *restrict weights = reads + h * N;
+        REAL *restrict own = products + h * N, *restrict q = scale + (b * HEADS + h) * N;
+        REAL *restrict weights = reads + h * N;
         if (rules->epsilon_in_root) {
             for (int64_t n = 0; n < N; n++) q[n] = 1 / SQRT(length * squares[n] + epsilon);
         } else {
@@ -342,7 +345,7 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
     return failed;
 }
 
-/* A step of an LSTM, as `forward_step` of cells.py: of z, the gates i, f, o and g, sigmoid and tanh are taken. Rows of h
+/* A step of an LSTM, as `forward_step` of cells.py: sigmoid and tanh are taken of z, the gates i, f, o and g. Rows of h
    are `stride` apart, `shown_cell` is tanh c'. */
 void lstm_step(int64_t batch, int64_t hidden, int64_t stride, REAL *z, const REAL *cell, REAL *next_cell,
                REAL *shown_cell, REAL *h) {

@@ -91,8 +91,8 @@ INLINE void softmax(REAL *numbers, int64_t size) {
         if (count) statement;                                   \
     } while (0)
 
-/* The statement for each number i below `count`, shared out among threads. `room` is of so many rows of so many vectors,
-   one for each thread; where there is none, `failed` becomes 1. */
+/* The statement for each number i below `count`, shared out among threads. Each thread has a `room` of so many rows of
+   so many vectors; where there is none, `failed` becomes 1. */
 #define FOR_EACH(count, i, room, rows, vectors, failed, statement)    \
     _Pragma("omp parallel reduction(| : failed)") {                   \
         Vector *room = rows_of(rows, vectors);                        \

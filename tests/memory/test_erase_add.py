@@ -104,6 +104,18 @@ def test_scan_is_the_chained_step(steps: int, slots: int, width: int, heads: int
 
 
 @pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("sharpness", [1.0, 1000.0])
+def test_single_precision_is_near_double(sharpness: float) -> None:
+    memory, scores, erase, add, read_scores = plan(50, slots=37, width=20)
+    inputs = [memory, sharpness * scores, erase, add, sharpness * read_scores]
+    single = [tensor.float() for tensor in inputs]
+    found = scan(*(tensor.requires_grad_() for tensor in single))
+    expected = scan(*(tensor.detach().double().requires_grad_() for tensor in single))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=1e-5)
+
+
+@pytest.mark.usefixtures("core")
 def test_scan_of_no_steps_changes_nothing() -> None:
     memory, *parts = plan(0)
     reads, after = scan(memory.requires_grad_(), *parts)
