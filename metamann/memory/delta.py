@@ -25,7 +25,7 @@ from metamann.errors import ConfigError, check_number
 from metamann.memory.compiled import load_library
 from metamann.memory.controlled import check_code_width
 from metamann.memory.delta_compiled import compiled_delta_scan
-from metamann.memory.interface import Memory, Trace, keep
+from metamann.memory.interface import Memory, Trace, keep, scan_by_groups
 
 # logits at the start of training: b = 0.95, a = 0.9975, and the logit of a class whose code is read in full
 WRITE, KEEP, NAMED = 3.0, 6.0, 5.0
@@ -117,9 +117,7 @@ class DeltaMemory(Memory[DeltaState]):
         """The sequence in C where there is a compiler, else in chunks of steps, see `delta_scan`."""
         if not features.shape[1]:
             return super().scan(state, features, codes, mask)
-        values = self._padded(codes).unsqueeze(1).expand(-1, self.heads, -1, -1)
-        reads, fast_weights = self._scan(state.fast_weights, features, values, mask)
-        return reads.transpose(1, 2).flatten(2), DeltaState(fast_weights)
+        return scan_by_groups(self._scan_group, state, features, codes, mask)
 
     def trace(self, state: DeltaState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
         """Share of every earlier value in each read, negative where it is corrected for; last, what is missing to 1.
@@ -139,6 +137,13 @@ class DeltaMemory(Memory[DeltaState]):
     def code_readout(self) -> Tensor:
         """What is read is a label code already: the mean over the heads."""
         return torch.eye(self.code_width).repeat(1, self.heads) * (NAMED / self.heads)
+
+    def _scan_group(
+        self, state: DeltaState, features: Tensor, codes: Tensor, mask: Tensor
+    ) -> tuple[Tensor, DeltaState]:
+        values = self._padded(codes).unsqueeze(1).expand(-1, self.heads, -1, -1)
+        reads, fast_weights = self._scan(state.fast_weights, features, values, mask)
+        return reads.transpose(1, 2).flatten(2), DeltaState(fast_weights)
 
     def _scan(self, fast_weights: Tensor, features: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The delta rule, with masked steps that write nothing and keep everything."""

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from metamann.errors import ConfigError, check_number
 from metamann.memory.controlled import check_code_width, item_projection, told
 from metamann.memory.erase_add import erase_and_add, scan_erase_and_add
-from metamann.memory.interface import Memory, Trace, keep
+from metamann.memory.interface import Memory, Trace, keep, scan_by_groups
 from metamann.memory.scores import EPSILON
 
 
@@ -123,18 +123,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         self, state: InputAddressedState, features: Tensor, codes: Tensor, mask: Tensor
     ) -> tuple[Tensor, InputAddressedState]:
         """The whole sequence: all weights and vectors at once, then the recurrence of the memory."""
-        items, codes = self.item(features), self._padded(codes)
-        _, told_item = told(state.told_item, items, mask)
-        told_codes, told_code = told(state.told_code, codes, mask)
-        # what is told is an item of before: all items are projected by one product, and shifted only then
-        of_told = torch.cat([self.write_key.weight, self.erase.weight[:, : self.item_width], self.add_item.weight])
-        projected = F.linear(items, torch.cat([of_told, self.read_key.weight]))
-        of_items, read_keys = torch.split(projected, [len(of_told), self.read_width], -1)
-        keys, erase, add = told(F.linear(state.told_item, of_told), of_items, mask)[0].chunk(3, -1)
-        erase = erase + F.linear(told_codes, self.erase.weight[:, self.item_width :], self.erase.bias)
-        writing = self._heads(keys, erase, add + self.add_code(told_codes))
-        reads, memory = scan_erase_and_add(state.memory, *writing, self._read_scores(read_keys), mask)
-        return reads.flatten(2), InputAddressedState(memory, told_item, told_code)
+        return scan_by_groups(self._scan_group, state, features, codes, mask)
 
     def read(self, state: InputAddressedState, features: Tensor) -> Tensor:
         """Reads of queries; what was told last is written first, as in the next step."""
@@ -153,6 +142,22 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     def code_readout(self) -> Tensor:
         """Transposed projection of label codes into rows, mean of the heads: a fresh network names what it finds."""
         return self.add_code.weight.detach().T.repeat(1, self.heads) / self.heads
+
+    def _scan_group(
+        self, state: InputAddressedState, features: Tensor, codes: Tensor, mask: Tensor
+    ) -> tuple[Tensor, InputAddressedState]:
+        items, codes = self.item(features), self._padded(codes)
+        _, told_item = told(state.told_item, items, mask)
+        told_codes, told_code = told(state.told_code, codes, mask)
+        # what is told is an item of before: all items are projected by one product, and shifted only then
+        of_told = torch.cat([self.write_key.weight, self.erase.weight[:, : self.item_width], self.add_item.weight])
+        projected = F.linear(items, torch.cat([of_told, self.read_key.weight]))
+        of_items, read_keys = torch.split(projected, [len(of_told), self.read_width], -1)
+        keys, erase, add = told(F.linear(state.told_item, of_told), of_items, mask)[0].chunk(3, -1)
+        erase = erase + F.linear(told_codes, self.erase.weight[:, self.item_width :], self.erase.bias)
+        writing = self._heads(keys, erase, add + self.add_code(told_codes))
+        reads, memory = scan_erase_and_add(state.memory, *writing, self._read_scores(read_keys), mask)
+        return reads.flatten(2), InputAddressedState(memory, told_item, told_code)
 
     def _write(self, state: InputAddressedState, mask: Tensor) -> Tensor:
         """The memory with the pair told last."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 State = TypeVar("State", bound=tuple[Any, ...])
+ITEMS = 8192  # of a group of episodes, whose tensors stay in the cache of a CPU
 
 
 class Trace(NamedTuple):
@@ -116,3 +118,27 @@ def keep(mask: Tensor, new: State, old: State) -> State:
         for after, before in zip(new, old, strict=True)
     ]
     return type(new)(*kept)
+
+
+def scan_by_groups(
+    scan: Callable[[State, Tensor, Tensor, Tensor], tuple[Tensor, State]],
+    state: State,
+    features: Tensor,
+    codes: Tensor,
+    mask: Tensor,
+) -> tuple[Tensor, State]:
+    """A scan that works on all steps at once, over a few episodes after another where there are many on a CPU.
+
+    Args:
+        scan: as `Memory.scan`, whose arguments the others are.
+        state: what came before.
+        features: `batch x steps x features`.
+        codes: `batch x steps x code_width`.
+        mask: `batch x steps`.
+    """
+    groups = -(-mask.numel() // ITEMS) if features.device.type == "cpu" else 1
+    if groups <= 1:
+        return scan(state, features, codes, mask)
+    parts = zip(*(tensor.chunk(groups) for tensor in (*state, features, codes, mask)), strict=True)
+    reads, states = zip(*(scan(type(state)(*part[:-3]), *part[-3:]) for part in parts), strict=True)
+    return torch.cat(reads), type(state)(*map(torch.cat, zip(*states, strict=True)))

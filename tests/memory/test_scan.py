@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from metamann.memory import interface
 from metamann.memory.interface import Memory
 
 FEATURES, CODE_WIDTH, BATCH = 5, 3, 3
@@ -46,13 +47,28 @@ def test_scan_is_the_chained_step(make_memory: Make, memory_kind: str, steps: in
     memory = make_memory(memory_kind, FEATURES, CODE_WIDTH)
     if type(memory).scan is Memory.scan:
         pytest.skip("it has no faster form")
-    reads, final, gradients = run(memory, False, before, steps)
-    expected_reads, expected_final, expected_gradients = run(memory, True, before, steps)
+    compare(run(memory, False, before, steps), run(memory, True, before, steps))
+
+
+@pytest.mark.parametrize("kind", ["delta", "delta_gated", "ntm_input"])
+@pytest.mark.parametrize("items", [1, 15])
+def test_groups_of_episodes_are_the_chained_step(
+    make_memory: Make, kind: str, items: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interface, "ITEMS", items)
+    memory = make_memory(kind, FEATURES, CODE_WIDTH)
+    compare(run(memory, False, before=4, steps=7), run(memory, True, before=4, steps=7))
+
+
+def compare(results: Results, expected_results: Results) -> None:
+    """Equal but for rounding, an absent gradient being one of zeros."""
+    reads, final, gradients = results
+    expected_reads, expected_final, expected_gradients = expected_results
     torch.testing.assert_close(reads, expected_reads, rtol=0, atol=1e-10)
     for part, expected in zip(final, expected_final, strict=True):
         torch.testing.assert_close(part, expected, rtol=0, atol=1e-10)
     for gradient, expected in zip(gradients, expected_gradients, strict=True):
-        for one, other in ((gradient, expected), (expected, gradient)):  # no gradient at all is a gradient of zeros
+        for one, other in ((gradient, expected), (expected, gradient)):
             if one is None:
                 assert other is None or not other.any()
         if gradient is not None and expected is not None:
