@@ -51,15 +51,11 @@ static void add_products(const REAL *rows, const REAL *memory, REAL *products, i
 
 /* The slots used least, least first, of equals the one of the lowest number. */
 static void least_used(const Rules *rules, const REAL *usage, int64_t *slots) {
-    for (int64_t h = 0; h < HEADS; h++) {
-        int64_t least = -1;
-        for (int64_t n = 0; n < rules->slots; n++) {
-            int taken = 0;
-            if (least >= 0 && !(usage[n] < usage[least])) continue;
-            for (int64_t other = 0; other < h; other++) taken |= slots[other] == n;
-            if (!taken) least = n;
-        }
-        slots[h] = least;
+    for (int64_t n = 0; n < rules->slots; n++) {
+        int64_t place = n < HEADS ? n : HEADS;
+        for (; place > 0 && usage[n] < usage[slots[place - 1]]; place--)
+            if (place < HEADS) slots[place] = slots[place - 1];
+        if (place < HEADS) slots[place] = n;
     }
 }
 
@@ -193,29 +189,33 @@ INLINE void by_reads_block(const REAL *by_read, const REAL *memory, REAL *by_rea
 }
 
 /* Adds the gradient by the memory that comes of the read, and of the comparison where the memory after the write is
-   compared; then that by write weights, which comes of both. */
+   compared, and there takes the write back; then the gradient by write weights, which comes of both. */
 INLINE void by_memory_block(const Rules *rules, const REAL *by_read, const REAL *reads, const REAL *key,
-                            const REAL *by_products, const REAL *by_rows, const REAL *written, const REAL *memory,
-                            REAL *by_memory, REAL *by_writes, int64_t n, int count) {
+                            const REAL *by_products, const REAL *by_rows, const REAL *writes, const REAL *written,
+                            REAL *memory, REAL *by_memory, REAL *by_writes, int64_t n, int count) {
     const int64_t N = rules->slots, W = rules->width;
-    Vector read[HEADS], product[HEADS], write[HEADS];
+    Vector read[HEADS], product[HEADS], write[HEADS], by_write[HEADS];
     const Vector row = load(by_rows + n, count);
     for (int h = 0; h < HEADS; h++) {
         read[h] = load(reads + h * N + n, count);
         product[h] = load(by_products + h * N + n, count);
-        write[h] = load(by_writes + h * N + n, count);
+        write[h] = load(writes + h * N + n, count);
+        by_write[h] = load(by_writes + h * N + n, count);
     }
     for (int64_t w = 0; w < W; w++) {
         Vector by = load(by_memory + w * N + n, count);
         for (int h = 0; h < HEADS; h++) by += by_read[h * W + w] * read[h];
         if (rules->address_after) {
-            by -= load(memory + w * N + n, count) * row;
+            Vector column = load(memory + w * N + n, count);
+            by -= column * row;
             for (int h = 0; h < HEADS; h++) by += key[h * W + w] * product[h];
+            for (int h = 0; h < HEADS; h++) column -= written[h * W + w] * write[h];
+            store(memory + w * N + n, column, count);
         }
         store(by_memory + w * N + n, by, count);
-        for (int h = 0; h < HEADS; h++) write[h] += written[h * W + w] * by;
+        for (int h = 0; h < HEADS; h++) by_write[h] += written[h * W + w] * by;
     }
-    for (int h = 0; h < HEADS; h++) store(by_writes + h * N + n, write[h], count);
+    for (int h = 0; h < HEADS; h++) store(by_writes + h * N + n, by_write[h], count);
 }
 
 /* Adds the gradient by the memory that comes of the comparison. */
@@ -242,12 +242,10 @@ INLINE void unwrite_block(const REAL *weights, const REAL *written, REAL *memory
     }
 }
 
-static void unwrite(const Rules *rules, const int64_t *slots, const REAL *replaced, const REAL *weights,
-                    const REAL *written, REAL *memory) {
-    const int64_t N = rules->slots, W = rules->width;
-    FOR_BLOCKS(N, n, unwrite_block(weights + n, written, memory + n, N, W, count));
+/* Rows that a write replaced. */
+static void put_back(const Rules *rules, const int64_t *slots, const REAL *replaced, REAL *memory) {
     for (int h = 0; h < HEADS; h++)
-        for (int64_t w = 0; w < W; w++) memory[w * N + slots[h]] = replaced[w * HEADS + h];
+        for (int64_t w = 0; w < rules->width; w++) memory[w * rules->slots + slots[h]] = replaced[w * HEADS + h];
 }
 
 static void episode_gradients(const Rules *rules, int64_t b, const REAL *strength, const REAL *parts,
@@ -270,7 +268,10 @@ static void episode_gradients(const Rules *rules, int64_t b, const REAL *strengt
     const int64_t *slot = slots + b * HEADS;
 
     FOR_BLOCKS(N, n, by_reads_block(by_read, own_memory + n, by_reads + n, N, W, count));
-    if (!rules->address_after) unwrite(rules, slot, rows_before, writes, written, own_memory);
+    if (!rules->address_after) {
+        FOR_BLOCKS(N, n, unwrite_block(writes + n, written, own_memory + n, N, W, count));
+        put_back(rules, slot, rows_before, own_memory);
+    }
     memset(by_rows, 0, N * sizeof(REAL));
     for (int64_t h = 0; h < HEADS; h++) {
         const REAL *restrict weights = reads + h * N, *restrict by_read_of_head = by_reads + h * N;
@@ -303,8 +304,9 @@ static void episode_gradients(const Rules *rules, int64_t b, const REAL *strengt
 
     if (by_write_weights) memcpy(by_writes, by_write_weights + b * HEADS * N, HEADS * N * sizeof(REAL));
     else memset(by_writes, 0, HEADS * N * sizeof(REAL));
-    FOR_BLOCKS(N, n, by_memory_block(rules, by_read, reads, key, by_products, by_rows, written, own_memory, by,
-                                  by_writes, n, count));
+    FOR_BLOCKS(N, n, by_memory_block(rules, by_read, reads, key, by_products, by_rows, writes, written, own_memory, by,
+                                     by_writes, n, count));
+    if (rules->address_after) put_back(rules, slot, rows_before, own_memory);
     if (!rules->key_written) memset(by_written, 0, HEADS * W * sizeof(REAL));
     add_products(writes, by, by_written, N, W);
     for (int64_t z = 0; z < rules->zeroed; z++)
@@ -312,7 +314,6 @@ static void episode_gradients(const Rules *rules, int64_t b, const REAL *strengt
     if (!rules->address_after)
         FOR_BLOCKS(N, n, by_comparison_block(key, by_products + n, by_rows + n, own_memory + n, by + n, N, W,
                                              count));
-    if (rules->address_after) unwrite(rules, slot, rows_before, writes, written, own_memory);
 
     for (int64_t h = 0; h < HEADS; h++) {
         const REAL g = gate[h], *restrict last = last_read_weights + (b * HEADS + h) * N;

@@ -107,7 +107,10 @@ class _Loop(torch.autograd.Function):
         z, parts, recurrent, interface, strength = (each.contiguous() for each in tensors[6:])
         hidden = interface.shape[0]
         core = _core(rules, strength)
-        inputs, outputs = (z.new_empty(*z.shape[:2], recurrent.shape[0]) for _ in range(2))
+        # without masked steps, what a step puts out is what the next one takes in
+        buffer, everywhere = z.new_empty(len(z) + 1, z.shape[1], recurrent.shape[0]), bool(mask.all())
+        buffer[0], outputs = state.output, buffer[1:]
+        inputs = buffer[:-1] if everywhere else torch.empty_like(outputs)
         all_z, all_parts = z.unbind(), parts.unbind()
         all_inputs, all_outputs, hiddens = inputs.unbind(), outputs.unbind(), outputs[..., :hidden].unbind()
         kept_memories, steps = [], []
@@ -116,7 +119,9 @@ class _Loop(torch.autograd.Function):
         masks = zip(mask.all(0).tolist(), mask.T.contiguous(), strict=True)
         all_shown = [None if everywhere else shown for everywhere, shown in masks]
         for t in range(len(z)):
-            all_z[t].addmm_(all_inputs[t].copy_(state.output), recurrent)
+            if not everywhere:
+                all_inputs[t].copy_(state.output)
+            all_z[t].addmm_(all_inputs[t], recurrent)
             next_cell, kept = core.cell_step(all_z[t], state.output[:, :hidden], state.cell, hiddens[t])
             all_parts[t].addmm_(hiddens[t], interface)
             shown = all_shown[t]
