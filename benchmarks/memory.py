@@ -1,6 +1,6 @@
 """Time and peak memory of a training step of every memory, beside its naive form and the floor of the machine.
 
-python benchmarks/memory.py                               # all memories, all sizes: about 40 minutes
+python benchmarks/memory.py                               # all memories, all sizes: more than an hour
 python benchmarks/memory.py --memories lrua delta --steps 50 1000 --threads 1
 
 A training step is the scan over a batch of sequences and its backward pass, float32, sizes of conf/memory/. Each
@@ -75,7 +75,7 @@ def measure(name: str, form: str, batch: int, steps: int, threads: int) -> dict[
     training_step(memory, form, inputs_of(2, 3))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     taken = []
-    while (len(taken) < REPEATS or sum(taken) < LEAST_SECONDS) and sum(taken) < 10:
+    while len(taken) < 2 or ((len(taken) < REPEATS or sum(taken) < LEAST_SECONDS) and sum(taken) < 10):
         memory.zero_grad(set_to_none=True)
         start = time.perf_counter()
         training_step(memory, form, inputs)
