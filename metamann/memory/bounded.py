@@ -134,7 +134,7 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
         place = self._places(state, features, codes, mask)
         keys = self.keys_of(features)
         length = max(self.slots, SHORTEST_CHUNK)
-        reads = [features.new_zeros(len(features), 0, codes.shape[-1] + 1)]
+        reads = []
         # split, because the gradient of a slice is as large as the whole sequence
         for chunk in zip(*(torch.split(part, length, 1) for part in (keys, codes, mask, place)), strict=True):
             read, state = self._scan_chunk(state, *chunk)

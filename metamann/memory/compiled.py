@@ -31,13 +31,13 @@ FLAGS = (
     "-O3",
     "-fno-strict-aliasing",
     "-march=native",
-    # the threads of PyTorch, whose library stands in for the compiler's own; elsewhere it is often missing
-    "-fopenmp" if sys.platform == "linux" else "-fopenmp-simd",
     "-fno-math-errno",
     "-ffp-contract=fast",
     "-shared",
     "-fPIC",
 )
+# of gcc on Linux, these are the threads of PyTorch, whose library is loaded already; other compilers often lack them
+THREADS = ("-fopenmp", "-fopenmp-simd") if sys.platform == "linux" else ("-fopenmp-simd",)
 
 
 @functools.cache
@@ -53,7 +53,7 @@ def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int
     source = FOLDER / f"{name}.c"
     real, root = REALS[dtype]
     definitions = (f"-DREAL={real}", f"-DSQRT={root}", f"-DHEADS={heads}")
-    code = (source.read_text(), HEADER.read_text(), *FLAGS, *definitions)
+    code = (source.read_text(), HEADER.read_text(), *FLAGS, *THREADS, *definitions)
     try:
         identity = "\n".join([*code, *_machine(compiler)])
         library = cache_folder() / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.so"
@@ -62,7 +62,11 @@ def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
                 made = Path(folder) / library.name
                 command = [compiler, *FLAGS, *definitions, "-o", str(made), str(source), "-lm"]
-                subprocess.run(command, check=True, capture_output=True)
+                for threads in THREADS:
+                    ended = subprocess.run([*command, threads], check=False, capture_output=True)
+                    if ended.returncode == 0:
+                        break
+                ended.check_returncode()
                 made.replace(library)
         return ctypes.CDLL(str(library))
     except (OSError, subprocess.CalledProcessError) as error:

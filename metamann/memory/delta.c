@@ -1,5 +1,5 @@
-/* The delta rule over a sequence and its gradient, one sequence after another: fast weights of a few values fit the
-   nearest cache, and then the plain step is as fast as the processor multiplies.
+/* The delta rule over a sequence and its gradient, each thread one sequence after another: fast weights of a few values
+   fit the nearest cache, and then the plain step is as fast as the processor multiplies.
 
    What is given and made is contiguous: a sequence is one head of one episode. A row of `joint` is one step of an
    episode: keys of all heads, before they are brought to length 1 as by F.normalize, then logits of beta, and of alpha
@@ -94,7 +94,7 @@ static void scan_sequence(const Sizes *sizes, int64_t i, const REAL *joint, cons
 int scan(const Sizes *sizes, const REAL *joint, const REAL *values, const uint8_t *shown, REAL *weights, REAL *starts,
          REAL *reads) {
     int failed = 0;
-    FOR_EACH(sizes->batch * sizes->heads, i, room, sizes->values + 1, VECTORS(sizes->keys), failed,
+    FOR_EACH(sizes->batch * sizes->heads, i, room, sizes->values + 1, VECTORS(sizes->keys),
              scan_sequence(sizes, i, joint, values, shown, weights, starts, reads, room));
     return failed;
 }
@@ -154,7 +154,7 @@ int gradients(const Sizes *sizes, const REAL *starts, const REAL *joint, const R
     const int64_t V = sizes->values, P = VECTORS(sizes->keys), chunk = sizes->chunk;
     const int64_t vectors = ((chunk + 2) * V + chunk + 1) * P;
     int failed = 0;
-    FOR_EACH(sizes->batch * sizes->heads, i, room, vectors + VECTORS(chunk * (sizeof(Step) / sizeof(REAL))), 1, failed,
+    FOR_EACH(sizes->batch * sizes->heads, i, room, vectors + VECTORS(chunk * (sizeof(Step) / sizeof(REAL))), 1,
              sequence_gradients(sizes, i, starts, joint, values, shown, reads, by_reads, by_weights, by_joint,
                                 by_values, (Step *)(room + vectors), room));
     return failed;

@@ -1,4 +1,5 @@
-/* The scan of erase_add.py and its gradient, one episode after another, so that its memory stays in the cache.
+/* The scan of erase_add.py and its gradient, each thread one episode after another, so that its memory stays in the
+   cache.
 
    What is given and made is contiguous, episodes first, then steps; a memory is `width x slots` here: a column is one
    entry of every slot, padded with zeros to whole vectors. HEADS is the number of read heads. */
@@ -112,7 +113,7 @@ int scan(const Sizes *sizes, const REAL *scores, const REAL *erase, const REAL *
          const uint8_t *shown, REAL *memory, REAL *starts, REAL *reads) {
     const int64_t V = VECTORS(sizes->slots), W = sizes->width;
     int failed = 0;
-    FOR_EACH(sizes->batch, b, room, (W + 1 + HEADS) * V + W * HEADS, 1, failed,
+    FOR_EACH(sizes->batch, b, room, (W + 1 + HEADS) * V + W * HEADS, 1,
              scan_episode(sizes, b, scores, erase, add, read_scores, shown, memory, starts, reads, room));
     return failed;
 }
@@ -191,7 +192,7 @@ int gradients(const Sizes *sizes, const REAL *starts, const REAL *scores, const 
               REAL *by_erase, REAL *by_add, REAL *by_read_scores) {
     const int64_t V = VECTORS(sizes->slots), W = sizes->width, chunk = sizes->chunk;
     int failed = 0;
-    FOR_EACH(sizes->batch, b, room, ((chunk + 1) * W + chunk + 1 + 2 * HEADS) * V + 2 * W, 1, failed,
+    FOR_EACH(sizes->batch, b, room, ((chunk + 1) * W + chunk + 1 + 2 * HEADS) * V + 2 * W, 1,
              episode_gradients(sizes, b, starts, scores, erase, add, read_scores, shown, by_reads, by_memory,
                                by_scores, by_erase, by_add, by_read_scores, room));
     return failed;

@@ -42,7 +42,9 @@ def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -
 def scan_erase_and_add(
     memory: Tensor, scores: Tensor, erase: Tensor, add: Tensor, read_scores: Tensor, mask: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One write head and its readers over a sequence: all but one multiply-add a step is done for many steps at once.
+    """One write head and its readers over a sequence, in C where there is a compiler.
+
+    In PyTorch all but one multiply-add a step is done for many steps at once.
 
     Args:
         memory: `batch x slots x width`, before the first step.

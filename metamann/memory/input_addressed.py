@@ -122,7 +122,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     def scan(
         self, state: InputAddressedState, features: Tensor, codes: Tensor, mask: Tensor
     ) -> tuple[Tensor, InputAddressedState]:
-        """The whole sequence: all weights and vectors at once, then the recurrence of the memory."""
+        """The whole sequence: all scores and vectors at once, then the recurrence of the memory."""
         return scan_by_groups(self._scan_group, state, features, codes, mask)
 
     def read(self, state: InputAddressedState, features: Tensor) -> Tensor:

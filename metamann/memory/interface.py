@@ -136,9 +136,10 @@ def scan_by_groups(
         codes: `batch x steps x code_width`.
         mask: `batch x steps`.
     """
-    groups = -(-mask.numel() // ITEMS) if features.device.type == "cpu" else 1
-    if groups <= 1:
+    batch, steps = mask.shape
+    size = max(ITEMS // max(steps, 1), torch.get_num_threads())
+    if size >= batch or features.device.type != "cpu":
         return scan(state, features, codes, mask)
-    parts = zip(*(tensor.chunk(groups) for tensor in (*state, features, codes, mask)), strict=True)
+    parts = zip(*(tensor.split(size) for tensor in (*state, features, codes, mask)), strict=True)
     reads, states = zip(*(scan(type(state)(*part[:-3]), *part[-3:]) for part in parts), strict=True)
     return torch.cat(reads), type(state)(*map(torch.cat, zip(*states, strict=True)))

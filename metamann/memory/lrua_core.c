@@ -1,4 +1,4 @@
-/* The steps of lrua_core.py fused, one episode after another, so that its memory stays in the cache.
+/* The steps of lrua_core.py fused, each thread one episode after another, so that its memory stays in the cache.
 
    Formulas and names as in lrua_scan.py. Everything is contiguous, but for rows of `parts` (key, written vector unless
    it is the key, gate), which are `part_width` apart, and rows of outputs (hidden state, read), `output_width` apart. A
@@ -339,7 +339,7 @@ int gradients(const Rules *rules, const REAL *strength, const REAL *parts, const
               const REAL *by_write_weights, REAL *memory, REAL *by_memory, REAL *by_read_weights, REAL *by_parts,
               REAL *by_strength) {
     int failed = 0;
-    FOR_EACH(rules->batch, b, room, 3 * HEADS + 1, VECTORS(rules->slots), failed,
+    FOR_EACH(rules->batch, b, room, 3 * HEADS + 1, VECTORS(rules->slots),
              episode_gradients(rules, b, strength, parts, slots, replaced, last_read_weights, write_weights,
                                read_weights, cosines, scale, row_squares, by_output, by_write_weights, memory,
                                by_memory, by_read_weights, by_parts, by_strength, (REAL *)room));

@@ -1,4 +1,4 @@
-"""The part of LRUA's loop that has no weights, in PyTorch: write, compare, read, and the gradients of that.
+"""The part of LRUA's loop that has no weights, in PyTorch: cell, write, compare, read, and the gradients of that.
 
 Formulas and names as in `lrua_scan.py`. A memory is `width x slots` here, so that products run along the slots.
 """

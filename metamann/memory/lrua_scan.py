@@ -16,10 +16,11 @@ Backward, with D.x for the gradient by x, from the last step to the first:
     D.g = sum over slots of D.w^w (w^r - lu),                 D.w^r = g D.w^w
     D.h' += D.p W_p^T,          D.z, D.c by the cell,         D.[h; r] = D.z W_z^T
 
-A masked step passes every gradient on. What has no weights, from the least used slots to the read, is a core:
-`lrua_compiled.py` where there is a compiler and the tensors are on a CPU, else `lrua_core.py`. There is one memory,
-which is written to in place: backward takes the writes back one by one, M = M' - w^w^T a, but for the rows of the least
-used slots, which are kept. A memory that is kept every `CHUNK` steps bounds what rounding adds up to.
+A masked step passes every gradient on. What has no weights, the cell and all from tanh and sigmoid of the parts to the
+read, is a core: `lrua_compiled.py` where there is a compiler and the tensors are on a CPU, else `lrua_core.py`. There
+is one memory, which is written to in place: backward takes the writes back one by one, M = M' - w^w^T a, but for the
+rows of the least used slots, which are kept. A memory that is kept every `CHUNK` steps bounds what rounding adds up
+to.
 """
 
 from __future__ import annotations
@@ -106,11 +107,11 @@ class _Loop(torch.autograd.Function):
         state = Carried(memory, *(each.contiguous() for each in tensors[1:6]))
         z, parts, recurrent, interface, strength = (each.contiguous() for each in tensors[6:])
         hidden = interface.shape[0]
-        core = _core(rules, strength)
+        core = _core(rules, strength, (*state, z, parts, recurrent, interface))
         # without masked steps, what a step puts out is what the next one takes in
-        buffer, everywhere = z.new_empty(len(z) + 1, z.shape[1], recurrent.shape[0]), bool(mask.all())
+        buffer, unmasked = z.new_empty(len(z) + 1, z.shape[1], recurrent.shape[0]), bool(mask.all())
         buffer[0], outputs = state.output, buffer[1:]
-        inputs = buffer[:-1] if everywhere else torch.empty_like(outputs)
+        inputs = buffer[:-1] if unmasked else torch.empty_like(outputs)
         all_z, all_parts = z.unbind(), parts.unbind()
         all_inputs, all_outputs, hiddens = inputs.unbind(), outputs.unbind(), outputs[..., :hidden].unbind()
         kept_memories, steps = [], []
@@ -119,7 +120,7 @@ class _Loop(torch.autograd.Function):
         masks = zip(mask.all(0).tolist(), mask.T.contiguous(), strict=True)
         all_shown = [None if everywhere else shown for everywhere, shown in masks]
         for t in range(len(z)):
-            if not everywhere:
+            if not unmasked:
                 all_inputs[t].copy_(state.output)
             all_z[t].addmm_(all_inputs[t], recurrent)
             next_cell, kept = core.cell_step(all_z[t], state.output[:, :hidden], state.cell, hiddens[t])
@@ -190,8 +191,9 @@ class _Loop(torch.autograd.Function):
         return None, None, *by_start, by_z, by_parts, by_recurrent, by_interface, by_strength.sum(0)
 
 
-def _core(rules: Rules, strength: Tensor) -> TorchCore | CompiledCore:
-    library = load_library("lrua_core", strength.device, strength.dtype, rules.heads)
+def _core(rules: Rules, strength: Tensor, others: tuple[Tensor, ...]) -> TorchCore | CompiledCore:
+    one_type = all(each.dtype == strength.dtype for each in others)
+    library = load_library("lrua_core", strength.device, strength.dtype, rules.heads) if one_type else None
     return TorchCore(rules, strength) if library is None else CompiledCore(library, rules, strength)
 
 

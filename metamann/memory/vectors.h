@@ -1,4 +1,5 @@
-/* Vectors of as many numbers as fit a register, and loops over blocks of them. REAL is float or double. */
+/* Vectors of as many numbers as fit a register, loops over blocks of them and over episodes in threads, and functions
+   that loops make vectors of. REAL is float or double. */
 
 #include <math.h>
 #include <stdint.h>
@@ -40,21 +41,21 @@ INLINE REAL sum(Vector vector) {
     return total;
 }
 
-/* e^x for x <= 0; as a polynomial in single precision, which a compiler makes vectors of [Cephes, expf]. */
+/* e^x for x <= 0, in single precision 0 below e^-87; there it is a polynomial that fits into loops [Cephes, expf]. */
 INLINE REAL exponential(REAL x) {
     if (sizeof(REAL) != sizeof(float)) return exp(x);
     const float bounded = x < -87 ? -87 : x, twos = rintf(bounded * 1.44269504f);
     const float rest = bounded - twos * 0.693359375f + twos * 2.12194440e-4f;
-    float sum = 1.9875691500e-4f;
-    sum = sum * rest + 1.3981999507e-3f;
-    sum = sum * rest + 8.3334519073e-3f;
-    sum = sum * rest + 4.1665795894e-2f;
-    sum = sum * rest + 1.6666665459e-1f;
-    sum = sum * rest + 5.0000001201e-1f;
+    float series = 1.9875691500e-4f;
+    series = series * rest + 1.3981999507e-3f;
+    series = series * rest + 8.3334519073e-3f;
+    series = series * rest + 4.1665795894e-2f;
+    series = series * rest + 1.6666665459e-1f;
+    series = series * rest + 5.0000001201e-1f;
     const int32_t bits = ((int32_t)twos + 127) << 23; /* of 2 to the power of twos */
     float power;
     memcpy(&power, &bits, sizeof power);
-    return (sum * rest * rest + rest + 1) * power;
+    return x < -87 ? 0 : (series * rest * rest + rest + 1) * power;
 }
 
 INLINE REAL sigmoid(REAL x) {
@@ -64,6 +65,8 @@ INLINE REAL sigmoid(REAL x) {
 
 INLINE REAL hyperbolic_tangent(REAL x) {
     const REAL power = exponential(x < 0 ? 2 * x : -2 * x), size = (1 - power) / (1 + power);
+    /* in single precision the difference has no digits left near 0 */
+    if (sizeof(REAL) == sizeof(float) && x * x < (REAL)1e-4) return x - x * x * x / 3;
     return x < 0 ? -size : size;
 }
 
@@ -92,8 +95,8 @@ INLINE void softmax(REAL *numbers, int64_t size) {
     } while (0)
 
 /* The statement for each number i below `count`, shared out among threads. Each thread has a `room` of so many rows of
-   so many vectors; where there is none, `failed` becomes 1. */
-#define FOR_EACH(count, i, room, rows, vectors, failed, statement)    \
+   so many vectors; where there is none, the caller's `failed` becomes 1. */
+#define FOR_EACH(count, i, room, rows, vectors, statement)            \
     _Pragma("omp parallel reduction(| : failed)") {                   \
         Vector *room = rows_of(rows, vectors);                        \
         failed |= !room;                                              \

@@ -35,6 +35,17 @@ def test_a_compiler_that_fails_is_named_in_a_warning(fresh: Path, monkeypatch: p
     assert not list(fresh.glob("**/*.so"))
 
 
+def test_a_compiler_without_threads_will_do(fresh: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if load_library("lrua_core", CPU, torch.float32, 4) is None:
+        pytest.skip("there is no compiler")
+    load_library.cache_clear()
+    compiler = tmp_path / "compiler"
+    compiler.write_text('#!/bin/sh\nfor option; do [ "$option" = -fopenmp ] && exit 1; done\nexec cc "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("METAMANN_CC", str(compiler))
+    assert load_library("lrua_core", CPU, torch.float32, 4) is not None
+
+
 def test_half_precision_and_other_devices_have_no_library() -> None:
     assert load_library("lrua_core", torch.device("meta"), torch.float32, 4) is None
     assert load_library("lrua_core", CPU, torch.bfloat16, 4) is None

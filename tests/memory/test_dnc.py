@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,13 +40,6 @@ def _id(options: dict[str, Any]) -> str:
 @pytest.fixture(params=VARIANTS, ids=_id)
 def variant(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {**BASE, **request.param}
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

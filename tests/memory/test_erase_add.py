@@ -42,6 +42,13 @@ def scan(memory: Tensor, scores: Tensor, erase: Tensor, add: Tensor, read_scores
     return scan_erase_and_add(memory, scores, erase, add, read_scores, everywhere(scores.shape[1]))
 
 
+def with_gradients(inputs: list[Tensor]) -> list[Tensor]:
+    inputs = [tensor.detach().requires_grad_() for tensor in inputs]
+    results = scan(*inputs)
+    directions = [torch.linspace(-1, 1, each.numel(), dtype=each.dtype).view_as(each) for each in results]
+    return [*results, *torch.autograd.grad(results, inputs, directions)]
+
+
 def chained(memory: Tensor, scores: Tensor, erase: Tensor, add: Tensor, read_scores: Tensor) -> tuple[Tensor, Tensor]:
     weights, reads = scores.softmax(-1), []
     for t in range(weights.shape[1]):
@@ -109,10 +116,21 @@ def test_single_precision_is_near_double(sharpness: float) -> None:
     memory, scores, erase, add, read_scores = plan(50, slots=37, width=20)
     inputs = [memory, sharpness * scores, erase, add, sharpness * read_scores]
     single = [tensor.float() for tensor in inputs]
-    found = scan(*(tensor.requires_grad_() for tensor in single))
-    expected = scan(*(tensor.detach().double().requires_grad_() for tensor in single))
+    double = [tensor.double() for tensor in single]
+    found, expected = (with_gradients(inputs) for inputs in (single, double))
     for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one.double(), other, rtol=0, atol=1e-5)
+        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("threads")
+def test_threads_change_no_bit_in_c_and_nothing_but_rounding_in_pytorch(core: str) -> None:
+    inputs = plan(50, torch.float32, slots=37, width=20)
+    results = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        results.append(with_gradients(inputs))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0 if core == "compiled" else 1e-5)
 
 
 @pytest.mark.usefixtures("core")
@@ -140,6 +158,17 @@ def test_scan_has_gradients_where_only_one_result_is_used(only: str) -> None:
         gradients.append(torch.autograd.grad(used.square().sum(), inputs, allow_unused=True, materialize_grads=True))
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+@pytest.mark.usefixtures("core")
+def test_a_head_that_is_certain_replaces_its_slot_and_no_other() -> None:
+    memory, scores, erase, add, read_scores = plan(40, torch.float32)
+    certain = 1000 * torch.eye(SLOTS)[2]
+    inputs = (memory, certain.expand_as(scores), torch.ones_like(erase), add, certain.expand_as(read_scores))
+    reads, after = scan(*inputs)
+    assert torch.equal(reads, add.unsqueeze(2).expand_as(reads))
+    assert torch.equal(after[:, 2], add[:, -1])
+    assert torch.equal(after[:, [0, 1, 3]], memory[:, [0, 1, 3]])
 
 
 @pytest.mark.usefixtures("core")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -158,13 +158,6 @@ def as_arrays(state: LRUAState, episode: int) -> Arrays:
 @pytest.fixture(params=DIALECTS, ids=_id)
 def dialect(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {**BASE, **request.param}
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("code_width", [CODE_WIDTH, CODE_WIDTH - 1])

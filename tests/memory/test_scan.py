@@ -50,12 +50,14 @@ def test_scan_is_the_chained_step(make_memory: Make, memory_kind: str, steps: in
     compare(run(memory, False, before, steps), run(memory, True, before, steps))
 
 
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("kind", ["delta", "delta_gated", "ntm_input"])
 @pytest.mark.parametrize("items", [1, 15])
 def test_groups_of_episodes_are_the_chained_step(
     make_memory: Make, kind: str, items: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(interface, "ITEMS", items)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     memory = make_memory(kind, FEATURES, CODE_WIDTH)
     compare(run(memory, False, before=4, steps=7), run(memory, True, before=4, steps=7))
 
