@@ -29,7 +29,7 @@ REALS = {torch.float32: ("float", "sqrtf"), torch.float64: ("double", "sqrt")}
 FLAGS = (
     "-std=c11",
     "-O3",
-    "-fno-strict-aliasing",
+    "-fno-strict-aliasing",  # numbers in vectors are reached one by one too
     "-march=native",
     "-fno-math-errno",
     "-ffp-contract=fast",

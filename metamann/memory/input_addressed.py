@@ -185,8 +185,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
 
     def _scores(self, keys: Tensor, log_strength: Tensor) -> Tensor:
         """Keys `... x heads x width` to their sharpened cosines with the addresses, `... x heads x slots`."""
-        sharpness = log_strength.exp().unsqueeze(-1) * torch.rsqrt(keys.square().sum(-1, keepdim=True) + EPSILON)
-        return sharpness * keys @ unit(self.addresses).T
+        return log_strength.exp().unsqueeze(-1) * unit(keys) @ unit(self.addresses).T
 
     def _padded(self, codes: Tensor) -> Tensor:
         check_code_width(codes.shape[-1], self.code_width)

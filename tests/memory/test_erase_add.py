@@ -162,7 +162,7 @@ def test_scan_has_gradients_where_only_one_result_is_used(only: str) -> None:
 
 @pytest.mark.usefixtures("core")
 def test_a_head_that_is_certain_replaces_its_slot_and_no_other() -> None:
-    memory, scores, erase, add, read_scores = plan(40, torch.float32)
+    memory, scores, erase, add, read_scores = plan(1000, torch.float32)
     certain = 1000 * torch.eye(SLOTS)[2]
     inputs = (memory, certain.expand_as(scores), torch.ones_like(erase), add, certain.expand_as(read_scores))
     reads, after = scan(*inputs)
