@@ -110,12 +110,12 @@ def make_memory() -> Callable[..., Memory[Any]]:
 def make_mann() -> Callable[..., MANN]:
     """A tiny learner of 16 x 16 images, as it is before training."""
 
-    def make(kind: str, ways: int = 5, **options: Any) -> MANN:
+    def make(kind: str, ways: int = 5, learner: dict[str, Any] | None = None, **options: Any) -> MANN:
         cls, defaults = MEMORIES[kind]
         with torch.random.fork_rng():
             torch.manual_seed(2)
             encoder = ConvEncoder(size=16, channels=4)
-            return MANN(encoder, cls(encoder.features, ways, **{**defaults, **options}), ways)
+            return MANN(encoder, cls(encoder.features, ways, **{**defaults, **options}), ways, **(learner or {}))
 
     return make
 

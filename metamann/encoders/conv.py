@@ -21,6 +21,8 @@ class ConvEncoder(nn.Module):
     Args:
         size: height and width of the images, pixels, at least 16.
         channels: of the first two layers; the last two have twice as many.
+        first_channels: of the first layer alone, if it is to have fewer: the second, which reads it on the largest
+            maps, takes most of the time.
         in_channels: of the images.
         dropout: share of features dropped in training.
         jitter: amount of `AffineJitter` in training.
@@ -43,6 +45,7 @@ class ConvEncoder(nn.Module):
         jitter: float = 0.0,
         shifted_views: bool = False,
         signed: bool = False,
+        first_channels: int | None = None,
     ) -> None:
         super().__init__()
         if size < SMALLEST:
@@ -51,12 +54,12 @@ class ConvEncoder(nn.Module):
             )
         self.jitter = AffineJitter(jitter)
         self.shifted_views = shifted_views
-        wide = 2 * channels
+        first, wide = first_channels or channels, 2 * channels
         self.layers = nn.Sequential(
             # stride 2 at once: half the time is spent on the largest maps otherwise
-            nn.Conv2d(in_channels, channels, 5, stride=2, padding=2),
-            *_normalised(channels),
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(in_channels, first, 5, stride=2, padding=2),
+            *_normalised(first),
+            nn.Conv2d(first, channels, 3, padding=1),
             nn.MaxPool2d(2),
             *_normalised(channels),
             nn.Conv2d(channels, wide, 3, padding=1),

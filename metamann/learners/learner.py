@@ -123,14 +123,20 @@ class Learner(nn.Module, Generic[State]):
         return negative_log_likelihood(self(episodes), episodes.targets)
 
 
-def negative_log_likelihood(log_probs: Tensor, targets: Tensor) -> Loss:
+def negative_log_likelihood(log_probs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Loss:
     """Loss of answers each by itself.
 
     Args:
-        log_probs: `... x classes`.
+        log_probs: `... x classes`, minus infinity for classes that an episode does not have.
         targets: `...`, `PADDING` where nothing is asked.
+        smoothing: share of a target that is spread evenly over the classes of its episode (label smoothing: Szegedy
+            et al., Rethinking the Inception Architecture for Computer Vision, 2016, section 7).
     """
     total = F.nll_loss(log_probs.flatten(0, -2), targets.flatten(), ignore_index=PADDING, reduction="sum")
+    if smoothing:
+        had = log_probs > -torch.inf
+        spread = log_probs.where(had, 0.0).sum(-1) / had.sum(-1)
+        total = (1 - smoothing) * total - smoothing * (spread * (targets != PADDING)).sum()
     return Loss(total, (log_probs.argmax(-1) == targets).sum())
 
 

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.episodes.episode import Classes, Examples, Stream
+from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
 from metamann.episodes.text import Text
+from metamann.errors import ConfigError, check_number
 from metamann.hardware import full_precision
 from metamann.learners.heads import LabelMassHead, LinearHead
-from metamann.learners.learner import Learner
+from metamann.learners.learner import Learner, Loss, negative_log_likelihood
 from metamann.memory.interface import Memory, Trace
 
 
@@ -43,11 +44,28 @@ class MANN(Learner[MannState]):
         encoder: uint8 images, or the text of sentences, to features.
         memory: writes pairs of features and label code, reads for features.
         code_width: of the label codes, for memories whose reads need a learned head.
+        label_smoothing: in training, share of a target that is spread evenly over the classes of its episode.
+        both_ways: in training, an episode is asked a second time with support and query in each other's place: twice
+            the errors to learn from for the same encoding. A stream has no such sides.
+
+    Raises:
+        ConfigError: if `label_smoothing` is not between 0 and 1.
     """
 
-    def __init__(self, encoder: nn.Module, memory: Memory[Any], code_width: int) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        memory: Memory[Any],
+        code_width: int,
+        label_smoothing: float = 0.0,
+        both_ways: bool = False,
+    ) -> None:
+        check_number("learner.label_smoothing", label_smoothing, least=0)
+        if label_smoothing >= 1:
+            raise ConfigError(f"learner.label_smoothing={label_smoothing} leaves nothing of the label; set it below 1.")
         super().__init__()
         self.encoder, self.memory = encoder, memory
+        self.label_smoothing, self.both_ways = label_smoothing, both_ways
         self.head = (
             LabelMassHead()
             if memory.reads_label_mass
@@ -94,6 +112,20 @@ class MANN(Learner[MannState]):
             reads, _ = self.memory.scan(fresh, features, codes, mask)
             log_probs: Tensor = self.head(reads, stream.classes, self._shown_before(stream))
         return log_probs
+
+    def loss(self, episodes: Episode | Stream) -> Loss:
+        """Negative log-likelihood of the targets, of both ways on average where an episode is asked both ways."""
+        if isinstance(episodes, Stream) or not self.both_ways:
+            return self._one_way(episodes)
+        support, query = (part._replace(inputs=self.encode(part.inputs)) for part in (episodes.support, episodes.query))
+        there = self._one_way(Episode(support, query, episodes.classes))
+        back = self._one_way(Episode(query, support, episodes.classes))
+        answers, answers_back = ((part.labels != PADDING).sum() for part in (query, support))
+        # in answers of the way there, since that is what the trainer divides by
+        return Loss((there.total + back.total) * answers / (answers + answers_back), there.right)
+
+    def _one_way(self, episodes: Episode | Stream) -> Loss:
+        return negative_log_likelihood(self(episodes), episodes.targets, self.label_smoothing)
 
     def trace(self, stream: Stream) -> Trace | None:
         """Read weights of the memory over a stream."""

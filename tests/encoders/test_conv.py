@@ -24,6 +24,12 @@ def test_every_image_becomes_one_vector(size: int, in_channels: int) -> None:
     assert features.isfinite().all()
 
 
+def test_a_narrow_first_layer_leaves_the_others_as_wide() -> None:
+    narrow = [len(each) for each in ConvEncoder(28, channels=8, first_channels=3).parameters() if each.dim() > 1]
+    assert narrow == [3, 8, 16, 16]
+    assert ConvEncoder(28, channels=8, first_channels=3).features == ConvEncoder(28, channels=8).features
+
+
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_an_image_is_encoded_the_same_in_any_company(mode: str) -> None:
     """Bit for bit among as many others; batch statistics would show here, in training most of all."""

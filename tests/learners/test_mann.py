@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,7 @@ from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Strea
 from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
-from metamann.learners.learner import Learner
+from metamann.learners.learner import Learner, negative_log_likelihood
 from metamann.learners.mann import MANN
 
 WAYS, STEPS = 5, 12
@@ -324,3 +325,46 @@ def test_a_stream_at_once_is_predict_and_be_told_step_by_step(
     stream = Sampler(store, OnlineStream(ways=5, steps=12)).batch([0, 1])
     assert isinstance(stream, Stream)
     assert torch.allclose(learner.stream(stream), Learner.stream(learner, stream), atol=1e-4)
+
+
+def test_smoothed_loss_by_hand() -> None:
+    """Two answers of three classes, one of which the second episode does not have; the third answer is padding."""
+    probabilities = torch.tensor([[[0.5, 0.2, 0.3]], [[0.25, 0.75, 0.0]], [[0.1, 0.1, 0.8]]])
+    targets = torch.tensor([[0], [1], [PADDING]])
+    loss = negative_log_likelihood(probabilities.log(), targets, smoothing=0.3)
+    first = 0.7 * math.log(0.5) + 0.1 * (math.log(0.5) + math.log(0.2) + math.log(0.3))
+    second = 0.7 * math.log(0.75) + 0.15 * (math.log(0.25) + math.log(0.75))
+    torch.testing.assert_close(loss.total, torch.tensor(-first - second))
+    assert loss.right == 2
+
+
+def test_gradients_stay_finite_where_an_episode_lacks_classes(make_mann: Callable[..., MANN], draw: Draw) -> None:
+    mann = make_mann("prototypes", WAYS, learner={"label_smoothing": 0.2, "both_ways": True})
+    mann.loss(draw([0, 1, 2])).total.backward()
+    assert all(each.grad is None or each.grad.isfinite().all() for each in mann.parameters())
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_asked_both_ways_an_episode_is_two(
+    make_mann: Callable[..., MANN], memory_kind: str, store: ClassStore, smoothing: float
+) -> None:
+    """Queries and support in each other's place; each answer counts as much as any other."""
+    options = {"label_smoothing": smoothing}
+    both = make_mann(memory_kind, WAYS, learner={**options, "both_ways": True})
+    one = make_mann(memory_kind, WAYS, learner=options)
+    episode = Sampler(store, NWayKShot(ways=[2, WAYS], shots=1, queries=2)).batch(range(3))
+    there, back = one.loss(episode), one.loss(Episode(episode.query, episode.support, episode.classes))
+    loss = both.loss(episode)
+    torch.testing.assert_close(loss.total, (there.total + back.total) * 2 / 3)
+    assert loss.right == there.right
+
+
+def test_a_stream_has_one_way(make_mann: Callable[..., MANN], stream: Stream) -> None:
+    both, one = make_mann("keyvalue", WAYS, learner={"both_ways": True}), make_mann("keyvalue", WAYS)
+    assert torch.equal(both.loss(stream).total, one.loss(stream).total)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, "much"])
+def test_smoothing_that_leaves_no_label_is_refused(make_mann: Callable[..., MANN], smoothing: object) -> None:
+    with pytest.raises(ConfigError, match=r"learner\.label_smoothing"):
+        make_mann("keyvalue", WAYS, learner={"label_smoothing": smoothing})
