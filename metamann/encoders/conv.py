@@ -54,7 +54,7 @@ class ConvEncoder(nn.Module):
             )
         self.jitter = AffineJitter(jitter)
         self.shifted_views = shifted_views
-        first, wide = first_channels or channels, 2 * channels
+        first, wide = channels if first_channels is None else first_channels, 2 * channels
         self.layers = nn.Sequential(
             # stride 2 at once: half the time is spent on the largest maps otherwise
             nn.Conv2d(in_channels, first, 5, stride=2, padding=2),
