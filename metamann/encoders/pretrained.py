@@ -70,6 +70,10 @@ class PretrainedEncoder(nn.Module):
         self.scale = nn.Parameter(torch.ones(()))
         self.dropout = nn.Dropout(dropout)
         self.features = int(self.model.config.hidden_size)
+        # the first pass installs the hooks that collect hidden states; clones of learn2learn share the hooks of what
+        # they are cloned from, and would each install their own beside them
+        with torch.no_grad():
+            self.model(input_ids=torch.zeros(1, 1, dtype=torch.int64), output_hidden_states=True)
         # pieces are cut into windows and groups on the CPU, wherever the model is
         self._tables = LexiconTables(self._table)
 

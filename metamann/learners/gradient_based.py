@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.episodes.episode import PADDING, Classes, Examples
+from metamann.episodes.episode import PADDING, Classes, Examples, Stream
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
 from metamann.learners.learner import Learner, log_probabilities
@@ -81,13 +81,20 @@ class GradientLearner(Learner[GradientState]):
         self.inner_steps, self.test_steps, self.first_order = inner_steps, test_steps, first_order
         head = nn.Linear(int(encoder.features), code_width)  # type: ignore[arg-type]  # what all encoders have
         self.outputs = code_width
-        self.body = encoder if algorithm == "anil" else nn.Identity()
+        self.body = encoder if algorithm == "anil" else None
         inner = head if algorithm == "anil" else nn.Sequential(encoder, head)
         algorithms = import_learn2learn().algorithms
         if algorithm == "meta_sgd":
-            self.adaptable: nn.Module = algorithms.MetaSGD(inner, lr=inner_rate, first_order=first_order)
+            self.adaptable: Any = algorithms.MetaSGD(inner, lr=inner_rate)
+            self._update, self._rates = algorithms.meta_sgd_update, "lrs"
         else:
-            self.adaptable = algorithms.MAML(inner, lr=inner_rate, first_order=first_order)
+            self.adaptable = algorithms.MAML(inner, lr=inner_rate)
+            self._update, self._rates = algorithms.maml_update, "lr"
+
+    def encode(self, inputs: Tensor | Text) -> Any:
+        """Features, where the encoder is not adapted; else the items as they are, see `Learner.encode`."""
+        encoded_already = isinstance(inputs, Tensor) and inputs.is_floating_point()
+        return inputs if self.body is None or encoded_already else self.body(inputs)
 
     def adapt(self, support: Examples, classes: Classes, state: GradientState | None = None) -> GradientState:
         """Take gradient steps on the support, from the learned start or from a state; see `Learner.adapt`.
@@ -95,36 +102,77 @@ class GradientLearner(Learner[GradientState]):
         Raises:
             ConfigError: for more classes than the head has outputs.
         """
-        if classes.codes.shape[1] > self.outputs:
-            raise ConfigError(
-                f"this head has {self.outputs} outputs, but the episodes have {classes.codes.shape[1]} classes. Use "
-                "episodes of fewer classes, or train with protocol.codes.width at least that."
-            )
-        adapted = []
+        self._check_outputs(classes)
+        inputs, learning, adapted = self.encode(support.inputs), torch.is_grad_enabled(), []
         # evaluation asks for no gradients, but the inner loop needs its own
-        learning = torch.is_grad_enabled()
         with torch.enable_grad():
-            for row in range(len(support.labels)):
-                start: Any = self.adaptable if state is None else state.adapted[row]
-                clone = start.clone()
-                for _ in range((self.inner_steps if self.training else self.test_steps) if _told(support, row) else 0):
-                    log_probs = self._answers(clone, support.inputs, classes, row)
-                    loss = F.nll_loss(log_probs.flatten(0, -2), support.labels[row].flatten(), ignore_index=PADDING)
-                    clone.adapt(loss, first_order=self.first_order or not learning)
+            for row, labels in enumerate(support.labels):
+                clone: Any = (self.adaptable if state is None else state.adapted[row]).clone()
+                for _ in range(self._steps(labels)):
+                    self._descend(clone, self._answers(clone, inputs, classes, row), labels, learning)
                 adapted.append(clone)
         return GradientState(tuple(adapted), classes)
 
     def predict(self, state: GradientState, inputs: Tensor | Text) -> Tensor:
         """Answers of the adapted networks; see `Learner.predict`."""
-        answers = [self._answers(module, inputs, state.classes, row) for row, module in enumerate(state.adapted)]
-        return torch.cat(answers)
+        encoded = self.encode(inputs)
+        return torch.cat(
+            [self._answers(module, encoded, state.classes, row) for row, module in enumerate(state.adapted)]
+        )
 
-    def _answers(self, module: nn.Module, inputs: Tensor | Text, classes: Classes, row: int) -> Tensor:
+    def stream(self, stream: Stream) -> Tensor:
+        """The answers of `Learner.stream`; the pass that answers an item is that of the first gradient step on it."""
+        self._check_outputs(stream.classes)
+        encoded, learning, answers = self.encode(stream.inputs), torch.is_grad_enabled(), []
+        with torch.enable_grad():
+            for row, labels in enumerate(stream.labels.unsqueeze(-1)):
+                clone: Any = self.adaptable.clone()
+                for step, label in enumerate(labels):
+                    item = encoded[:, step : step + 1]
+                    answer = self._answers(clone, item, stream.classes, row)
+                    answers.append(answer if learning else answer.detach())
+                    for taken in range(self._steps(label)):
+                        again = self._answers(clone, item, stream.classes, row) if taken else answer
+                        self._descend(clone, again, label, learning)
+        return torch.cat(answers).view(*stream.labels.shape, -1)
+
+    def _steps(self, labels: Tensor) -> int:
+        """Gradient steps on examples; none where there are none."""
+        steps = self.inner_steps if self.training else self.test_steps
+        return steps if bool((labels != PADDING).any()) else 0
+
+    def _descend(self, clone: Any, log_probs: Tensor, labels: Tensor, learning: bool) -> None:
+        """One gradient step of a network of its own on its answers, which stays differentiable while learning."""
+        loss = F.nll_loss(log_probs.flatten(0, -2), labels.flatten(), ignore_index=PADDING)
+        parameters = list(clone.module.parameters())
+        # `adapt` of learn2learn would free the graph that the answers of a stream still need, and its Meta-SGD refuses
+        # frozen and unused parameters
+        found = iter(
+            torch.autograd.grad(
+                loss,
+                [each for each in parameters if each.requires_grad],
+                retain_graph=learning,
+                create_graph=learning and not self.first_order,
+                allow_unused=True,
+            )
+        )
+        gradients = [next(found) if each.requires_grad else None for each in parameters]
+        clone.module = self._update(clone.module, getattr(clone, self._rates), gradients)
+
+    def _answers(self, module: nn.Module, encoded: Tensor | Text, classes: Classes, row: int) -> Tensor:
         """Log-probabilities for the items of one episode, `1 x items x classes`, of sentences `1 x ... x tags`."""
-        one = Text(inputs.words[row : row + 1], inputs.lexicon) if isinstance(inputs, Text) else inputs[row : row + 1]
-        logits = module(self.body(one)).float()[..., : classes.codes.shape[1]]
-        alone = Classes(classes.ways[row : row + 1], classes.codes[row : row + 1])
+        here = slice(row, row + 1)
+        one = Text(encoded.words[here], encoded.lexicon) if isinstance(encoded, Text) else encoded[here]
+        logits = module(one).float()[..., : classes.codes.shape[1]]
+        alone = Classes(classes.ways[here], classes.codes[here])
         return log_probabilities(logits.flatten(1, -2), alone).view(logits.shape)
+
+    def _check_outputs(self, classes: Classes) -> None:
+        if classes.codes.shape[1] > self.outputs:
+            raise ConfigError(
+                f"this head has {self.outputs} outputs, but the episodes have {classes.codes.shape[1]} classes. Use "
+                "episodes of fewer classes, or train with protocol.codes.width at least that."
+            )
 
 
 def import_learn2learn() -> Any:
@@ -139,7 +187,3 @@ def import_learn2learn() -> Any:
             return importlib.import_module("learn2learn")
     except ImportError as error:
         raise ConfigError(f"learn2learn is not installed ({error}); install it with: {INSTALL}") from error
-
-
-def _told(support: Examples, row: int) -> bool:
-    return bool((support.labels[row] != PADDING).any())

@@ -193,3 +193,14 @@ def test_a_copy_and_a_loaded_encoder_give_the_same_features(tiny_bert: Path) -> 
     assert torch.equal(loaded(batch), expected)
     copied: nn.Module = copy.deepcopy(encoder)
     assert torch.equal(copied(batch), expected)
+
+
+@torch.no_grad()
+def test_clones_of_a_new_encoder_give_its_features(tiny_bert: Path, learn2learn: None) -> None:
+    """learn2learn's clones share the forward hooks of what they were cloned from."""
+    from learn2learn.utils import clone_module
+
+    encoder, batch = PretrainedEncoder(str(tiny_bert), trained_layers=1, overlap=8).eval(), text(["a", "word"])
+    clones = [clone_module(encoder) for _ in range(3)]
+    found = [each(batch) for each in (*clones, encoder)]
+    assert all(torch.equal(each, found[0]) for each in found)

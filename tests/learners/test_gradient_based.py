@@ -13,13 +13,14 @@ from toy_words import ToyEncoder, toy_store
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.encoders.pixels import PixelEncoder
-from metamann.episodes.episode import Classes, Episode, Examples, Stream
+from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
 from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.errors import ConfigError
 from metamann.learners.gradient_based import GradientLearner
+from metamann.learners.learner import Learner
 from metamann.memory.prototypes import PrototypeMemory
 
 pytestmark = pytest.mark.usefixtures("learn2learn")
@@ -99,6 +100,67 @@ def test_episodes_of_fewer_classes_leave_the_others_out(store: ClassStore) -> No
         probabilities = learner(batch).exp()
     assert torch.allclose(probabilities.sum(-1), torch.ones(probabilities.shape[:2]))
     assert not (probabilities * ~batch.classes.present().unsqueeze(1)).any()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_stream_is_answered_as_step_by_step(algorithm: str, steps: int, store: ClassStore) -> None:
+    stream = Sampler(store, OnlineStream(ways=3, steps=6)).batch([0, 1])
+    assert isinstance(stream, Stream)
+    last = torch.tensor([[True] * 6, [True] * 5 + [False]])  # the second one is shorter
+    stream = stream._replace(labels=stream.labels.where(last, PADDING))
+    for first_order in (False, True):
+        learner = make(algorithm, inner_rate=0.5, inner_steps=steps, test_steps=steps, first_order=first_order)
+        found = []
+        for answer in (learner.train().stream, lambda asked, learner=learner: Learner.stream(learner, asked)):
+            learner.zero_grad()
+            answers = answer(stream)
+            answers[:, :, 0].sum().backward()
+            found.append((answers, torch.cat([each.grad.flatten() for each in learner.parameters()])))
+        assert torch.allclose(found[0][0], found[1][0], atol=1e-5)
+        assert torch.allclose(found[0][1], found[1][1], atol=1e-4)
+        with torch.no_grad():
+            evaluated = learner.eval().stream(stream)
+        assert not evaluated.requires_grad
+        assert torch.allclose(evaluated, found[0][0], atol=1e-5)
+
+
+class PartlyFrozen(PixelEncoder):
+    """Features times a gain that is trained, and an offset that is not; one parameter more is not used."""
+
+    def __init__(self) -> None:
+        super().__init__(16)
+        self.gain = torch.nn.Parameter(torch.ones(self.features))
+        self.offset = torch.nn.Parameter(torch.ones(self.features), requires_grad=False)
+        self.unused = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.gain * super().forward(inputs) + self.offset
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("first_order", [False, True])
+def test_frozen_and_unused_parameters_stay(algorithm: str, first_order: bool, store: ClassStore) -> None:
+    encoder = PartlyFrozen()
+    learner = make(algorithm, encoder, first_order=first_order).train()
+    batch = episode(store)
+    learner.loss(batch).total.backward()
+    assert encoder.gain.grad is not None
+    assert encoder.offset.grad is None
+    adapted = dict(learner.adapt(batch.support, batch.classes).adapted[0].named_parameters())
+    if algorithm != "anil":
+        assert torch.equal(adapted["module.0.offset"], encoder.offset)
+        assert torch.equal(adapted["module.0.unused"], encoder.unused)
+        assert not torch.equal(adapted["module.0.gain"], encoder.gain)
+
+
+@pytest.mark.parametrize("algorithm", ["anil", "maml"])
+def test_only_what_the_inner_loop_leaves_alone_is_encoded_beforehand(algorithm: str, store: ClassStore) -> None:
+    learner, batch = make(algorithm).eval(), episode(store)
+    encoded = learner.encode(batch.query.inputs)
+    assert encoded.is_floating_point() == (algorithm == "anil")
+    state = learner.adapt(batch.support, batch.classes)
+    assert torch.equal(learner.predict(state, encoded), learner.predict(state, batch.query.inputs))
 
 
 def test_streams_and_sentences_go_too(store: ClassStore) -> None:
