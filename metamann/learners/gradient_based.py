@@ -107,7 +107,8 @@ class GradientLearner(Learner[GradientState]):
         # evaluation asks for no gradients, but the inner loop needs its own
         with torch.enable_grad():
             for row, labels in enumerate(support.labels):
-                clone: Any = (self.adaptable if state is None else state.adapted[row]).clone()
+                start: Any = self.adaptable if state is None else state.adapted[row]
+                clone = start.clone()
                 for _ in range(self._steps(labels)):
                     self._descend(clone, self._answers(clone, inputs, classes, row), labels, learning)
                 adapted.append(clone)
