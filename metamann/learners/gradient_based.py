@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from metamann.episodes.episode import PADDING, Classes, Examples, Stream
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
-from metamann.learners.learner import Learner, log_probabilities
+from metamann.learners.learner import Learner, is_encoded, log_probabilities
 from metamann.memory.interface import Memory
 
 INSTALL = "python -m metamann.commands.install_learn2learn"
@@ -93,8 +93,7 @@ class GradientLearner(Learner[GradientState]):
 
     def encode(self, inputs: Tensor | Text) -> Any:
         """Features, where the encoder is not adapted; else the items as they are, see `Learner.encode`."""
-        encoded_already = isinstance(inputs, Tensor) and inputs.is_floating_point()
-        return inputs if self.body is None or encoded_already else self.body(inputs)
+        return inputs if self.body is None or is_encoded(inputs) else self.body(inputs)
 
     def adapt(self, support: Examples, classes: Classes, state: GradientState | None = None) -> GradientState:
         """Take gradient steps on the support, from the learned start or from a state; see `Learner.adapt`.

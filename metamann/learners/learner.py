@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -121,6 +121,11 @@ class Learner(nn.Module, Generic[State]):
     def loss(self, episodes: Episode | Stream) -> Loss:
         """What meta-training minimises: the negative log-likelihood of the targets, unless a learner has its own."""
         return negative_log_likelihood(self(episodes), episodes.targets)
+
+
+def is_encoded(inputs: Tensor | Text) -> TypeGuard[Tensor]:
+    """Whether these are features, which `Learner.encode` leaves as they are: images are of whole numbers."""
+    return isinstance(inputs, Tensor) and inputs.is_floating_point()
 
 
 def negative_log_likelihood(log_probs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Loss:

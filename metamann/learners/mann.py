@@ -19,7 +19,7 @@ from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
 from metamann.hardware import full_precision
 from metamann.learners.heads import LabelMassHead, LinearHead
-from metamann.learners.learner import Learner, Loss, negative_log_likelihood
+from metamann.learners.learner import Learner, Loss, is_encoded, negative_log_likelihood
 from metamann.memory.interface import Memory, Trace
 
 
@@ -77,7 +77,7 @@ class MANN(Learner[MannState]):
 
         What is encoded already stays as it is.
         """
-        if isinstance(inputs, Tensor) and inputs.is_floating_point():
+        if is_encoded(inputs):
             return inputs
         features: Tensor = self.encoder(inputs)
         return features

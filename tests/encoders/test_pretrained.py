@@ -196,7 +196,7 @@ def test_a_copy_and_a_loaded_encoder_give_the_same_features(tiny_bert: Path) -> 
 
 
 @torch.no_grad()
-def test_clones_of_a_new_encoder_give_its_features(tiny_bert: Path, learn2learn: None) -> None:
+def test_clones_of_a_new_encoder_give_its_features(tiny_bert: Path, learn2learn: object) -> None:
     """learn2learn's clones share the forward hooks of what they were cloned from."""
     from learn2learn.utils import clone_module
 

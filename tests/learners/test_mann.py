@@ -94,8 +94,15 @@ def test_an_episode_alone_is_as_in_a_batch(mann: MANN, draw: Draw) -> None:
     together = answers(mann, in_doubles(mann, draw([0, 1, 2])))
     for position in range(3):
         alone = answers(mann, in_doubles(mann, draw([position])))[0]
-        expected = together[position, : len(alone), : alone.shape[1]]
-        torch.testing.assert_close(alone, expected, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(alone, together[position], rtol=1e-9, atol=1e-9)
+
+
+def test_an_episode_alone_is_as_in_a_batch_in_single_precision(mann: MANN, draw: Draw) -> None:
+    """Of a stream the first half, before what is rounded has grown; see the test above."""
+    batch = draw([0, 1, 2])
+    together, kept = answers(mann, batch), STEPS // 2 if isinstance(batch, Stream) else None
+    for position in range(3):
+        assert_rounding(answers(mann, draw([position]))[0, :kept], together[position, :kept])
 
 
 def test_answers_are_probabilities_of_the_classes_of_the_episode(mann: MANN, draw: Draw) -> None:
