@@ -33,7 +33,7 @@ def passes(check: str, holds: bool, evidence: str) -> Finding:
 
 def markdown(findings: Sequence[Finding]) -> list[str]:
     """A table of findings, one row each."""
-    rows = [f"| {found.check} | {found.outcome} | {found.evidence} |" for found in findings]
+    rows = ["| " + " | ".join(cell.replace("|", r"\|") for cell in found) + " |" for found in findings]
     return ["| check | outcome | evidence |", "| --- | --- | --- |", *rows]
 
 

@@ -56,9 +56,9 @@ def _alphabets_apart(splits: DataSplits) -> Finding:
     if not any(groups.values()):
         return Finding(check, "skipped", "the classes have no groups")
     shared = _shared(groups)
-    if shared:
+    if shared and not splits.disjoint_groups:
         return Finding(check, "declared", f"the split is by class: {shared}")
-    return Finding(check, "pass", f"{[len(names) for names in groups.values()]} alphabets")
+    return passes(check, not shared, shared or f"{[len(names) for names in groups.values()]} alphabets")
 
 
 def _types_apart(splits: SentenceSplits | FixedEpisodeSplits) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ def audit(config: DictConfig) -> float:
     Returns:
         How many checks failed. Where any did, the command ends with exit status 1.
     """
-    directory = run_directory()
+    directory, started = run_directory(), time.monotonic()
     check_number("seed", config.seed, least=0, whole=True)
     for name in ("episodes", "answered"):
         check_number(name, config[name], least=LEAST_EPISODES, whole=True)
@@ -44,12 +45,13 @@ def audit(config: DictConfig) -> float:
         raise ConfigError("give either checkpoint=RUN, or make_sampler=package.module.function of your own.")
     findings = _own(config) if config.checkpoint is None else _run(config, reopen(config.checkpoint, config))
     write_atomically(directory / "audit.md", ("\n".join(markdown(findings)) + "\n").encode())
-    record = {**origin(), "findings": [finding._asdict() for finding in findings]}
+    seconds = round(time.monotonic() - started)
+    record = {**origin(), "seconds": seconds, "findings": [finding._asdict() for finding in findings]}
     write_atomically(directory / "audit.json", (json.dumps(record, indent=2) + "\n").encode())
     for finding in findings:
         print(f"{finding.outcome:9}{finding.check}: {finding.evidence}", flush=True)
     failed = sum(finding.outcome == "fail" for finding in findings)
-    print(f"{failed} of {len(findings)} checks failed")
+    print(f"{failed} of {len(findings)} checks failed, {seconds} s")
     print_run_directory(directory)
     if failed:
         sys.exit(1)

@@ -134,6 +134,7 @@ class DataSplits:
         train: classes for meta-training.
         val: classes for every choice: checkpoints, hyper-parameters.
         test: classes for the figures that are reported.
+        disjoint_groups: no group of classes, such as an alphabet, stands in two splits; false for a split by class.
 
     Raises:
         DataError: if a class, or a rotated copy of it, stands in two splits.
@@ -143,6 +144,7 @@ class DataSplits:
     train: ClassStore
     val: ClassStore
     test: ClassStore
+    disjoint_groups: bool = True
 
     def __post_init__(self) -> None:
         """Refuse overlapping splits at start, before anything is trained on them."""

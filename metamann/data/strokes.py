@@ -106,7 +106,7 @@ def strokes(
         by_class = images[split].reshape(-1, drawings, 1, size, size).unbind()
         store = ClassStore.from_classes(f"strokes/{split}", by_class, class_names, groups)
         stores[split] = store.with_rotations() if rotations else store
-    return DataSplits("strokes", **stores)
+    return DataSplits("strokes", stores["train"], stores["val"], stores["test"])
 
 
 def _random(seed: int, alphabet: int, character: int = -1, drawing: int = -1) -> np.random.Generator:

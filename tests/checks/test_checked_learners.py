@@ -13,15 +13,21 @@ from toy_words import ToyEncoder, toy_store
 from metamann.checks.finding import Finding
 from metamann.checks.learners import audit_learner
 from metamann.data.store import ClassStore
+from metamann.decoding.transitions import cell_names
+from metamann.encoders.conv import ConvEncoder
 from metamann.episodes.episode import Episode, Examples, Stream
 from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.learners.carried import CarriedMANN
+from metamann.learners.gradient_based import GradientLearner
+from metamann.learners.linear_head import FineTunedHead
+from metamann.learners.majority import Majority
 from metamann.learners.mann import MANN
 from metamann.learners.rotated import RotatedMANN
 from metamann.learners.sentence_mann import SentenceMANN
+from metamann.learners.structshot import StructShot
 from metamann.memory.nearest import NearestMemory
 from metamann.memory.prototypes import PrototypeMemory
 
@@ -63,11 +69,55 @@ def test_no_false_alarm_on_sentences(learner_of: Any, scheme: Any) -> None:
 
 
 def test_no_false_alarm_on_the_mean_of_rotations(nway: Sampler) -> None:
-    from metamann.encoders.conv import ConvEncoder
-
     torch.manual_seed(0)
     encoder = ConvEncoder(size=16, channels=4)
     assert not failed(audit_learner(RotatedMANN(encoder, PrototypeMemory(encoder.features, 5), 5), nway, EPISODES))
+
+
+@pytest.mark.parametrize("algorithm", ["maml", "anil", "meta_sgd"])
+def test_no_false_alarm_on_gradient_based_learners(
+    algorithm: Any, learn2learn: Any, nway: Sampler, streams: Sampler
+) -> None:
+    torch.manual_seed(0)
+    encoder = ConvEncoder(size=16, channels=4)
+    learner = GradientLearner(encoder, PrototypeMemory(encoder.features, 5), 5, algorithm, first_order=True)
+    assert not failed(audit_learner(learner, nway, EPISODES))
+    assert not failed(audit_learner(learner, streams, EPISODES // 2))
+
+
+@pytest.mark.parametrize("learner_of", [FineTunedHead, Majority])
+def test_no_false_alarm_on_learners_without_a_memory(learner_of: Any, nway: Sampler) -> None:
+    torch.manual_seed(0)
+    encoder = ConvEncoder(size=16, channels=4)
+    assert not failed(audit_learner(learner_of(encoder, PrototypeMemory(encoder.features, 5), 5), nway, EPISODES))
+
+
+COUNTED = "answers, as they are counted, do not see each other"
+
+
+def structshot(learner_of: type[StructShot]) -> list[Finding]:
+    """What is found on StructShot, or on one with a fault, over invented sentences."""
+    torch.manual_seed(0)
+    encoder = ToyEncoder()
+    protocol = GreedySentences(ways=3, shots=1, scheme="bio", codes=LabelCodes("random", 12))
+    counts = dict.fromkeys(cell_names("bio"), 1.0)
+    learner = learner_of(encoder, NearestMemory(encoder.features, 12), 12, "bio", counts, 1.0)
+    return audit_learner(learner, SentenceSampler(toy_store(), protocol, 1), EPISODES)
+
+
+def test_no_false_alarm_on_structshot() -> None:
+    found = structshot(StructShot)
+    assert not failed(found), found
+    assert COUNTED in {each.check for each in found}
+
+
+def test_answers_that_see_each_other_are_found_where_probabilities_do_not() -> None:
+    class Agrees(StructShot):
+        def answer(self, state: Any, inputs: Any) -> Tensor:
+            answers = super().answer(state, inputs)
+            return answers.flatten(1).amax(1).view(-1, 1, 1).expand_as(answers)
+
+    assert failed(structshot(Agrees)) == {COUNTED}
 
 
 class Faulty(nn.Module):
@@ -127,6 +177,39 @@ class BatchNormInTrainMode(Faulty):
         return self.norm(features.flatten(0, 1)).view_as(features)
 
 
+class BatchNormKeptInTrainMode(Faulty):
+    """With running averages, and no way into evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(256)
+
+    def train(self, mode: bool = True) -> BatchNormKeptInTrainMode:
+        super().train(mode)
+        self.norm.train()
+        return self
+
+    def features(self, inputs: Any) -> Tensor:
+        features = super().features(inputs)
+        return self.norm(features.flatten(0, 1)).view_as(features)
+
+
+class WritesWhileItAnswers(Faulty):
+    """The first query is answered as it should be; each one moves what is compared for those after it."""
+
+    def answer(self, support: Tensor, told: Examples, queries: Tensor) -> Tensor:
+        before = queries.cumsum(1) - queries
+        return super().answer(support, told, queries + 0.1 * before)
+
+
+class LeaksToTheNextEpisode(Faulty):
+    """Every episode of a batch but the first sees the one before it."""
+
+    def answer(self, support: Tensor, told: Examples, queries: Tensor) -> Tensor:
+        before = torch.cat([torch.zeros_like(support[:1]), support[:-1]])
+        return super().answer(support + 0.1 * before, told, queries)
+
+
 class ReadsPadding(Faulty):
     def answer(self, support: Tensor, told: Examples, queries: Tensor) -> Tensor:
         return super().answer(support, told._replace(labels=told.labels.clamp_min(0)), queries)
@@ -171,6 +254,9 @@ def test_a_sound_learner_passes(nway: Sampler) -> None:
         (CountsEpisodes, {"answering changes no parameter and no buffer"}),
         (LooksAtQueryLabels, {"labels of the query are not used"}),
         (BatchNormInTrainMode, {BESIDE, ALONE, ISOLATED, STATISTICS}),
+        (BatchNormKeptInTrainMode, {"answering changes no parameter and no buffer", STATISTICS}),
+        (WritesWhileItAnswers, {ISOLATED}),
+        (LeaksToTheNextEpisode, {BESIDE, ALONE}),
         (ReadsPadding, {"padding of the support changes nothing"}),
     ],
 )

@@ -52,12 +52,29 @@ def test_a_drawing_under_another_name_is_found_turned_and_mirrored(make_store: C
     assert drawings.evidence == "1 drawings of test are in train, such as one of testclass3"
 
 
-def test_alphabets_that_two_splits_share_are_declared(make_store: Callable[..., ClassStore]) -> None:
+def test_alphabets_that_two_splits_share_are_found_but_where_the_split_is_by_class(
+    make_store: Callable[..., ClassStore],
+) -> None:
+    def outcome(disjoint_groups: bool) -> str:
+        found = audit_splits(DataSplits("tiny", **parts, disjoint_groups=disjoint_groups))
+        return {each.check: each.outcome for each in found}["alphabets of the splits are disjoint"]
+
     parts = splits_of(make_store)
     test = parts["test"]
     parts["test"] = ClassStore("tiny", test.items, test.class_names, parts["val"].groups, test.first_item)
-    found = {each.check: each.outcome for each in audit_splits(DataSplits("tiny", **parts))}
-    assert found["alphabets of the splits are disjoint"] == "declared"
+    assert outcome(disjoint_groups=True) == "fail"
+    assert outcome(disjoint_groups=False) == "declared"
+
+
+def test_classes_that_two_splits_share_are_found(make_store: Callable[..., ClassStore]) -> None:
+    # `DataSplits` refuses them; splits that were not made by it are audited all the same
+    splits = DataSplits("tiny", **splits_of(make_store))
+    object.__setattr__(splits, "test", splits.val.subset("tiny", [0, 2]))
+    found = {each.check: each for each in audit_splits(splits)}[
+        "classes of the splits are disjoint, rotated copies too"
+    ]
+    assert found.outcome == "fail"
+    assert "val and test share 2, such as valclass0" in found.evidence
 
 
 def test_no_false_alarm_on_omniglot(omniglot_data: Path) -> None:

@@ -1,0 +1,171 @@
+"""Do answers to a query set follow from the support and the query alone?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.checks.changes import (
+    ROUNDING,
+    TOGETHER,
+    AnyLearner,
+    common,
+    in_words,
+    largest_change,
+    percent,
+    said_change,
+)
+from metamann.checks.finding import TOO_MANY_ERRORS, Finding, errors_above, passes
+from metamann.checks.samplers import AnySampler, scheme_of
+from metamann.episodes.episode import PADDING, Episode, Examples, Stream
+from metamann.episodes.tagging import TagScheme, n_tags, read_classes
+from metamann.learners.learner import Learner
+
+
+def audit_answers(learner: AnyLearner, sampler: AnySampler, batch: Episode, episodes: int) -> list[Finding]:
+    """Check the answers to a batch, and how many are right where the support misleads.
+
+    Args:
+        learner: see `metamann.checks.learners.audit_learner`, and there the others.
+        sampler: deals the episodes.
+        batch: of it.
+        episodes: how many are answered where a share is compared with chance.
+    """
+    return [
+        _query_labels_unused(learner, batch),
+        *_queries_isolated(learner, batch),
+        _padding_inert(learner, batch),
+        _shuffled_support(learner, sampler, episodes),
+    ]
+
+
+def _query_labels_unused(learner: AnyLearner, batch: Episode) -> Finding:
+    labels = batch.query.labels
+    ways = batch.classes.ways.view(-1, *[1] * (labels.dim() - 1))
+    garbled = torch.where(labels == PADDING, labels, (labels + 1) % ways)
+    first, second = learner(batch), learner(batch._replace(query=Examples(batch.query.inputs, garbled)))
+    return passes("labels of the query are not used", torch.equal(first, second), said_change(first, second))
+
+
+def _queries_isolated(learner: AnyLearner, batch: Episode) -> list[Finding]:
+    """The first and the last query in the company of all others, and by themselves.
+
+    The last as well: a learner that goes on writing while it answers leaves the first as it is.
+    """
+    check, together, changes = "queries do not see each other", learner(batch), []
+    for number in (0, batch.query.labels.shape[1] - 1):
+        query = batch.query.part(number, number + 1)
+        ours, theirs = common(together[:, number : number + 1], learner(batch._replace(query=query)))
+        asked = query.labels != PADDING  # an episode can have fewer queries, a sentence fewer words
+        changes.append(largest_change(ours[asked], theirs[asked]))
+    declared = bool(getattr(learner, "transductive", False))
+    isolated = passes(check, max(changes) < ROUNDING, f"the first and the last one alone: {in_words(max(changes))}")
+    if declared and isolated.outcome == "fail":
+        isolated = Finding(check, "declared", f"the learner says that it is transductive; {isolated.evidence}")
+    return [isolated, _no_batch_statistics(learner, declared), *_scored_alone(learner, batch)]
+
+
+def _scored_alone(learner: AnyLearner, batch: Episode) -> list[Finding]:
+    """As above, of the labels that an evaluation counts, where they are not just the most probable ones."""
+    if not isinstance(learner, Learner) or type(learner).answer is Learner.answer:
+        return []
+    state = learner.adapt(batch.support, batch.classes)
+    together, differ = learner.answer(state, batch.query.inputs), 0
+    for number in (0, batch.query.labels.shape[1] - 1):
+        query = batch.query.part(number, number + 1)
+        ours, theirs = common(together[:, number : number + 1], learner.answer(state, query.inputs))
+        differ += int(((ours != theirs) & (query.labels != PADDING)).sum())
+    return [passes("answers, as they are counted, do not see each other", not differ, f"{differ} labels differ")]
+
+
+def _no_batch_statistics(learner: AnyLearner, declared: bool) -> Finding:
+    check = "no statistics are taken over a batch (no transduction)"
+    if not isinstance(learner, nn.Module):
+        return Finding(check, "skipped", "the learner is no module")
+    norms = {name: each for name, each in learner.named_modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)}
+    of_batch = [name for name, norm in norms.items() if norm.training or norm.running_mean is None]
+    if of_batch and declared:
+        return Finding(check, "declared", f"the learner says that it is transductive; {', '.join(of_batch)}")
+    return passes(check, not of_batch, ", ".join(of_batch) or f"{len(norms)} batch normalisations, none of a batch")
+
+
+def _padding_inert(learner: AnyLearner, batch: Episode) -> Finding:
+    """One episode with an item of the support that is marked as padding."""
+    check = "padding of the support changes nothing"
+    (inputs, labels), queries = batch.support, batch.query.inputs
+    if not isinstance(inputs, Tensor) or not isinstance(queries, Tensor):
+        return Finding(check, "skipped", "sentences are padded with no words; see 'alone'")
+    first = learner(batch)
+    more = Examples(torch.cat([inputs, queries[:, :1]], 1), F.pad(labels, (0, 1), value=PADDING))
+    change = largest_change(first, learner(batch._replace(support=more)))
+    return passes(check, change < ROUNDING, in_words(change))
+
+
+def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -> Finding:
+    """Where the labels of the support say nothing, answers must be right by chance alone."""
+    rng, scheme = np.random.default_rng(0), scheme_of(sampler)
+    right: list[float] = []
+    true: list[float] = []
+    chance: list[float] = []
+    for start in range(0, episodes, TOGETHER):
+        batch = encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
+        assert isinstance(batch, Episode)
+        labels = batch.support.labels.clone()
+        for row, ways in zip(labels, batch.classes.ways.tolist(), strict=True):
+            if row.dim() == 1:
+                told = row != PADDING
+                row[told] = row[told][torch.from_numpy(rng.permutation(int(told.sum())))]
+            else:
+                row.copy_(_other_types(row, ways, scheme, rng))
+        shuffled = batch._replace(support=Examples(batch.support.inputs, labels))
+        for each, found in ((shuffled, right), (batch, true)):
+            found += _right_classes(learner(each), batch.query.labels, scheme)
+        chance += [1 / _n_classes(ways, batch.query.labels.dim(), scheme) for ways in batch.classes.ways.tolist()]
+    errors = errors_above(np.array(right), np.array(chance))
+    evidence = (
+        f"{percent(right)} right over {episodes} episodes, {100 * np.mean(chance):.1f} % by chance, "
+        f"{percent(true)} with the true labels"
+    )
+    return passes("shuffled labels of the support fall to chance", errors < TOO_MANY_ERRORS, evidence)
+
+
+def encoded(learner: AnyLearner, batch: Episode | Stream) -> Episode | Stream:
+    """Images encoded once, where they are answered twice and the learner can do so."""
+    if not isinstance(learner, Learner):
+        return batch
+    if isinstance(batch, Stream):
+        return batch._replace(inputs=learner.encode(batch.inputs))
+    if not isinstance(batch.support.inputs, Tensor):
+        return batch
+    support, query = (part._replace(inputs=learner.encode(part.inputs)) for part in (batch.support, batch.query))
+    return batch._replace(support=support, query=query)
+
+
+def _n_classes(ways: int, dims: int, scheme: TagScheme) -> int:
+    """Classes of an episode; for sentences types of entities, `ways` being tags."""
+    if dims == 2:
+        return ways
+    return (ways - 1) // (n_tags(scheme, 1) - 1)
+
+
+def _other_types(tags: Tensor, ways: int, scheme: TagScheme, rng: np.random.Generator) -> Tensor:
+    """Tags with all types renumbered by one rotation drawn at random."""
+    each = n_tags(scheme, 1) - 1  # tags of a type
+    types = (ways - 1) // each
+    turned = (tags - 1 + each * int(rng.integers(types))) % (types * each) + 1
+    return torch.where(tags > 0, turned, tags)
+
+
+def _right_classes(log_probs: Tensor, labels: Tensor, scheme: TagScheme) -> list[float]:
+    """Share of right answers in each episode; for sentences among words that are in an entity and taken to be."""
+    answers, asked = log_probs.argmax(-1).numpy(), labels.numpy()
+    if labels.dim() == 2:
+        return [float(np.mean(a[q != PADDING] == q[q != PADDING])) for a, q in zip(answers, asked, strict=True)]
+    found = []
+    for given, wanted in zip(answers, asked, strict=True):
+        ours, theirs = read_classes(scheme, given)[0], read_classes(scheme, wanted)[0]
+        both = (ours >= 0) & (theirs >= 0)
+        found.append(float(np.mean(ours[both] == theirs[both])) if both.any() else float("nan"))
+    return found

@@ -1,0 +1,109 @@
+"""Do answers in a stream follow from what came before them alone?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metamann.checks.changes import ROUNDING, TOGETHER, AnyLearner, in_words, largest_change, percent
+from metamann.checks.episodes import encoded
+from metamann.checks.finding import TOO_MANY_ERRORS, Finding, errors_above, passes
+from metamann.checks.samplers import AnySampler
+from metamann.episodes.episode import PADDING, Stream, first_instance_ceiling, instances
+
+
+def audit_streaming(learner: AnyLearner, sampler: AnySampler, batch: Stream, episodes: int) -> list[Finding]:
+    """Check the answers to streams, and how many are right where nothing can be known.
+
+    Args:
+        learner: see `metamann.checks.learners.audit_learner`, and there the others.
+        sampler: deals the streams.
+        batch: of it.
+        episodes: how many are answered where a share is compared with chance.
+    """
+    return [
+        _label_late(learner, batch),
+        _later_inputs_unseen(learner, batch),
+        _padded_step_inert(learner, batch),
+        *_chance_in_streams(learner, sampler, episodes),
+    ]
+
+
+def _label_late(learner: AnyLearner, stream: Stream) -> Finding:
+    """Another label at step t, and the answers up to and with t."""
+    first, changes = learner(stream), []
+    for step in _some_steps(stream):
+        labels = stream.labels.clone()
+        labels[:, step] = (labels[:, step] + 1) % stream.classes.ways
+        changes.append(largest_change(first[:, : step + 1], learner(stream._replace(labels=labels))[:, : step + 1]))
+    evidence = f"another label at {len(changes)} steps: {in_words(max(changes))}"
+    return passes("the label of a step is not visible at that step", max(changes) < ROUNDING, evidence)
+
+
+def _later_inputs_unseen(learner: AnyLearner, stream: Stream) -> Finding:
+    """Other items and labels behind step t, and the answers up to and with t."""
+    first, changes = learner(stream), []
+    for step in _some_steps(stream):
+        inputs, labels = stream.inputs.clone(), stream.labels.clone()
+        inputs[:, step + 1 :] = inputs.roll(1, 0)[:, step + 1 :]  # of the next stream
+        labels[:, step + 1 :] = labels.roll(1, 0)[:, step + 1 :]
+        other = learner(stream._replace(inputs=inputs, labels=labels))
+        changes.append(largest_change(first[:, : step + 1], other[:, : step + 1]))
+    evidence = f"other items behind {len(changes)} steps: {in_words(max(changes))}"
+    return passes("later items are not visible earlier", max(changes) < ROUNDING, evidence)
+
+
+def _padded_step_inert(learner: AnyLearner, stream: Stream) -> Finding:
+    """The streams with a step in their middle that is marked as padding."""
+    middle = stream.labels.shape[1] // 2
+    inputs = torch.cat([stream.inputs[:, :middle], stream.inputs[:, :1], stream.inputs[:, middle:]], 1)
+    padding = stream.labels.new_full((len(stream.labels), 1), PADDING)
+    labels = torch.cat([stream.labels[:, :middle], padding, stream.labels[:, middle:]], 1)
+    answers = learner(stream._replace(inputs=inputs, labels=labels))
+    change = largest_change(learner(stream), torch.cat([answers[:, :middle], answers[:, middle + 1 :]], 1))
+    return passes("a padded step changes nothing", change < ROUNDING, in_words(change))
+
+
+def _chance_in_streams(learner: AnyLearner, sampler: AnySampler, episodes: int) -> list[Finding]:
+    """First instances cannot be known, and nothing can be where the labels told say nothing."""
+    rng, first, shuffled, true, ceilings, chance = np.random.default_rng(0), [], [], [], [], []
+    for start in range(0, episodes, TOGETHER):
+        stream = encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
+        assert isinstance(stream, Stream)
+        labels = stream.labels.clone()
+        for row in labels:
+            told = row != PADDING
+            row[told] = row[told][torch.from_numpy(rng.permutation(int(told.sum())))]
+        right = learner(stream).argmax(-1) == stream.labels
+        misled = learner(stream._replace(labels=labels)).argmax(-1) == stream.labels
+        which, told = instances(stream.labels), stream.labels != PADDING
+        first += _shares(right, which == 1)
+        true += _shares(right, told)
+        shuffled += _shares(misled, told)
+        ceilings += [first_instance_ceiling(ways) for ways in stream.classes.ways.tolist()]
+        chance += [1 / ways for ways in stream.classes.ways.tolist()]
+    return [
+        passes(
+            "first instances stay under their ceiling",
+            errors_above(np.array(first), np.array(ceilings)) < TOO_MANY_ERRORS,
+            f"{percent(first)} right over {episodes} episodes, ceiling {100 * np.mean(ceilings):.1f} %",
+        ),
+        passes(
+            "shuffled labels fall to chance",
+            errors_above(np.array(shuffled), np.array(chance)) < TOO_MANY_ERRORS,
+            f"{percent(shuffled)} right over {episodes} episodes, {100 * np.mean(chance):.1f} % by chance, "
+            f"{percent(true)} with the true labels",
+        ),
+    ]
+
+
+def _shares(right: Tensor, where: Tensor) -> list[float]:
+    return ((right & where).sum(1) / where.sum(1)).tolist()
+
+
+def _some_steps(stream: Stream) -> Sequence[int]:
+    steps = stream.labels.shape[1]
+    return sorted({0, steps // 4, steps // 2, max(0, steps - 2)})
