@@ -13,7 +13,14 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from metamann.commands.contestants import contestants, name_of, named_learner
+from metamann.commands.contestants import (
+    AnyEvaluator,
+    check_same_tasks,
+    contestants,
+    name_of,
+    named_learner,
+    told_apart,
+)
 from metamann.commands.evaluate import evaluator_of
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, reopen
@@ -22,16 +29,14 @@ from metamann.data.cache import write_atomically
 from metamann.episodes.episode import Episode
 from metamann.errors import ConfigError, check_number
 from metamann.evaluation.comparison import Contestant, as_record, cells, compare, csv, latex, markdown
-from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.plots import plot_comparison
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.evaluation.spans import COUNTED
 from metamann.hardware import autocast
+from metamann.training.checkpoint import Checkpoint, load_checkpoint
 
 TIMED = 20  # episodes, one at a time
-
-AnyEvaluator = Evaluator | SentenceEvaluator | SequenceEvaluator
 
 
 class Judged(NamedTuple):
@@ -39,14 +44,14 @@ class Judged(NamedTuple):
 
     Attributes:
         name: of its learner.
-        seed: of its training.
+        training: the configuration it was trained with.
         right: `episodes`, see `Contestant`.
         asked: `episodes`.
         facts: what belongs into its row.
     """
 
     name: str
-    seed: int
+    training: dict[str, Any]
     right: np.ndarray
     asked: np.ndarray
     facts: dict[str, float]
@@ -75,7 +80,7 @@ def compare_runs(config: DictConfig) -> float:
         if first is None:
             first = evaluator
             evaluator.tasks.save(directory / "tasks.npz")
-        _check_same(first, evaluator, wanted[0][0], where)
+        check_same_tasks(first, evaluator, wanted[0][0], where)
         judged.append(_judged(run, evaluator, learner, config.metric))
     assert first is not None
     rows = compare(_by_learner(judged))
@@ -100,20 +105,6 @@ def compare_runs(config: DictConfig) -> float:
     return rows[0].score.mean
 
 
-def _check_same(first: AnyEvaluator, other: AnyEvaluator, one: str, where: str) -> None:
-    """Refuse runs that are judged on other tasks."""
-    ours, theirs = first.describe(), other.describe()
-    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
-    if names:
-        differ = ", ".join(f"{name} {ours.get(name)} and {theirs.get(name)}" for name in names)
-        raise ConfigError(
-            f"{one} and {where} are judged on different tasks ({differ}); name one protocol for all, such as "
-            "protocol=nway protocol.ways=5."
-        )
-    if first.tasks.hash != other.tasks.hash:
-        raise ConfigError(f"{one} and {where} have different data or tasks; name one data= for all.")
-
-
 def _judged(run: Run, evaluator: AnyEvaluator, learner_name: str | None, metric: str | None) -> Judged:
     learner = run.learner(evaluator.protocol)
     if isinstance(evaluator, SentenceEvaluator):
@@ -128,14 +119,20 @@ def _judged(run: Run, evaluator: AnyEvaluator, learner_name: str | None, metric:
             raise ConfigError(f"metric={name} is not measured here; choose one of {', '.join(sorted(scores))}.")
         asked = (~np.isnan(scores[name])).astype(float)
         right = np.nan_to_num(scores[name])
-    trainer = run.config.trainer
+    end = _end_of_training(run)
     facts: dict[str, float] = {
         "parameters": sum(each.numel() for each in learner.parameters()),
-        "training episodes": trainer.steps * trainer.batch_size,
-        "training seconds": round(run.checkpoint.seconds),
+        "training episodes": end.step * run.config.trainer.batch_size,
+        "training seconds": round(end.seconds),
         **_timed(learner, evaluator),
     }
-    return Judged(learner_name or name_of(run.config), int(run.config.seed), right, asked, facts)
+    return Judged(learner_name or name_of(run.config), run.checkpoint.config, right, asked, facts)
+
+
+def _end_of_training(run: Run) -> Checkpoint:
+    """What the run had seen when it ended: its best checkpoint may be of an early step."""
+    last = run.path.with_name("last.pt")
+    return load_checkpoint(last) if last.is_file() else run.checkpoint
 
 
 def _timed(learner: Any, evaluator: AnyEvaluator) -> dict[str, float]:
@@ -148,34 +145,41 @@ def _timed(learner: Any, evaluator: AnyEvaluator) -> dict[str, float]:
     with torch.no_grad(), autocast(evaluator.device, evaluator.precision):
         for number in range(min(TIMED, len(evaluator.tasks))):
             batch: Any = evaluator.sampler.batch([number]).to(evaluator.device)
-            started = time.perf_counter()
+            started = _now(evaluator.device)
             if isinstance(batch, Episode):
                 state = learner.adapt(batch.support, batch.classes)
-                adapted = time.perf_counter()
+                adapted = _now(evaluator.device)
                 learner.answer(state, batch.query.inputs)
                 adapting.append(adapted - started)
-                answering.append(time.perf_counter() - adapted)
+                answering.append(_now(evaluator.device) - adapted)
             else:
                 learner.stream(batch)
-                answering.append(time.perf_counter() - started)
+                answering.append(_now(evaluator.device) - started)
     spent = {"ms to adapt": adapting, "ms to answer": answering}
     return {name: round(1000 * float(np.median(each)), 2) for name, each in spent.items() if each}
 
 
+def _now(device: torch.device) -> float:
+    """Seconds, once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
 def _by_learner(judged: Sequence[Judged]) -> list[Contestant]:
-    """Runs of one name are one contestant, trained with several seeds."""
-    names = list(dict.fromkeys(each.name for each in judged))
+    """Runs that differ in their seed alone are one contestant."""
+    names = told_apart([each.name for each in judged], [each.training for each in judged])
     found = []
-    for name in names:
-        runs = [each for each in judged if each.name == name]
-        if len({each.seed for each in runs}) < len(runs):
+    for name in dict.fromkeys(names):
+        runs = [each for each, theirs in zip(judged, names, strict=True) if theirs == name]
+        seeds = tuple(int(each.training["seed"]) for each in runs)
+        if len(set(seeds)) < len(seeds):
             raise ConfigError(
-                f"{len(runs)} runs of {name} have one training seed: compare runs that differ in their learner, or in "
-                "their seed alone."
+                f"two runs of {name} have one training seed and the same settings: each is to be named once."
             )
         facts = {fact: float(np.mean([each.facts[fact] for each in runs])) for fact in runs[0].facts}
         right, asked = (np.stack([getattr(each, part) for each in runs]) for part in ("right", "asked"))
-        found.append(Contestant(name, right, asked, facts))
+        found.append(Contestant(name, seeds, right, asked, facts))
     return found
 
 

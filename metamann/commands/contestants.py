@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from metamann.errors import ConfigError
+from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.sentence_evaluator import SentenceEvaluator
+from metamann.evaluation.sequence_evaluator import SequenceEvaluator
+
+AnyEvaluator = Evaluator | SentenceEvaluator | SequenceEvaluator
+
+# settings that make no other learner
+IRRELEVANT = ("seed", "resume", "trust", "logger", "validation")
+IRRELEVANT_TRAINER = ("device", "workers", "log_every", "save_every_seconds")
 
 
 def contestants(runs: Iterable[str]) -> list[tuple[str, str | None]]:
     """Runs, each with the learner to evaluate it with, None for its own: of entries `RUN`, `RUN:learner`, or sweeps.
 
     Raises:
-        ConfigError: if a directory holds no runs.
+        ConfigError: if a directory holds no runs, or a job of a sweep has no checkpoint.
     """
     return [each for entry in runs for each in _expanded(str(entry))]
 
@@ -25,10 +35,13 @@ def _expanded(entry: str) -> list[tuple[str, str | None]]:
     where, _, learner = entry.rpartition(":") if ":" in entry else (entry, "", None)
     path = Path(where).expanduser()
     if path.is_dir() and not (path / "checkpoints").is_dir():
-        runs = sorted(each.parent for each in path.glob("*/checkpoints"))
-        if not runs:
+        jobs = sorted(each.parent for each in path.glob("*/.hydra"))
+        if not jobs:
             raise ConfigError(f"{path} holds no runs; give run directories of metamann-train, or that of a sweep.")
-        return [(str(run), learner) for run in runs]
+        without = [job for job in jobs if not (job / "checkpoints").is_dir()]
+        if without:
+            raise ConfigError(f"job {without[0]} of the sweep has no checkpoint; run it again, or name the other jobs.")
+        return [(str(job), learner) for job in jobs]
     return [(where, learner)]
 
 
@@ -56,3 +69,62 @@ def name_of(config: DictConfig) -> str:
         memory = f"no memory, {config.memory.controller}"
     named = f"{memory}, evicts by {config.memory.evict}" if "evict" in config.memory else memory
     return named if learner == "MANN" else f"{learner}, {named}"
+
+
+def check_same_tasks(first: AnyEvaluator, other: AnyEvaluator, one: str, where: str) -> None:
+    """Refuse a run that is judged on other tasks than the first.
+
+    Args:
+        first: what the first run is judged by.
+        other: what the other is judged by.
+        one: the first run.
+        where: the other.
+
+    Raises:
+        ConfigError: with what differs.
+    """
+    ours, theirs = first.describe(), other.describe()
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    if names:
+        differ = ", ".join(f"{name} {ours.get(name)} and {theirs.get(name)}" for name in names)
+        raise ConfigError(
+            f"{one} and {where} are judged on different tasks ({differ}); name one protocol for all, such as "
+            "protocol=nway protocol.ways=5, or protocol.codes.width=100."
+        )
+    if first.tasks.hash != other.tasks.hash:
+        raise ConfigError(f"{one} and {where} have different data or tasks; name one data= for all.")
+
+
+def told_apart(names: Sequence[str], trainings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of learners; those of one name that were trained with other settings get these settings added.
+
+    Args:
+        names: of runs.
+        trainings: the configuration that each was trained with; what only tells seeds apart does not count.
+    """
+    settings = [_settings(each) for each in trainings]
+    found = []
+    for name, ours in zip(names, settings, strict=True):
+        namesakes = [theirs for other, theirs in zip(names, settings, strict=True) if other == name]
+        differing = sorted(key for key in {key for each in namesakes for key in each} if _differs(key, namesakes))
+        # the class says nothing that its settings do not
+        said = [key for key in differing if not key.endswith("_target_")] or differing
+        found.append(", ".join([name, *(f"{key}={ours.get(key)}" for key in said)]))
+    return found
+
+
+def _settings(training: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings that make a learner, by their dotted names."""
+    relevant = {key: value for key, value in training.items() if key not in IRRELEVANT}
+    relevant["trainer"] = {key: v for key, v in training["trainer"].items() if key not in IRRELEVANT_TRAINER}
+    return dict(_flat("", relevant))
+
+
+def _flat(prefix: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        return [(prefix, value)]
+    return [each for key, inner in value.items() for each in _flat(f"{prefix}.{key}" if prefix else str(key), inner)]
+
+
+def _differs(key: str, settings: Sequence[Mapping[str, Any]]) -> bool:
+    return any(each.get(key) != settings[0].get(key) for each in settings)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from metamann.commands.contestants import contestants, name_of, named_learner
+from metamann.commands.contestants import check_same_tasks, contestants, name_of, named_learner
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
@@ -48,25 +48,29 @@ def continual(config: DictConfig) -> float:
     for name, least in (("sequences", 2), ("tasks", 2), ("classes", 1), ("shots", 1), ("queries", 1)):
         check_number(name, config[name], least=least, whole=True)
     wanted = contestants(config.runs)
+    if not wanted:
+        raise ConfigError("runs= needs a run or more: runs=[RUN,RUN:linear_head].")
     matrices: dict[str, np.ndarray] = {}
-    evaluator: Evaluator | SentenceEvaluator | None = None
+    first: Evaluator | SentenceEvaluator | None = None
     for number, (where, learner_name) in enumerate(wanted, 1):
         print(f"{number}/{len(wanted)}  {where}", file=sys.stderr, flush=True)
         run = reopen(where, config, None if learner_name is None else named_learner(learner_name))
         evaluator = _evaluator(config, run)
+        if first is None:
+            first = evaluator
+        check_same_tasks(first, evaluator, wanted[0][0], where)
         name = learner_name or name_of(run.config)
         if name in matrices:
             raise ConfigError(f"two runs are called {name}; give runs that differ in their learner.")
         matrices[name] = _matrices(run.learner(evaluator.protocol), evaluator, config.tasks)
-    if evaluator is None:
-        raise ConfigError("runs= needs a run or more: runs=[RUN,RUN:linear_head].")
+    assert first is not None
     scores = {name: continual_scores(each) for name, each in matrices.items()}
     lines = ["| learner | " + " | ".join(f"{measure}, %" for measure in MEASURES) + " |", "| --- " * 5 + "|"]
     record: dict[str, Any] = {
-        "protocol": {**evaluator.describe(), "tasks": config.tasks, "classes_of_a_task": config.classes},
+        "protocol": {**first.describe(), "tasks": config.tasks, "classes_of_a_task": config.classes},
         "episodes": config.sequences,
         "seed": config.seed,
-        "tasks_sha256": evaluator.tasks.hash,
+        "tasks_sha256": first.tasks.hash,
         **origin(),
         "learners": {},
     }
@@ -82,7 +86,7 @@ def continual(config: DictConfig) -> float:
     write_atomically(directory / "continual.md", table.encode())
     write_atomically(directory / "continual.json", (json.dumps(record, indent=2) + "\n").encode())
     title = (
-        f"{evaluator.data} {evaluator.split}: {config.tasks} tasks of {config.classes} classes, {config.shots} shots, "
+        f"{first.data} {first.split}: {config.tasks} tasks of {config.classes} classes, {config.shots} shots, "
         f"{config.sequences} sequences"
     )
     curves = {name: first_task_curve(each) for name, each in matrices.items()}

@@ -17,6 +17,11 @@ from metamann.evaluation.metrics import Interval
 
 RESAMPLES = 10_000
 AT_ONCE = 5_000_000  # numbers drawn
+LEAST_P = 0.01  # what these resamples tell apart, corrected for some dozens of comparisons
+LATEX = str.maketrans(
+    {each: f"\\{each}" for each in "%_&#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": "$<$"}
+)
 
 
 class Contestant(NamedTuple):
@@ -27,12 +32,14 @@ class Contestant(NamedTuple):
 
     Attributes:
         name: in the table.
+        seeds: of its trainings.
         right: `seeds x episodes`, of the same episodes for all contestants.
         asked: likewise; 0 where an episode asks nothing.
         facts: further columns: parameters, episodes and seconds of training, milliseconds to adapt and to predict.
     """
 
     name: str
+    seeds: tuple[int, ...]
     right: np.ndarray
     asked: np.ndarray
     facts: dict[str, float]
@@ -45,7 +52,8 @@ class Compared(NamedTuple):
         name: of the contestant.
         score: its mean over seeds and episodes, with its 95 % interval over episodes.
         by_seed: mean over episodes for each seed.
-        difference: to the first contestant, paired by episode; None for the first itself.
+        difference: to the first contestant, paired by episode and by the training seeds that both have; None for the
+            first itself.
         p: of no difference, two-sided, corrected for all comparisons [H79]; None for the first.
         facts: of the contestant.
     """
@@ -61,8 +69,9 @@ class Compared(NamedTuple):
 def compare(contestants: Sequence[Contestant], seed: int = 0) -> list[Compared]:
     """Compare all contestants with the first, by one bootstrap over episodes.
 
-    Training seeds are pooled before episodes are drawn, so that intervals are over episodes alone; how much seeds
-    differ is told by `by_seed`.
+    Training seeds are pooled before episodes are drawn, so that intervals and p values are over episodes alone, of
+    these trained networks; how much seeds differ is told by `by_seed`. A difference is of the training seeds that both
+    have, or of all where they have none in common.
 
     Args:
         contestants: at least one.
@@ -74,25 +83,40 @@ def compare(contestants: Sequence[Contestant], seed: int = 0) -> list[Compared]:
     sizes = {each.right.shape[1] for each in contestants}
     if len(sizes) > 1:
         raise EpisodeError(f"scores of {sorted(sizes)} episodes cannot be compared in pairs; use one task list.")
-    right, asked = (np.stack([getattr(each, part).sum(0) for each in contestants]) for part in ("right", "asked"))
+    # pooled over seeds: each alone; and of each but the first, both sides of its difference
+    pools = [(each.right.sum(0), each.asked.sum(0)) for each in contestants]
+    for each in contestants[1:]:
+        pools += _on_common_seeds(contestants[0], each)
+    right, asked = (np.stack(part) for part in zip(*pools, strict=True))
     drawn = _resampled_scores(right, asked, seed)
     means = right.sum(1) / asked.sum(1)
-    differences = drawn - drawn[:1]
-    p = holm([_two_sided(row) for row in differences[1:]])
+    ours, theirs = slice(len(contestants), None, 2), slice(len(contestants) + 1, None, 2)
+    differences, drawn_differences = means[theirs] - means[ours], drawn[theirs] - drawn[ours]
+    p = holm([_two_sided(row) for row in drawn_differences])
     rows = []
     for number, each in enumerate(contestants):
-        difference = _interval(float(means[number] - means[0]), differences[number]) if number else None
+        other = number - 1  # the first has no difference
         rows.append(
             Compared(
                 each.name,
                 _interval(float(means[number]), drawn[number]),
                 tuple(float(value) for value in each.right.sum(1) / each.asked.sum(1)),
-                difference,
-                p[number - 1] if number else None,
+                _interval(float(differences[other]), drawn_differences[other]) if number else None,
+                p[other] if number else None,
                 each.facts,
             )
         )
     return rows
+
+
+def _on_common_seeds(first: Contestant, other: Contestant) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What was right and what was asked, of both, `episodes`, pooled over the training seeds that both have."""
+    common = set(first.seeds) & set(other.seeds)
+    pooled = []
+    for each in (first, other):
+        rows = [row for row, seed in enumerate(each.seeds) if seed in common or not common]
+        pooled.append((each.right[rows].sum(0), each.asked[rows].sum(0)))
+    return pooled
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -127,7 +151,7 @@ def cells(rows: Sequence[Compared], metric: str) -> tuple[list[str], list[list[s
 def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """The table in Markdown."""
     lines = [head, ["---"] * len(head), *body]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n" for line in lines)
 
 
 def csv(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -139,8 +163,7 @@ def latex(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """The table for LaTeX, with the rules of booktabs."""
 
     def line(row: Sequence[str]) -> str:
-        escaped = (cell.replace("%", r"\%").replace("_", r"\_").replace("±", r"$\pm$") for cell in row)
-        return " & ".join(escaped) + r" \\" + "\n"
+        return " & ".join(cell.translate(LATEX) for cell in row) + r" \\" + "\n"
 
     columns = "l" + "r" * (len(head) - 1)
     rows = "".join(map(line, body))
@@ -158,8 +181,12 @@ def _row(row: Compared) -> list[str]:
         paired = ["", ""]
     else:
         low, high = 100 * row.difference.low, 100 * row.difference.high
-        paired = [f"{100 * row.difference.mean:+.2f} ({low:.2f} to {high:.2f})", f"{row.p:.4f}"]
+        paired = [f"{100 * row.difference.mean:+.2f} ({low:.2f} to {high:.2f})", _p(row.p)]
     return [row.name, score, spread, *paired, *map(_number, row.facts.values())]
+
+
+def _p(value: float) -> str:
+    return f"< {LEAST_P}" if value < LEAST_P else f"{value:.2f}"
 
 
 def _number(value: float) -> str:

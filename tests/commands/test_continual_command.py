@@ -28,6 +28,21 @@ def test_learners_are_taught_task_after_task(trained: Ended, tmp_path: Path) -> 
     assert (ended.run_directory / "continual.md").read_text() in ended.out
 
 
+def test_other_sequences_are_refused_and_one_width_of_codes_is_taken(
+    trained: Ended, tiny: list[str], tmp_path: Path
+) -> None:
+    wider = run("train", *tiny, "memory=prototypes", "protocol.codes.width=7", cwd=tmp_path / "wider").run_directory
+    runs = f"runs=[{trained.run_directory},{wider}]"
+    refused = run("continual", runs, *SHORT, cwd=tmp_path / "refused")
+    assert refused.status == 2
+    assert "are judged on different tasks (codes" in refused.err.splitlines()[-1]
+    ended = run("continual", runs, "protocol.codes.width=7", *SHORT, cwd=tmp_path / "one")
+    assert list(json.loads((ended.run_directory / "continual.json").read_text())["learners"]) == [
+        "KeyValue",
+        "Prototype",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

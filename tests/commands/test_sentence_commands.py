@@ -34,6 +34,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 
 @pytest.fixture(scope="module")
+def proto(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """ProtoNet, on the same sentences."""
+    options = ["learner=mann", "~learner.doubt", "memory=prototypes"]
+    return run("train", *FEW_SHOT, *options, cwd=tmp_path_factory.mktemp("proto"))
+
+
+@pytest.fixture(scope="module")
 def conll(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a CoNLL-2003 of a hundred sentences a part."""
     root = tmp_path_factory.mktemp("data")
@@ -85,6 +92,36 @@ def test_the_test_types_are_evaluated_and_a_saved_list_gives_the_same(trained: E
     assert results(again)["tasks_sha256"] == results(first)["tasks_sha256"]
     wider = run("evaluate", checkpoint, "protocol.ways=5", "protocol.shots=2", *QUIET, cwd=tmp_path / "wider")
     assert results(wider)["protocol"]["ways"] == 5
+
+
+def test_learners_of_sentences_are_compared_by_f1(trained: Ended, proto: Ended, tmp_path: Path) -> None:
+    ours, theirs = trained.run_directory, proto.run_directory
+    ended = run("compare", f"runs=[{ours},{theirs},{theirs}:majority]", "episodes=6", cwd=tmp_path)
+    record = json.loads((ended.run_directory / "comparison.json").read_text())
+    alone = results(run("evaluate", f"checkpoint={ours}", *QUIET, cwd=tmp_path / "alone"))
+    assert record["metric"] == "f1"
+    assert record["tasks_sha256"] == alone["tasks_sha256"]
+    assert record["learners"][0]["score"]["mean"] == pytest.approx(alone["metrics"]["f1"]["mean"])
+    assert record["learners"][2]["score"]["mean"] == 0
+
+
+def test_learners_of_sentences_are_audited(proto: Ended, tmp_path: Path) -> None:
+    ended = run("audit", f"checkpoint={proto.run_directory}", "episodes=40", "answered=20", cwd=tmp_path)
+    assert ended.status == 0, ended.err + ended.out
+    found = json.loads((ended.run_directory / "audit.json").read_text())["findings"]
+    outcomes = {each["check"]: each["outcome"] for each in found}
+    assert outcomes["entity types of the splits are disjoint"] == "pass"
+    assert outcomes["queries do not see each other"] == "pass"
+
+
+def test_types_of_entities_arrive_task_after_task(proto: Ended, tmp_path: Path) -> None:
+    run_directory = proto.run_directory
+    sizes = ["tasks=3", "classes=2", "shots=1", "queries=2", "sequences=3"]
+    ended = run("continual", f"runs=[{run_directory},{run_directory}:finetuned]", *sizes, cwd=tmp_path)
+    learners = json.loads((ended.run_directory / "continual.json").read_text())["learners"]
+    assert list(learners) == ["Prototype", "finetuned"]
+    assert all(0 <= found["average_accuracy"]["mean"] <= 1 for found in learners.values())
+    assert len(learners["finetuned"]["first_task"]) == 3
 
 
 def test_a_users_own_files_are_learned_from_and_tagged(trained: Ended, tmp_path: Path) -> None:

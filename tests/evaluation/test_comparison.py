@@ -17,9 +17,9 @@ RNG = np.random.default_rng(0)
 HARD = RNG.uniform(0.2, 1.0, 300)  # how hard each episode is, for everyone
 
 
-def contestant(name: str, *scores: np.ndarray) -> Contestant:
+def contestant(name: str, *scores: np.ndarray, seeds: tuple[int, ...] | None = None) -> Contestant:
     right = np.stack(scores)
-    return Contestant(name, right, np.ones_like(right), {"parameters": 1234567})
+    return Contestant(name, seeds or tuple(range(len(right))), right, np.ones_like(right), {"parameters": 1234567})
 
 
 def test_a_small_difference_is_seen_in_pairs_where_the_intervals_overlap() -> None:
@@ -43,7 +43,7 @@ def test_the_interval_is_that_of_the_mean() -> None:
 
 def test_pooled_scores_weigh_episodes_by_what_they_ask() -> None:
     right, asked = np.array([[8.0, 0.0, 0.0]]), np.array([[10.0, 2.0, 0.0]])
-    (row,) = compare([Contestant("f1", right, asked, {})])
+    (row,) = compare([Contestant("f1", (0,), right, asked, {})])
     assert row.score.mean == pytest.approx(8 / 12)
 
 
@@ -53,10 +53,28 @@ def test_seeds_are_pooled_and_their_spread_is_told() -> None:
     assert row.by_seed == pytest.approx((HARD.mean(), HARD.mean() - 0.1))
 
 
+def test_a_difference_is_of_the_seeds_that_both_have() -> None:
+    first = contestant("a", HARD, HARD - 0.1, HARD - 0.3)
+    _, one, other = compare([first, contestant("b", HARD - 0.02, seeds=(1,)), contestant("c", HARD - 0.02, seeds=(7,))])
+    assert one.difference is not None
+    assert one.difference.mean == pytest.approx(0.08)
+    assert one.difference.low <= one.difference.mean <= one.difference.high
+    # none in common: of all
+    assert other.difference is not None
+    assert other.difference.mean == pytest.approx(0.4 / 3 - 0.02)
+
+
 def test_equal_learners_do_not_differ() -> None:
     _, second = compare([contestant("a", HARD), contestant("b", HARD)])
     assert second.difference == (0, 0, 0)
     assert second.p == 1
+
+
+def test_a_p_value_is_never_said_to_be_smaller_than_resampling_can_tell() -> None:
+    rows = compare([contestant("a", HARD), contestant("b", HARD - 0.1), contestant("c", HARD + 1e-9 * (HARD - 0.6))])
+    _, body = cells(rows, "accuracy")
+    assert [line[4] for line in body][:2] == ["", "< 0.01"]
+    assert float(body[2][4]) > 0.01
 
 
 def test_false_alarms_are_as_rare_as_they_should_be() -> None:
@@ -97,9 +115,16 @@ def test_the_table_is_the_same_three_ways() -> None:
     lines = markdown(head, body).splitlines()
     assert len(lines) == 4
     assert lines[3].startswith("| b |")
-    assert "-5.00 (-5.00 to -5.00)" in lines[3]
+    assert "-10.00 (-10.00 to -10.00)" in lines[3]
     assert lines[3].endswith("| 1,234,567 |")
     tex = latex(head, body)
     assert r"\%" in tex
     assert r"a\_b" in tex
     assert tex.count(r"\\") == 3
+
+
+def test_characters_that_mean_something_elsewhere_are_escaped() -> None:
+    head, body = ["learner"], [[r"a|b & {c} $d$ #1 ~ ^ \e < 1 %"]]
+    assert markdown(head, body).splitlines()[2] == r"| a\|b & {c} $d$ #1 ~ ^ \e < 1 % |"
+    line = latex(head, body).splitlines()[4]
+    assert line == (r"a|b \& \{c\} \$d\$ \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}e $<$ 1 \% \\")
