@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from metamann.episodes.episode import PADDING, Classes, Examples, Stream
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
+from metamann.hardware import full_precision
 from metamann.learners.learner import Learner, is_encoded, log_probabilities
 from metamann.memory.interface import Memory
 
@@ -79,7 +80,7 @@ class GradientLearner(Learner[GradientState]):
         for name, value in (("inner_steps", inner_steps), ("test_steps", test_steps)):
             check_number(f"learner.{name}", value, least=1, whole=True)
         self.inner_steps, self.test_steps, self.first_order = inner_steps, test_steps, first_order
-        head = nn.Linear(int(encoder.features), code_width)  # type: ignore[arg-type]  # what all encoders have
+        head = FullPrecisionLinear(int(encoder.features), code_width)  # type: ignore[arg-type]  # what all encoders have
         self.outputs = code_width
         self.body = encoder if algorithm == "anil" else None
         inner = head if algorithm == "anil" else nn.Sequential(encoder, head)
@@ -147,15 +148,16 @@ class GradientLearner(Learner[GradientState]):
         parameters = list(clone.module.parameters())
         # `adapt` of learn2learn would free the graph that the answers of a stream still need, and its Meta-SGD refuses
         # frozen and unused parameters
-        found = iter(
-            torch.autograd.grad(
-                loss,
-                [each for each in parameters if each.requires_grad],
-                retain_graph=learning,
-                create_graph=learning and not self.first_order,
-                allow_unused=True,
+        with full_precision(loss.device):  # each product backwards as it was forwards, never rounded further
+            found = iter(
+                torch.autograd.grad(
+                    loss,
+                    [each for each in parameters if each.requires_grad],
+                    retain_graph=learning,
+                    create_graph=learning and not self.first_order,
+                    allow_unused=True,
+                )
             )
-        )
         gradients = [next(found) if each.requires_grad else None for each in parameters]
         clone.module = self._update(clone.module, getattr(clone, self._rates), gradients)
 
@@ -163,7 +165,7 @@ class GradientLearner(Learner[GradientState]):
         """Log-probabilities for the items of one episode, `1 x items x classes`, of sentences `1 x ... x tags`."""
         here = slice(row, row + 1)
         one = Text(encoded.words[here], encoded.lexicon) if isinstance(encoded, Text) else encoded[here]
-        logits = module(one).float()[..., : classes.codes.shape[1]]
+        logits = module(one)[..., : classes.codes.shape[1]]
         alone = Classes(classes.ways[here], classes.codes[here])
         return log_probabilities(logits.flatten(1, -2), alone).view(logits.shape)
 
@@ -173,6 +175,15 @@ class GradientLearner(Learner[GradientState]):
                 f"this head has {self.outputs} outputs, but the episodes have {classes.codes.shape[1]} classes. Use "
                 "episodes of fewer classes, or train with protocol.codes.width at least that."
             )
+
+
+class FullPrecisionLinear(nn.Linear):
+    """A linear layer in float32, as the heads of all learners: the steps that adapt it are small."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits, float32."""
+        with full_precision(features.device):
+            return super().forward(features.float())
 
 
 def import_learn2learn() -> Any:

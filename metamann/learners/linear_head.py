@@ -96,7 +96,9 @@ class FineTunedHead(MANN):
     def predict(self, state: Any, inputs: Tensor | Text) -> Tensor:
         """Answers of the fitted heads; see `Learner.predict`."""
         encoded = self.encode(inputs)
-        logits = self._normalised(encoded) @ state.weights + state.bias.unsqueeze(1)
+        features = self._normalised(encoded)
+        with full_precision(features.device):
+            logits = features @ state.weights + state.bias.unsqueeze(1)
         return log_probabilities(logits, state.classes).view(*encoded.shape[:-1], -1)
 
     # not the memory's

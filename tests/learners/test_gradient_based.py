@@ -93,6 +93,18 @@ def test_anil_leaves_the_encoder_alone(store: ClassStore) -> None:
     assert {tuple(each.shape) for each in state.adapted[0].parameters()} == {(5, learner.body.features), (5,)}
 
 
+def test_a_head_is_float32_where_the_encoder_is_not(store: ClassStore) -> None:
+    learner, batch = make("anil", test_steps=3).eval(), episode(store)
+    support, query = (
+        part._replace(inputs=learner.encode(part.inputs).detach()) for part in (batch.support, batch.query)
+    )
+    encoded = batch._replace(support=support, query=query)
+    with torch.no_grad():
+        expected = learner(encoded)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(learner(encoded), expected)
+
+
 def test_episodes_of_fewer_classes_leave_the_others_out(store: ClassStore) -> None:
     learner = make().eval()
     batch = episode(store, ways=(2, 5))

@@ -52,6 +52,17 @@ def test_its_support_is_answered_right(learner: FineTunedHead) -> None:
     assert torch.allclose(log_probs.exp().sum(-1), torch.ones(2, 15))
 
 
+def test_a_head_is_float32_where_the_encoder_is_not(learner: FineTunedHead, store: ClassStore) -> None:
+    batch = Sampler(store, NWayKShot(ways=5, shots=2, queries=2)).batch([0, 1])
+    assert isinstance(batch, Episode)
+    with torch.no_grad():
+        support, query = (part._replace(inputs=learner.encode(part.inputs)) for part in (batch.support, batch.query))
+        encoded = batch._replace(support=support, query=query)
+        expected = learner(encoded)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(learner(encoded), expected)
+
+
 def test_absent_classes_are_never_answered(learner: FineTunedHead, store: ClassStore) -> None:
     batch = Sampler(store, NWayKShot(ways=(2, 5), shots=1, queries=2)).batch(range(8))
     assert isinstance(batch, Episode)
