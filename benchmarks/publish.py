@@ -4,7 +4,8 @@ python benchmarks/publish.py add NAME RUN...     # evaluation run directories, o
 python benchmarks/publish.py judged NAME RUN     # what metamann-compare, -continual or -audit wrote
 python benchmarks/publish.py tables              # rewrite what stands between <!-- table NAME... --> and <!-- end -->,
                                                  # <!-- file PATH --> and <!-- end -->, from the repository, and
-                                                 # <!-- mean METRIC NAME... --> and <!-- end -->, a mean over results
+                                                 # <!-- mean METRIC NAME... --> and <!-- end -->, a mean over results,
+                                                 # <!-- overview --> and <!-- end -->, all learners on four tasks
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ SEQUENCE_COLUMNS = {
     "bits_per_sequence": "bits a sequence",
 }
 
-
 SENTENCE_COLUMNS = {
     "f1": "F1 %",
     "precision": "precision %",
@@ -38,6 +38,28 @@ SENTENCE_COLUMNS = {
     "span_f1": "span F1 %",
     "typing_accuracy": "typing %",
     "episode_f1": "mean of episode F1 %",
+}
+# what a learner is called in comparisons, and its evaluations on sentences
+OVERVIEW = {
+    "prototypes (ProtoNet)": ("Prototype", "fewnerd_inter_proto"),
+    "attention (matching network)": ("KeyValue", "fewnerd_inter_keyvalue"),
+    "nearest neighbour (NNShot)": ("Nearest", "fewnerd_inter_nnshot"),
+    "nearest neighbour with transitions (StructShot)": (None, "fewnerd_inter_structshot"),
+    "recurrent memory (LRUA)": ("LRUA", "fewnerd_inter_lrua"),
+    "SNAIL": ("Snail", "fewnerd_inter_snail"),
+    "LSTM, no memory": ("no memory, lstm", "fewnerd_inter_lstm"),
+    "GRU, no memory": ("no memory, gru", "fewnerd_inter_gru"),
+    "ANIL": ("anil", "fewnerd_inter_anil"),
+    "MAML": ("maml", "fewnerd_inter_maml"),
+    "Meta-SGD": ("meta_sgd", "fewnerd_inter_meta_sgd"),
+    "linear head, fitted to the support": ("linear_head", "fewnerd_inter_linear_head"),
+    "majority, O for sentences": ("majority", "fewnerd_inter_majority"),
+    "tagger with a memory of classes": (None, "fewnerd_inter_5way_1shot"),
+}
+OVERVIEW_COLUMNS = {
+    "5-way 1-shot": ("5way_1shot",),
+    "20-way 1-shot": ("20way_1shot",),
+    "stream, 2nd instance": ("stream", "stream_gradient"),  # of the second what the first does not have, marked
 }
 
 
@@ -93,6 +115,8 @@ def tables() -> None:
         text = re.sub(pattern, lambda m: f"{m[1]}{(ROOT / m[2]).read_text()}{m[3]}", text, flags=re.DOTALL)
         pattern = r"(<!-- mean (\w+) ([\w ]+) -->\n).*?(<!-- end -->)"
         text = re.sub(pattern, lambda m: f"{m[1]}{mean(m[2], m[3].split())}\n{m[4]}", text, flags=re.DOTALL)
+        pattern = r"(<!-- overview -->\n).*?(<!-- end -->)"
+        text = re.sub(pattern, lambda m: f"{m[1]}{overview()}\n{m[2]}", text, flags=re.DOTALL)
         document.write_text(text)
 
 
@@ -102,6 +126,39 @@ def mean(metric: str, names: list[str]) -> str:
     values = [100 * json.loads(file.read_text())["metrics"][metric]["mean"] for file in files]
     middle = sum(values) / len(values)
     return f"`{metric}`: {middle:.2f} % in the mean of {len(values)} results, {min(values):.2f} to {max(values):.2f}"
+
+
+def overview() -> str:
+    """One row a learner: accuracy on three tasks of images, F1 on one of sentences, seeds pooled."""
+    lines = [["learner", *(f"{head}, %" for head in OVERVIEW_COLUMNS), "Few-NERD INTER, 5-way 1~2-shot, F1 %"]]
+    lines.append(["---"] * len(lines[0]))
+    for title, (name, sentences) in OVERVIEW.items():
+        images = [_compared(name, comparisons) for comparisons in OVERVIEW_COLUMNS.values()]
+        scores = [json.loads(file.read_text())["metrics"]["f1"] for file in (RESULTS / sentences).glob("seed_*.json")]
+        lines.append([title, *images, _pooled(scores)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _compared(name: str | None, comparisons: tuple[str, ...]) -> str:
+    """The score of a learner in the first of the comparisons that has it; a star if that is not the first."""
+    for number, comparison in enumerate(comparisons):
+        learners = json.loads((RESULTS / "learners" / comparison / "comparison.json").read_text())["learners"]
+        for learner in learners:
+            if learner["name"] == name:
+                return _cell("accuracy", learner["score"]) + "*" * number + _seeds(len(learner["by_seed"]))
+    return "-"
+
+
+def _pooled(scores: list[dict[str, Any]]) -> str:
+    """The mean over seeds, with the mean half-width of their intervals."""
+    if not scores:
+        return "-"
+    mean = {bound: sum(score[bound] for score in scores) / len(scores) for bound in ("mean", "low", "high")}
+    return _cell("f1", mean) + _seeds(len(scores))
+
+
+def _seeds(count: int) -> str:
+    return "" if count == 1 else f" ({count} seeds)"
 
 
 def _columns(metrics: dict[str, Any]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """A pytest plug-in: the audit of a sampler and a learner as a fixture of any test suite.
 
-def test_my_learner_does_not_leak(metamann_audit):
-metamann_audit(sampler=make_my_sampler, learner=MyLearner())
+In it, `metamann_audit(sampler=make_my_sampler, learner=MyLearner())`; see docs/comparison.md.
 """
 
 from __future__ import annotations
@@ -14,18 +13,29 @@ import pytest
 
 @pytest.fixture
 def metamann_audit() -> Callable[..., None]:
-    """Audit `sampler`, a function that makes one, and if given `learner` and `splits`; fail with what was found."""
+    """Audit `sampler`, a function that makes one, and what else is given; fail with what was found.
+
+    Also taken are a `learner`, `splits`, and `test_sampler`, which makes the sampler that `sampler` must not meet.
+    """
     # pytest loads plug-ins in every run of every project: what is heavy is imported when it is asked for
     from metamann.checks.finding import Finding, markdown
     from metamann.checks.learners import audit_learner
     from metamann.checks.samplers import audit_sampler
     from metamann.checks.splits import audit_splits
+    from metamann.checks.tasks import audit_tasks_apart
 
     def audit(
-        sampler: Callable[[], Any], learner: Any = None, splits: Any = None, episodes: int = 400, answered: int = 100
+        sampler: Callable[[], Any],
+        learner: Any = None,
+        splits: Any = None,
+        test_sampler: Callable[[], Any] | None = None,
+        episodes: int = 400,
+        answered: int = 100,
     ) -> None:
         findings: list[Finding] = audit_splits(splits) if splits is not None else []
         findings += audit_sampler(sampler, episodes)
+        if test_sampler is not None:
+            findings.append(audit_tasks_apart(sampler(), test_sampler(), episodes))
         if learner is not None:
             findings += audit_learner(learner, sampler(), answered)
         failed = [found for found in findings if found.outcome == "fail"]

@@ -29,3 +29,11 @@ def test_a_fault_fails_the_test_and_is_named(metamann_audit: Callable[..., None]
 
     with pytest.raises(pytest.fail.Exception, match="the index alone decides what an episode holds"):
         metamann_audit(lambda: Unseeded(store, NWayKShot(ways=4, queries=2)))
+
+
+def test_tasks_that_meet_those_of_testing_fail_the_test(metamann_audit: Callable[..., None], store: ClassStore) -> None:
+    def sampler() -> Sampler:
+        return Sampler(store, NWayKShot(ways=4, queries=2))
+
+    with pytest.raises(pytest.fail.Exception, match="tasks of meta-training do not reach what is tested"):
+        metamann_audit(sampler, test_sampler=sampler, episodes=40)
