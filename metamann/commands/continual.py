@@ -90,7 +90,8 @@ def continual(config: DictConfig) -> float:
         f"{config.sequences} sequences"
     )
     curves = {name: first_task_curve(each) for name, each in matrices.items()}
-    plot_forgetting(directory / "plots" / "forgetting.png", curves, config.classes, title)
+    measure = "F1" if isinstance(first, SentenceEvaluator) else "accuracy"
+    plot_forgetting(directory / "plots" / "forgetting.png", curves, config.classes, title, measure)
     means = {name: each.mean(0) for name, each in matrices.items()}
     plot_accuracy_matrices(directory / "plots" / "matrices.png", means, title)
     print(f"{title}:\n{table}", end="")

@@ -144,19 +144,20 @@ def plot_comparison(path: Path, rows: Sequence[Compared], metric: str, title: st
     save_figure(path)
 
 
-def plot_forgetting(path: Path, curves: Mapping[str, np.ndarray], classes: int, title: str) -> None:
-    """Draw the accuracy on the classes of the first task against the number of classes taught since.
+def plot_forgetting(path: Path, curves: Mapping[str, np.ndarray], classes: int, title: str, measure: str) -> None:
+    """Draw the score on the classes of the first task against the number of classes taught since.
 
     Args:
         path: PNG to write.
         curves: of each learner, `tasks`.
         classes: of a task.
         title: data, protocol and sequences.
+        measure: what the score is: accuracy, or F1 of sentences.
     """
     _, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for name, curve in curves.items():
         axis.plot(classes * np.arange(len(curve)), 100 * curve, marker=".", label=name)
-    axis.set(xlabel="classes taught since", ylabel="accuracy on the first task, %", ylim=(0, 102))
+    axis.set(xlabel="classes taught since", ylabel=f"{measure} on the first task, %", ylim=(0, 102))
     axis.set_title(title, fontsize=9)
     axis.legend(fontsize=8)
     axis.grid(alpha=0.3)

@@ -199,6 +199,7 @@ def test_forgetting_is_drawn(learners: int, tmp_path: Path) -> None:
     matrix = np.where(np.tril(np.ones((6, 6), dtype=bool)), 0.7, np.nan)
     matrices = {f"learner {number}": matrix for number in range(learners)}
     plot_accuracy_matrices(tmp_path / "matrices.png", matrices, "tiny")
-    plot_forgetting(tmp_path / "forgetting.png", {name: each[:, 0] for name, each in matrices.items()}, 5, "tiny")
+    curves = {name: each[:, 0] for name, each in matrices.items()}
+    plot_forgetting(tmp_path / "forgetting.png", curves, 5, "tiny", "accuracy")
     for name in ("matrices", "forgetting"):
         pixels(tmp_path / f"{name}.png")
