@@ -64,10 +64,8 @@ def test_runs_that_were_trained_in_another_way_are_not_averaged(
     assert [len(row["by_seed"]) for row in rows] == [1, 1]
 
 
-def test_training_is_counted_to_its_end_and_no_further(
-    trained: Ended, tiny: list[str], sweep: Path, tmp_path: Path
-) -> None:
-    # stopped after four of six steps: what it was given, not what was planned
+def test_training_is_counted_to_its_end_and_no_further(trained: Ended, tiny: list[str], tmp_path: Path) -> None:
+    # killed before its end: what it was given, not what was planned
     stopped = tmp_path / "stopped"
     save = At("metamann.training.checkpoint.Checkpoint.save", 6, killed)
     options = [*tiny, "memory=prototypes", f"hydra.run.dir={stopped}"]

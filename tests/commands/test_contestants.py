@@ -30,6 +30,11 @@ def test_namesakes_are_called_by_the_settings_that_differ() -> None:
     ]
 
 
+def test_runs_that_differ_in_a_class_alone_are_told_apart_beside_others() -> None:
+    trainings = [training(size=1), {**training(size=1), "learner": {"_target_": "Other", "size": 1}}, training(size=2)]
+    assert len(set(told_apart(["a"] * 3, trainings))) == 3
+
+
 def test_a_setting_that_one_does_not_have_differs() -> None:
     assert told_apart(["a", "a"], [training(), training(steps_at_test=3)]) == [
         "a, learner.steps_at_test=None",

@@ -188,8 +188,8 @@ def test_error_rates_are_drawn_beside_the_published_ones(tmp_path: Path) -> None
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_compared_learners_are_drawn(seeds: int, tmp_path: Path) -> None:
     scores = np.random.default_rng(0).uniform(0.5, 1, (seeds, 30))
-    asked, seeds = np.ones_like(scores), tuple(range(len(scores)))
-    rows = compare([Contestant(f"learner {number}", seeds, scores, asked, {}) for number in range(4)])
+    each = tuple(range(seeds)), scores, np.ones_like(scores), {}
+    rows = compare([Contestant(f"learner {number}", *each) for number in range(4)])
     plot_comparison(tmp_path / "comparison.png", rows, "accuracy", "tiny")
     pixels(tmp_path / "comparison.png")
 
