@@ -49,6 +49,7 @@ MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "keyvalue_usage": (BoundedKeyValueMemory, {"slots": 4, "evict": "usage"}),
     "lrua": (LRUAMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "none": (ControllerOnly, {"item_width": 4, "hidden": 5}),
+    "none_beside": (ControllerOnly, {"item_width": 4, "hidden": 5, "controller": "gru", "label": "beside"}),
     "nearest": (NearestMemory, {}),
     "ntm": (NTMMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "prototypes": (PrototypeMemory, {}),

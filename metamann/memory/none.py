@@ -1,12 +1,21 @@
-"""No memory: the same controller alone, the honest control of every experiment."""
+"""No memory: the same controller alone, the honest control of every experiment.
+
+References:
+    [H01] Hochreiter et al., Learning to Learn Using Gradient Descent, ICANN 2001: an LSTM is told items and targets.
+"""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from metamann.memory.controlled import ControlledMemory
+from metamann.errors import check_number
+from metamann.memory.controlled import ControlledMemory, check_code_width, check_option
+from metamann.memory.controllers import ControllerState
+from metamann.memory.interface import keep
 
 
 class ControllerOnlyState(NamedTuple):
@@ -29,6 +38,14 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
         item_width: features are projected to this width and normalised; None takes them as they are.
         controller: `lstm`, `gru` or `feedforward`.
         hidden: width of the controller.
+        label: `late`, the next step is shown it, as every controller is here; `beside`, it is shown beside its item,
+            in a second step that answers nothing, so that no item has to be carried on to be bound to its label
+            [H01]: twice the steps.
+        start_scale: factor of the controller's weights at the start. With one above 1 its gates tell items apart from
+            the start; of what torch draws, single episodes are hardly told apart, nor is there a gradient to do so.
+
+    Raises:
+        ConfigError: for another `label`, or a scale below 0.
     """
 
     def __init__(
@@ -38,8 +55,16 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
         item_width: int | None = 128,
         controller: Literal["lstm", "gru", "feedforward"] = "lstm",
         hidden: int = 200,
+        label: Literal["late", "beside"] = "late",
+        start_scale: float = 1.0,
     ) -> None:
+        check_option("label", label, ("late", "beside"))
+        check_number("memory.start_scale", start_scale, least=0)
         super().__init__(features, code_width, item_width, controller, hidden, 0, 0, {}, "", "", shortcut=False)
+        self.label = label
+        with torch.no_grad():
+            for weight in self.controller.parameters():
+                weight.mul_(start_scale)
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> ControllerOnlyState:
         """Nothing told.
@@ -53,3 +78,16 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
     def access(self, parts: dict[str, Tensor], state: ControllerOnlyState) -> ControllerOnlyState:
         """Nothing to write to, nothing to read."""
         return state
+
+    def step(
+        self, state: ControllerOnlyState, features: Tensor, codes: Tensor, mask: Tensor
+    ) -> tuple[Tensor, ControllerOnlyState]:
+        """One step, or one that answers and one that is told; see `Memory.step`."""
+        if self.label == "late":
+            return super().step(state, features, codes, mask)
+        check_code_width(codes.shape[-1], self.code_width)
+        item, before = self.item(features), ControllerState(state.hidden, state.cell)
+        code = F.pad(codes, (0, self.code_width - codes.shape[-1]))
+        answer, _ = self.controller(torch.cat([item, torch.zeros_like(code)], -1), before)
+        hidden, cell = self.controller(torch.cat([item, code], -1), before)
+        return answer, keep(mask, state._replace(hidden=hidden, cell=cell), state)
