@@ -10,6 +10,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from metamann.commands.build import build, build_protocols, plain_config
 from metamann.commands.report import report
@@ -24,7 +25,7 @@ from metamann.training.loop import Interrupted, TrainerConfig, meta_train
 from metamann.training.record import Record
 
 # what a resumed run keeps, so that it is the run that was started
-FIXED = ("seed", "protocol", "train_protocol", "encoder", "memory", "learner")
+FIXED = ("seed", "protocol", "train_protocol", "encoder", "encoder_from", "memory", "learner")
 GROUPS = ("data", "protocol", "encoder", "memory", "learner")
 
 
@@ -58,6 +59,8 @@ def train(config: DictConfig) -> float:
                 f"the data have changed since {config.resume} was started; resume with the same data."
             )
         resumed.load_into(learner, Path(config.resume))
+    elif config.encoder_from:
+        _start_encoder(learner, config.encoder_from, setting.fingerprints)
 
     plain = plain_config(config)
     mirrors = mirrors_of(config.logger, directory, plain)
@@ -121,6 +124,22 @@ def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
                 f"its {group}. Leave out {group}=, or start a new run without resume=."
             )
     return saved
+
+
+def _start_encoder(learner: nn.Module, where: str, fingerprints: dict[str, str]) -> None:
+    """Let a learner start with the encoder of another run, one of the same data: it may have seen no class of a test.
+
+    Raises:
+        CheckpointError: if there is no such run, it was trained on other data, or its encoder is another one.
+    """
+    path = find_checkpoint(where)
+    other = load_checkpoint(path)
+    if not fingerprints or other.fingerprints != fingerprints:
+        raise CheckpointError(
+            f"{path} was trained on other data, whose classes may be among those of testing here; start from an "
+            "encoder that was trained with the same data=."
+        )
+    other.load_encoder_into(learner, path)
 
 
 def mirrors_of(logger: DictConfig, directory: Path, plain: dict[str, Any]) -> Mirrors:

@@ -59,14 +59,28 @@ class Checkpoint(NamedTuple):
         Raises:
             CheckpointError: if they are another learner's.
         """
-        try:
-            learner.load_state_dict(self.learner)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise CheckpointError(
-                f"{path} was saved by another learner than this configuration builds; use the encoder, memory and "
-                f"learner it was trained with. {reason}"
-            ) from error
+        _load(learner, self.learner, path, "learner", "encoder, memory and learner")
+
+    def load_encoder_into(self, learner: nn.Module, path: Path) -> None:
+        """Give the learner's encoder the parameters of this one's.
+
+        Raises:
+            CheckpointError: if they are another encoder's.
+        """
+        encoder = learner.get_submodule("encoder")
+        parts = {name: tensor for name, tensor in self.learner.items() if name.startswith("encoder.")}
+        _load(encoder, {name.removeprefix("encoder."): t for name, t in parts.items()}, path, "encoder", "encoder")
+
+
+def _load(module: nn.Module, saved: dict[str, Tensor], path: Path, what: str, settings: str) -> None:
+    try:
+        module.load_state_dict(saved)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(
+            f"{path} was saved by another {what} than this configuration builds; use the {settings} it was trained "
+            f"with. {reason}"
+        ) from error
 
 
 def find_checkpoint(where: str, name: str = "best.pt") -> Path:
