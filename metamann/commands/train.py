@@ -60,7 +60,9 @@ def train(config: DictConfig) -> float:
             )
         resumed.load_into(learner, Path(config.resume))
     elif config.encoder_from:
-        _start_encoder(learner, config.encoder_from, setting.fingerprints)
+        _take_encoder(learner, config.encoder_from, setting.fingerprints)
+    if OmegaConf.select(config, "encoder_from"):  # runs of earlier versions do not have it
+        learner.get_submodule("encoder").requires_grad_(False)
 
     plain = plain_config(config)
     mirrors = mirrors_of(config.logger, directory, plain)
@@ -126,8 +128,8 @@ def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
     return saved
 
 
-def _start_encoder(learner: nn.Module, where: str, fingerprints: dict[str, str]) -> None:
-    """Let a learner start with the encoder of another run, one of the same data: it may have seen no class of a test.
+def _take_encoder(learner: nn.Module, where: str, fingerprints: dict[str, str]) -> None:
+    """Give a learner the encoder of another run, one of the same data: it may have seen no class of a test.
 
     Raises:
         CheckpointError: if there is no such run, it was trained on other data, or its encoder is another one.
@@ -136,8 +138,8 @@ def _start_encoder(learner: nn.Module, where: str, fingerprints: dict[str, str])
     other = load_checkpoint(path)
     if not fingerprints or other.fingerprints != fingerprints:
         raise CheckpointError(
-            f"{path} was trained on other data, whose classes may be among those of testing here; start from an "
-            "encoder that was trained with the same data=."
+            f"{path} was trained on other data, whose classes may be among those of testing here; take an encoder "
+            "that was trained with the same data=."
         )
     other.load_encoder_into(learner, path)
 
