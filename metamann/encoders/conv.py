@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.encoders.jitter import AffineJitter
-from metamann.encoders.standardised import Standardised
 from metamann.errors import ConfigError
 
 SMALLEST = 16
@@ -30,8 +29,6 @@ class ConvEncoder(nn.Module):
         shifted_views: in evaluation, average the features of each image over itself and its copies shifted by one
             pixel along the diagonals. Strides make features depend on where exactly a drawing stands; it costs five
             times the time, and no training.
-        standardised: standardise features by running statistics (`Standardised`); a recurrent controller that is to
-            find out by itself how items are compared stays at chance without.
         signed: leave out the ReLU behind the last layer, so that features compared by cosine, as keys are, may point
             anywhere and not only into one corner.
 
@@ -49,7 +46,6 @@ class ConvEncoder(nn.Module):
         shifted_views: bool = False,
         signed: bool = False,
         first_channels: int | None = None,
-        standardised: bool = False,
     ) -> None:
         super().__init__()
         if size < SMALLEST:
@@ -75,20 +71,16 @@ class ConvEncoder(nn.Module):
             nn.Flatten(),
             nn.Dropout(dropout),
         )
-        self.standardised: nn.Module = nn.Identity()
         self.layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         with torch.no_grad():
             self.features = self.layers(torch.zeros(1, in_channels, size, size)).shape[1]
-        if standardised:
-            self.standardised = Standardised(self.features)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Encode uint8 images, `batch x items x channels x height x width` to `batch x items x features`."""
         images = self.jitter(inputs.flatten(0, 1).float() / 255)
         views = [images, *_shifted(images)] if self.shifted_views and not self.training else [images]
         features = [self.layers(view.to(memory_format=torch.channels_last)).float() for view in views]
-        found: Tensor = self.standardised(torch.stack(features).mean(0))
-        return found.view(*inputs.shape[:2], self.features)
+        return torch.stack(features).mean(0).view(*inputs.shape[:2], self.features)
 
 
 def _shifted(images: Tensor) -> list[Tensor]:
