@@ -16,7 +16,7 @@ from metamann.commands.build import build, build_protocols, plain_config
 from metamann.commands.report import report
 from metamann.commands.setting import build_setting
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.errors import CheckpointError, check_number
+from metamann.errors import CheckpointError, ConfigError, check_number
 from metamann.evaluation.plots import plot_curves
 from metamann.hardware import choose_device, choose_precision
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
@@ -132,8 +132,14 @@ def _take_encoder(learner: nn.Module, where: str, fingerprints: dict[str, str]) 
     """Give a learner the encoder of another run, one of the same data: it may have seen no class of a test.
 
     Raises:
+        ConfigError: if the learner is a gradient-based one, or of sequences, and has no encoder of its own.
         CheckpointError: if there is no such run, it was trained on other data, or its encoder is another one.
     """
+    if not isinstance(getattr(learner, "encoder", None), nn.Module):
+        raise ConfigError(
+            "encoder_from= is for learners that keep an encoder beside a memory (mann, sentence_mann, tagger); leave "
+            "it out with this one."
+        )
     path = find_checkpoint(where)
     other = load_checkpoint(path)
     if not fingerprints or other.fingerprints != fingerprints:
