@@ -37,7 +37,7 @@ def test_a_run_that_was_killed_goes_on_from_what_it_had_itself(trained: Ended, t
     [
         (["encoder.channels=4"], "another encoder than this configuration builds"),
         (["data.shares=[0.3,0.4,0.3]", "protocol.ways=2"], "was trained on other data"),
-        (["learner=anil", "protocol=nway", "~protocol.steps"], "encoder_from= is for learners that keep an encoder"),
+        (["learner=anil"], "encoder_from= is for learners that keep an encoder"),
         (["encoder_from=/nowhere"], "there is no checkpoint /nowhere"),
     ],
 )
