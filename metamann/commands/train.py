@@ -60,7 +60,7 @@ def train(config: DictConfig) -> float:
             )
         resumed.load_into(learner, Path(config.resume))
     elif config.encoder_from:
-        _take_encoder(learner, config.encoder_from, setting.fingerprints)
+        _take_encoder(learner, config, setting.fingerprints)
     if OmegaConf.select(config, "encoder_from"):  # runs of earlier versions do not have it
         learner.get_submodule("encoder").requires_grad_(False)
 
@@ -128,7 +128,7 @@ def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
     return saved
 
 
-def _take_encoder(learner: nn.Module, where: str, fingerprints: dict[str, str]) -> None:
+def _take_encoder(learner: nn.Module, config: DictConfig, fingerprints: dict[str, str]) -> None:
     """Give a learner the encoder of another run, one of the same data: it may have seen no class of a test.
 
     Raises:
@@ -140,13 +140,18 @@ def _take_encoder(learner: nn.Module, where: str, fingerprints: dict[str, str]) 
             "encoder_from= is for learners that keep an encoder beside a memory (mann, sentence_mann, tagger); leave "
             "it out with this one."
         )
-    path = find_checkpoint(where)
+    path = find_checkpoint(config.encoder_from)
     other = load_checkpoint(path)
-    if not fingerprints or other.fingerprints != fingerprints:
+    if other.fingerprints != fingerprints:
         raise CheckpointError(
             f"{path} was trained on other data, whose classes may be among those of testing here; take an encoder "
             "that was trained with the same data=."
         )
+    # not all settings show in the shapes of parameters
+    ours, theirs = plain_config(config.encoder), other.config["encoder"]
+    differing = [f"encoder.{key}={theirs[key]}" for key in theirs if key in ours and ours[key] != theirs[key]]
+    if differing:
+        raise CheckpointError(f"{path} has another encoder; set {' '.join(differing)} to take it.")
     other.load_encoder_into(learner, path)
 
 

@@ -1,7 +1,7 @@
 """No memory: the same controller alone, the honest control of every experiment.
 
 References:
-    [H01] Hochreiter et al., Learning to Learn Using Gradient Descent, ICANN 2001: an LSTM is told items and targets.
+    [H23] Huisman et al., Are LSTMs Good Few-Shot Learners?, Machine Learning 112, 2023: told items with their labels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from metamann.errors import check_number
+from metamann.errors import ConfigError, check_number
 from metamann.memory.controlled import ControlledMemory, check_code_width, check_option
 from metamann.memory.controllers import ControllerState
 from metamann.memory.interface import keep
@@ -40,12 +40,12 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
         hidden: width of the controller.
         label: `late`, the next step is shown it, as every controller is here; `beside`, it is shown beside its item,
             in a second step that answers nothing, so that no item has to be carried on to be bound to its label
-            [H01]: twice the steps.
-        start_scale: factor of the controller's weights at the start. With one above 1 its gates tell items apart from
-            the start; of what torch draws, single episodes are hardly told apart, nor is there a gradient to do so.
+            [H23]: twice the steps. A feedforward controller would forget it.
+        start_scale: factor of the controller's weights and biases at the start. Above 1 the gates of a fresh network
+            differ from item to item; at 1 they hardly do, and training stays on the plateau of chance for longer.
 
     Raises:
-        ConfigError: for another `label`, or a scale below 0.
+        ConfigError: for another `label`, one beside its item with a feedforward controller, or a scale below 0.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
     ) -> None:
         check_option("label", label, ("late", "beside"))
         check_number("memory.start_scale", start_scale, least=0)
+        if label == "beside" and controller == "feedforward":
+            raise ConfigError("memory.controller=feedforward forgets a label beside its item; set memory.label=late.")
         super().__init__(features, code_width, item_width, controller, hidden, 0, 0, {}, "", "", shortcut=False)
         self.label = label
         with torch.no_grad():

@@ -65,10 +65,12 @@ class Checkpoint(NamedTuple):
         """Give the learner's encoder the parameters of this one's.
 
         Raises:
-            CheckpointError: if they are another encoder's.
+            CheckpointError: if they are another encoder's, or there are none.
         """
         encoder = learner.get_submodule("encoder")
         parts = {name: tensor for name, tensor in self.learner.items() if name.startswith("encoder.")}
+        if not parts:
+            raise CheckpointError(f"{path} holds no trained encoder beside a memory; take that of another run.")
         _load(encoder, {name.removeprefix("encoder."): t for name, t in parts.items()}, path, "encoder", "encoder")
 
 

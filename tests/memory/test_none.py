@@ -56,7 +56,11 @@ def test_the_start_is_scaled() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"label": "early"}, "label=early is unknown; choose late or beside"), ({"start_scale": -1}, "at least 0")],
+    [
+        ({"label": "early"}, "label=early is unknown; choose late or beside"),
+        ({"label": "beside", "controller": "feedforward"}, "set memory.label=late"),
+        ({"start_scale": -1}, "at least 0"),
+    ],
 )
 def test_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
