@@ -68,6 +68,8 @@ def name_of(config: DictConfig) -> str:
     if memory == "ControllerOnly":
         memory = f"no memory, {config.memory.controller}"
     named = f"{memory}, evicts by {config.memory.evict}" if "evict" in config.memory else memory
+    if OmegaConf.select(config, "encoder_from"):
+        named += ", encoder of another run"  # whose training is not counted with its own
     return named if learner == "MANN" else f"{learner}, {named}"
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from metamann.commands.contestants import told_apart
+import pytest
+from omegaconf import OmegaConf
+
+from metamann.commands.contestants import name_of, told_apart
 
 
 def training(seed: int = 0, steps: int = 10, workers: int = 1, **learner: Any) -> dict[str, Any]:
@@ -40,3 +43,12 @@ def test_a_setting_that_one_does_not_have_differs() -> None:
         "a, learner.steps_at_test=None",
         "a, learner.steps_at_test=3",
     ]
+
+
+@pytest.mark.parametrize(
+    ("taken", "name"),
+    [({}, "LRUA"), ({"encoder_from": None}, "LRUA"), ({"encoder_from": "run"}, "LRUA, encoder of another run")],
+)
+def test_an_encoder_that_another_run_trained_is_said(taken: dict[str, Any], name: str) -> None:
+    config = {"learner": {"_target_": "learners.MANN"}, "memory": {"_target_": "memory.LRUAMemory"}, **taken}
+    assert name_of(OmegaConf.create(config)) == name
