@@ -122,7 +122,7 @@ def plot_error_rates(path: Path, error_rate: Interval, title: str) -> None:
 
 
 def plot_comparison(path: Path, rows: Sequence[Compared], metric: str, title: str) -> None:
-    """Draw the scores of compared learners with their 95 % intervals over episodes, and a dot for each seed.
+    """Draw the scores of compared learners with their 95 % intervals over episodes, and a stroke for each seed.
 
     Args:
         path: PNG to write.
@@ -130,7 +130,7 @@ def plot_comparison(path: Path, rows: Sequence[Compared], metric: str, title: st
         metric: its name.
         title: data, protocol and episodes.
     """
-    _, axis = plt.subplots(figsize=(7, 1.2 + 0.35 * len(rows)), layout="constrained")
+    _, axis = plt.subplots(figsize=(7, 1.4 + 0.35 * len(rows)), layout="constrained")
     for height, row in enumerate(rows):
         low, mean, high = (100 * value for value in (row.score.low, row.score.mean, row.score.high))
         axis.plot([low, high], [height, height], color="C0", linewidth=3, alpha=0.5)
@@ -138,7 +138,7 @@ def plot_comparison(path: Path, rows: Sequence[Compared], metric: str, title: st
         axis.plot([100 * value for value in row.by_seed], [height] * len(row.by_seed), "|", color="black", markersize=9)
     axis.set_yticks(range(len(rows)), [row.name for row in rows])
     axis.invert_yaxis()
-    axis.set(xlabel=f"{metric}, %: mean, 95 % interval over episodes, a stroke for each seed")
+    axis.set_xlabel(f"{metric}, %\nmean, 95 % interval over episodes, a stroke for each seed", fontsize=9)
     axis.set_title(title, fontsize=9)
     axis.grid(axis="x", alpha=0.3)
     save_figure(path)

@@ -194,6 +194,24 @@ def test_compared_learners_are_drawn(seeds: int, tmp_path: Path) -> None:
     pixels(tmp_path / "comparison.png")
 
 
+def test_what_is_measured_can_be_read_beside_long_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib.pyplot as plt
+
+    def check(_: Path) -> None:
+        figure = plt.gcf()
+        figure.canvas.draw()
+        label = figure.axes[0].xaxis.label.get_window_extent()
+        assert label.x0 >= 0
+        assert label.x1 <= figure.bbox.x1
+        plt.close(figure)
+
+    monkeypatch.setattr("metamann.evaluation.plots.save_figure", check)
+    scores = np.random.default_rng(0).uniform(0.5, 1, (1, 30))
+    names = ("no memory, gru, encoder of another run", "prototypes")
+    rows = compare([Contestant(name, (0,), scores, np.ones_like(scores), {}) for name in names])
+    plot_comparison(tmp_path / "comparison.png", rows, "accuracy/instance_2", "tiny")
+
+
 @pytest.mark.parametrize("learners", [1, 5])
 def test_forgetting_is_drawn(learners: int, tmp_path: Path) -> None:
     matrix = np.where(np.tril(np.ones((6, 6), dtype=bool)), 0.7, np.nan)
