@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -180,7 +181,15 @@ def _build_any_data(config: DictConfig) -> Any:
             f"{config.protocol._target_} deals episodes of a data set, but this run is on sequences, without data; "
             "leave out protocol=, or start from another experiment."
         )
-    return build(config.data, config.trust)
+    splits = build(config.data, config.trust)
+    show_notes(splits.notes)
+    return splits
+
+
+def show_notes(notes: Sequence[str]) -> None:
+    """Say what a reader of data found and decided, a line each, on standard error."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 def _code_width(protocol: AnyProtocol) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -154,9 +153,6 @@ def _on_sentences(
         if isinstance(module, FrozenEncoder) and isinstance(splits, SentenceSplits):
             module.remember(splits.train)
             module.remember(splits.val)
-
-    for note in splits.notes if isinstance(splits, SentenceSplits) else ():
-        print(note, file=sys.stderr, flush=True)
 
     def validate() -> dict[str, float]:
         scores = span_scores(validation.tagged(learner).counts.sum(0), protocol.scheme)

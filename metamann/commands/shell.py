@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from metamann.errors import CheckpointError, MetamannError
+from metamann.errors import LONGEST_MESSAGE, CheckpointError, MetamannError, shorten
 from metamann.training.checkpoint import find_checkpoint
 
 USER_ERRORS = (MetamannError, HydraException, OmegaConfBaseException)
@@ -112,16 +112,20 @@ def _stop(error: Exception) -> NoReturn:
 
 
 def _one_line(error: Exception) -> str:
+    return shorten(_message(error), LONGEST_MESSAGE)
+
+
+def _message(error: Exception) -> str:
     # Hydra's own messages span lines: what is wrong, then where
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, MetamannError):
         cause = cause.__cause__
     if cause is not None:
-        return " ".join(str(cause).split())
+        return str(cause)
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         where = error.filename or (f"a file of {run_directory()}" if HydraConfig.initialized() else "a file")
         return f"{where} cannot be written ({error.strerror}); make room, or choose another place."
     message = str(error).strip()
     if isinstance(error, HydraException) and error.__cause__ is not None:
         message = f"{message} {error.__cause__}"
-    return " ".join(message.split())
+    return message

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from metamann.data.cache import cache_folder, write_atomically
-from metamann.errors import DataError
+from metamann.errors import DataError, excerpt
 
 TIMEOUT_S = 30
 
@@ -33,11 +33,14 @@ def fetch(url: str, folder: str, remedy: str, sha256: str | None = None) -> Path
             content: bytes = answer.read()
     except (OSError, http.client.HTTPException) as error:
         raise DataError(
-            f"{path.name} is not here and cannot be downloaded from {url} ({error}). "
-            f"Without a network: {remedy}, or set METAMANN_DATA to the folder that has it."
+            f"{path.name} is not here and cannot be downloaded ({excerpt(error)}); {remedy}, or set METAMANN_DATA to "
+            "the folder that has it."
         ) from error
     if sha256 and not hashlib.sha256(content).hexdigest().startswith(sha256):
-        raise DataError(f"{url} is not the file that was published (its sha256 is not {sha256}...); {remedy}.")
+        raise DataError(
+            f"{path.name} was downloaded, but is not the file that was published (its sha256 is not {sha256}...); "
+            f"{remedy}."
+        )
     try:
         write_atomically(path, content)
     except OSError as error:

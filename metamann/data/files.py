@@ -23,8 +23,8 @@ def local_file(relative: str, source: str) -> Path:
     if path.is_file():
         return path
     raise DataError(
-        f"{path} is not there and is not downloaded. Put {path.name} of {source} in {path.parent}, "
-        "or set METAMANN_DATA to the folder that has it."
+        f"{path.name} of {source} is not here and is not downloaded. Put it in {path.parent}, or set METAMANN_DATA to "
+        "the folder that has it."
     )
 
 

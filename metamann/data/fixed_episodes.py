@@ -34,10 +34,12 @@ class FixedEpisodeStore:
     Attributes:
         name: what errors and reports call it, such as `snips/1shot/fold1/test`.
         episodes: in the order of their file.
+        labelled: the queries have labels to score answers by; false for a user's sentences that are to be tagged.
     """
 
     name: str
     episodes: tuple[FixedEpisode, ...]
+    labelled: bool = True
 
     @cached_property
     def types(self) -> tuple[str, ...]:
@@ -69,12 +71,14 @@ class FixedEpisodeSplits:
         train: episodes for meta-training.
         val: episodes for every choice.
         test: episodes for the figures that are reported.
+        notes: what the reader found and decided, one line each.
     """
 
     name: str
     train: FixedEpisodeStore
     val: FixedEpisodeStore
     test: FixedEpisodeStore
+    notes: tuple[str, ...] = ()
 
     def split(self, name: str) -> FixedEpisodeStore:
         """The split of this name.

@@ -62,7 +62,9 @@ def folder(
     for part, numbers in parts.items():
         store = everything.subset(f"folder/{root.name}/{part}", numbers) if numbers else _empty(root, part, size)
         stores[part] = store.with_rotations() if rotations and numbers else store
-    return DataSplits(f"folder/{root.name}", **stores, disjoint_groups=split_by == "group")
+    return DataSplits(
+        f"folder/{root.name}", stores["train"], stores["val"], stores["test"], disjoint_groups=split_by == "group"
+    )
 
 
 def _images_in(directory: Path) -> list[Path]:

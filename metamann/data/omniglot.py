@@ -73,7 +73,9 @@ def omniglot(
         stores[part] = store.with_rotations() if rotations else store
     if train_mirrors:
         stores["train"] = stores["train"].with_mirrors()
-    return DataSplits(f"omniglot/{split}", **stores, disjoint_groups=split == "lake")
+    return DataSplits(
+        f"omniglot/{split}", stores["train"], stores["val"], stores["test"], disjoint_groups=split == "lake"
+    )
 
 
 def _all_characters(size: int) -> ClassStore:

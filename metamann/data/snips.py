@@ -25,7 +25,7 @@ FOLDS = 7
 PARTS = {"train": "train", "val": "valid", "test": "test"}
 MEMBERS = {1: "xval/xval_snips/snips_{part}_{fold}.json", 5: "xval/xval_snips_shot_5/snips-{part}-{fold}-shot-5.json"}
 SOURCE = (
-    "github.com/AtmaHou/PromptSlotTagging (its folders original_data/snips/xval_snips and xval_snips_shot_5 "
+    "github.com/AtmaHou/PromptSlotTagging (folders original_data/snips/xval_snips and xval_snips_shot_5 "
     "packed below a folder xval)"
 )
 
@@ -60,7 +60,7 @@ def _contents(archive: Path, members: dict[str, str]) -> dict[str, Any]:
                 file = opened.extractfile(member)
                 contents[part] = json.loads(file.read() if file else b"")
     except (tarfile.TarError, lzma.LZMAError, EOFError, OSError, KeyError, ValueError) as error:
-        raise DataError(f"the episodes {members} cannot be read from {archive} ({error}); replace it.") from error
+        raise DataError(f"{archive} cannot be read ({error}); replace it.") from error
     return contents
 
 

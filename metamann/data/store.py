@@ -135,6 +135,7 @@ class DataSplits:
         val: classes for every choice: checkpoints, hyper-parameters.
         test: classes for the figures that are reported.
         disjoint_groups: no group of classes, such as an alphabet, stands in two splits; false for a split by class.
+        notes: what the reader found and decided, one line each.
 
     Raises:
         DataError: if a class, or a rotated copy of it, stands in two splits.
@@ -145,6 +146,7 @@ class DataSplits:
     val: ClassStore
     test: ClassStore
     disjoint_groups: bool = True
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse overlapping splits at start, before anything is trained on them."""

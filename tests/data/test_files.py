@@ -37,7 +37,7 @@ def test_a_public_file_is_downloaded_and_checked(no_data: Path, published: str) 
 def test_a_file_that_is_nowhere_is_named_with_its_place(no_data: Path) -> None:
     with pytest.raises(DataError) as error:
         local_file("set/a.txt", "the shared task")
-    for part in ("not downloaded", "Put a.txt of the shared task", str(no_data / "set"), "METAMANN_DATA"):
+    for part in ("not downloaded", "a.txt of the shared task", str(no_data / "set"), "METAMANN_DATA"):
         assert part in str(error.value)
     with pytest.raises(DataError) as error:
         public_file("set/a.txt", "http://127.0.0.1:9/a.txt")

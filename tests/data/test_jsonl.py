@@ -112,7 +112,7 @@ REPORTED = [(2, 0, 3), (2, 5, 5), (2, 9, 99), (3, 0, 14), (3, 0, 8), (3, 9, 15),
 def test_misaligned_spans_are_an_error_that_names_the_first_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         jsonl(str(put(tmp_path, *ROWS)))
-    for part in ("7 spans of", "own.jsonl", "row 2, characters 0 to 3 (person)", "'Ann' in", "and 2 more", "=report"):
+    for part in ("7 spans of", "own.jsonl", "row 2, characters 0 to 3 (person)", "and 2 more", "=report"):
         assert part in str(error.value)
 
 

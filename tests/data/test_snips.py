@@ -86,10 +86,10 @@ def test_members_that_are_no_episodes_are_named(no_data: Path, domains: Any, mes
 
 
 def test_archives_that_are_not_right_are_named(no_data: Path) -> None:
-    with pytest.raises(DataError, match=rf"Put xval_snips\.tar\.xz of .* in {no_data}/snips_xval"):
+    with pytest.raises(DataError, match=rf"xval_snips\.tar\.xz of .* in {no_data}/snips_xval"):
         snips()
     put(no_data, {})
-    with pytest.raises(DataError, match=r"snips_train_1\.json.* cannot be read from .*replace it"):
+    with pytest.raises(DataError, match=r"cannot be read .*snips_train_1\.json.*replace it"):
         snips(1, 1)
     path = no_data / "snips_xval" / "xval_snips.tar.xz"
     for content in (path.read_bytes()[:100], b"no archive", b""):
