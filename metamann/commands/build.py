@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import hydra.utils
-from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from metamann.commands.trust import GROUP_OF, trusted_class
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences import SentenceSplits
 from metamann.data.store import DataSplits
@@ -21,40 +21,50 @@ from metamann.episodes.protocols import EpisodeProtocol
 from metamann.episodes.sentence_protocols import SentenceProtocol
 from metamann.episodes.supervised import Supervised
 from metamann.episodes.tagging import n_tags
-from metamann.errors import ConfigError, MetamannError
+from metamann.errors import ConfigError
 from metamann.learners.learner import Learner
 from metamann.learners.sequence import SequenceLearner
+from metamann.training.plain import plain_fault
 
 
-def build(node: DictConfig, trust: Sequence[str] = (), **extra: Any) -> Any:
-    """Build the object that a node's `_target_` names.
+def build(config: DictConfig, part: str, **extra: Any) -> Any:
+    """Build the object that a part of a run's configuration describes.
 
-    A configuration travels with its checkpoint, and a `_target_` can call anything: only metamann's own, and
-    what the user trusts, is called.
+    A configuration travels with its checkpoint, so it is plain data here: nothing in it is resolved, and only classes
+    that are trusted are called, see metamann.commands.trust.
 
     Args:
-        node: configuration of one object.
-        trust: packages beside metamann.
+        config: of the run.
+        part: `data`, `protocol`, `train_protocol`, `encoder`, `memory`, `learner` or `trainer`.
         extra: arguments that the configuration does not hold.
 
     Raises:
-        ConfigError: if the target is not trusted, or does not take these arguments.
+        ConfigError: if a class is not trusted, or does not take these arguments.
         MetamannError: what the object itself refuses.
     """
-    plain = plain_config(node)
-    for target in _targets(plain):
-        _check_trusted(target, ("metamann", *trust))
+    return _construct(plain_config(config[part]), part, config.trust, extra)
+
+
+def _construct(node: dict[str, Any], part: str, trust: Sequence[str], extra: Mapping[str, Any]) -> Any:
+    if "_target_" not in node:
+        raise ConfigError(f"{part} names no class; choose one of conf/{GROUP_OF[part]}/ with {part}=NAME.")
+    called = trusted_class(node["_target_"], part, trust)
+    arguments = {key: _built(value, part, trust) for key, value in node.items() if key != "_target_"}
     try:
-        return hydra.utils.instantiate(plain, _convert_="all", **extra)
-    except InstantiationException as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, MetamannError):
-            cause = cause.__cause__
-        if isinstance(cause, MetamannError):
-            raise cause from error
-        if isinstance(error.__cause__, TypeError):
-            raise ConfigError(f"{error.__cause__}; correct the configuration of {plain.get('_target_')}.") from error
-        raise
+        inspect.signature(called).bind(**arguments, **extra)
+    except TypeError as error:
+        raise ConfigError(f"{error}; correct the configuration of {part}, {node['_target_']}.") from error
+    return called(**arguments, **extra)
+
+
+def _built(value: Any, part: str, trust: Sequence[str]) -> Any:
+    if isinstance(value, list):
+        return [_built(item, part, trust) for item in value]
+    if isinstance(value, dict):
+        if "_target_" in value:
+            return _construct(value, part, trust, {})
+        return {key: _built(item, part, trust) for key, item in value.items()}
+    return value
 
 
 def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
@@ -64,18 +74,18 @@ def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
         config: of the run.
         code_width: of its label codes.
     """
-    encoder = build(config.encoder, config.trust)
-    memory = build(config.memory, config.trust, features=encoder.features, code_width=code_width)
-    learner: Learner[Any] = build(config.learner, config.trust, encoder=encoder, memory=memory, code_width=code_width)
+    encoder = build(config, "encoder")
+    memory = build(config, "memory", features=encoder.features, code_width=code_width)
+    learner: Learner[Any] = build(config, "learner", encoder=encoder, memory=memory, code_width=code_width)
     return learner
 
 
 def build_tagger(config: DictConfig, protocol: Supervised) -> Learner[Any]:
     """The learner of a run on supervised sentences: its memory is told no labels."""
-    encoder = build(config.encoder, config.trust)
-    memory = build(config.memory, config.trust, features=encoder.features, code_width=0)
+    encoder = build(config, "encoder")
+    memory = build(config, "memory", features=encoder.features, code_width=0)
     tags = n_tags(protocol.scheme, len(protocol.types or ()))
-    learner: Learner[Any] = build(config.learner, config.trust, encoder=encoder, memory=memory, tags=tags)
+    learner: Learner[Any] = build(config, "learner", encoder=encoder, memory=memory, tags=tags)
     return learner
 
 
@@ -90,8 +100,8 @@ def build_sequence_learner(config: DictConfig, task: SequenceTask) -> SequenceLe
             f"{config.protocol._target_} draws its own sequences and takes no data; start from experiment=copy, "
             "repeat_copy or associative_recall, and leave out data=."
         )
-    memory = build(config.memory, config.trust, features=task.channels, code_width=0)
-    learner: SequenceLearner = build(config.learner, config.trust, memory=memory, bits=task.bits)
+    memory = build(config, "memory", features=task.channels, code_width=0)
+    learner: SequenceLearner = build(config, "learner", memory=memory, bits=task.bits)
     return learner
 
 
@@ -103,7 +113,8 @@ def build_protocols(config: DictConfig) -> tuple[AnyProtocol, AnyProtocol]:
     training = config.train_protocol
     if "_target_" not in training:
         training = update(config.protocol, training, "train_protocol")
-    return build(config.protocol, config.trust), build(training, config.trust)
+    trained = _construct(plain_config(training), "train_protocol", config.trust, {})
+    return build(config, "protocol"), trained
 
 
 def code_width(*protocols: AnyProtocol) -> int:
@@ -163,15 +174,18 @@ def update(node: DictConfig, changes: Any, name: str) -> DictConfig:
 
 
 def plain_config(node: DictConfig) -> dict[str, Any]:
-    """A node as plain types, interpolations resolved.
+    """A node as plain data, interpolations resolved once and for all.
 
     Raises:
-        ConfigError: if a value is missing.
+        ConfigError: if a value is missing, or what is resolved would be resolved or built in another way again.
     """
     try:
         plain: dict[str, Any] = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise ConfigError(f"{str(error).splitlines()[0]}; set {getattr(error, 'full_key', None) or 'it'}.") from error
+    fault = plain_fault(plain)
+    if fault is not None:
+        raise ConfigError(f"the configuration is no plain data: {fault}. Write values without ${{...}}.")
     return plain
 
 
@@ -181,7 +195,7 @@ def _build_any_data(config: DictConfig) -> Any:
             f"{config.protocol._target_} deals episodes of a data set, but this run is on sequences, without data; "
             "leave out protocol=, or start from another experiment."
         )
-    splits = build(config.data, config.trust)
+    splits = build(config, "data")
     show_notes(splits.notes)
     return splits
 
@@ -204,30 +218,3 @@ def _code_width(protocol: AnyProtocol) -> int:
     if isinstance(protocol, SentenceProtocol):
         raise ConfigError("episodes that are given have any number of classes; set protocol.codes.width, to 64 say.")
     return protocol.max_ways
-
-
-def _check_trusted(target: str, packages: Sequence[str]) -> None:
-    def trusted(module: str) -> bool:
-        return any(module.startswith(f"{package}.") or module == package for package in packages)
-
-    if not trusted(target.rpartition(".")[0]):
-        raise ConfigError(
-            f"the configuration wants to call {target}, which is not metamann's. If you trust it, "
-            f"add its package: trust=[{target.partition('.')[0]}]."
-        )
-    try:
-        called = hydra.utils.get_object(target)
-    except Exception as error:  # whatever importing a module that the user names may raise
-        raise ConfigError(f"the configuration names {target}, which does not exist or cannot be imported.") from error
-    # a path through a trusted module may lead out of it again, to what the module imports
-    if not trusted(getattr(called, "__module__", None) or ""):
-        raise ConfigError(f"the configuration wants to call {target}, which only passes through a trusted package.")
-
-
-def _targets(node: Any) -> list[str]:
-    if isinstance(node, dict):
-        own = [str(node["_target_"])] if "_target_" in node else []
-        return own + [target for value in node.values() for target in _targets(value)]
-    if isinstance(node, list):
-        return [target for value in node for target in _targets(value)]
-    return []

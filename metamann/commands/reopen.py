@@ -19,6 +19,7 @@ from metamann.commands.build import (
     code_width,
     update,
 )
+from metamann.commands.trust import open_checkpoint
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences import SentenceSplits
 from metamann.data.store import DataSplits
@@ -26,7 +27,7 @@ from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.sentence_protocols import SentenceProtocol
 from metamann.episodes.supervised import Supervised
 from metamann.errors import CheckpointError, ConfigError
-from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from metamann.training.checkpoint import Checkpoint, find_checkpoint
 
 GROUPS = ("data", "protocol", "learner")  # that a command may change
 
@@ -104,7 +105,7 @@ def reopen(where: str, config: DictConfig, learner: DictConfig | None = None) ->
         ConfigError: if its learner cannot take what is asked for.
     """
     path = find_checkpoint(where)
-    checkpoint = load_checkpoint(path)
+    checkpoint = open_checkpoint(path, config.trust)
     trained = OmegaConf.create(checkpoint.config)
     trained.trust = config.trust  # the user's, never what the file brings along
     before = build_protocols(trained)

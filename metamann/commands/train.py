@@ -16,6 +16,7 @@ from metamann.commands.build import build, build_protocols, plain_config
 from metamann.commands.report import report
 from metamann.commands.setting import build_setting
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
+from metamann.commands.trust import open_checkpoint
 from metamann.errors import CheckpointError, ConfigError, check_number
 from metamann.evaluation.plots import plot_curves
 from metamann.hardware import choose_device, choose_precision
@@ -40,14 +41,14 @@ def train(config: DictConfig) -> float:
     directory = run_directory()
     resumed = None
     if config.resume:
-        resumed = load_checkpoint(find_checkpoint(config.resume, "last.pt"))
+        resumed = open_checkpoint(find_checkpoint(config.resume, "last.pt"), config.trust)
         config = _resumed_config(config, resumed)
     check_number("seed", config.seed, least=0, whole=True)
     check_number("validation.episodes", config.validation.episodes, least=2, whole=True)
     for name in ("images_per_batch", "sentences_per_batch"):
         check_number(f"validation.{name}", config.validation[name], least=1, whole=True)
 
-    trainer: TrainerConfig = build(config.trainer)
+    trainer: TrainerConfig = build(config, "trainer")
     device = choose_device(trainer.device)
     precision = choose_precision(trainer.precision, device)
     protocol, train_protocol = build_protocols(config)
@@ -141,7 +142,7 @@ def _take_encoder(learner: nn.Module, config: DictConfig, fingerprints: dict[str
             "it out with this one."
         )
     path = find_checkpoint(config.encoder_from)
-    other = load_checkpoint(path)
+    other = open_checkpoint(path, config.trust)
     if other.fingerprints != fingerprints:
         raise CheckpointError(
             f"{path} was trained on other data, whose classes may be among those of testing here; take an encoder "

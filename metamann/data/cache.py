@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+from metamann.data.tensor_files import TensorFileError, read_tensors, tensor_fault
+
+Result = TypeVar("Result")
 
 
 def cache_folder() -> Path:
@@ -46,24 +52,52 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def cached_tensors(key: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Tensors made once and kept in the cache folder under `key`.
+def cached(key: str, make: Callable[[], dict[str, Tensor]], use: Callable[[dict[str, Tensor]], Result]) -> Result:
+    """What is used of tensors that are made once and kept in the cache folder.
 
-    A cache that cannot be read is made anew; one that cannot be written costs time, not the run.
+    A cache that cannot be read, or holds something else than is used, is made anew; one that cannot be written costs
+    time, not the run. Every checksum is compared when it is read, and nothing in it is run.
+
+    Args:
+        key: name of the file, without its ending; letters, digits, dots and hyphens.
+        make: the tensors.
+        use: turns tensors, made or read, into the result; it raises, whatever it likes, where they are others.
+
+    Raises:
+        ValueError: if the key is no plain name.
     """
+    if re.fullmatch(r"[\w.-]+", key) is None:
+        raise ValueError(f"{key!r} is no name of a cache file")
     path = cache_folder() / f"{key}.pt"
     if path.is_file():
         try:
-            loaded: dict[str, Tensor] = torch.load(path, weights_only=True)
-            return loaded
-        except Exception as error:  # whatever a damaged file raises: the content can be made again
+            content = read_tensors(path)
+            if not isinstance(content, dict):
+                raise TensorFileError("it holds no tensors by name")
+            fault = next((f"{name} {fault}" for name, value in content.items() if (fault := tensor_fault(value))), None)
+            if fault is not None:
+                raise TensorFileError(fault)
+            return use(content)
+        except Exception as error:  # whatever a damaged or foreign file raises: the content can be made again
             warnings.warn(f"cache file {path} cannot be read and is made anew ({error})", stacklevel=2)
     tensors = make()
     try:
         write_atomically(path, serialised(tensors))
     except OSError as error:
         warnings.warn(f"nothing is cached: {path} cannot be written ({error})", stacklevel=2)
-    return tensors
+    return use(tensors)
+
+
+def expect(tensor: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
+    """The tensor, if it is of this kind and shape; -1 stands for any length.
+
+    Raises:
+        TensorFileError: if it is another.
+    """
+    same_shape = len(shape) == tensor.dim() and all(map(lambda want, have: want in (-1, have), shape, tensor.shape))
+    if tensor.dtype != dtype or not same_shape:
+        raise TensorFileError(f"a tensor is {tensor.dtype} of shape {tuple(tensor.shape)}")
+    return tensor
 
 
 def serialised(content: object) -> bytes:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from metamann.data.cache import cached_tensors
+from metamann.data.cache import cached, expect
 from metamann.data.omniglot import archive, ink
 from metamann.errors import DataError
 
@@ -65,4 +65,11 @@ def lake_runs(size: int) -> LakeRuns:
             raise DataError(f"{path} is damaged or does not hold Lake's runs ({error}); copy it again.") from error
         return {part: torch.stack(tensors) for part, tensors in parts.items()}
 
-    return LakeRuns(**cached_tensors(f"omniglot-runs-{size}-{path.stat().st_size}", decode))
+    def use(made: dict[str, Tensor]) -> LakeRuns:
+        images = [expect(made[part], torch.uint8, RUNS, WAYS, 1, size, size) for part in ("support", "query")]
+        labels = expect(made["labels"], torch.int64, RUNS, WAYS)
+        if not bool(((labels >= 0) & (labels < WAYS)).all()):
+            raise ValueError("a label is no class")
+        return LakeRuns(images[0], images[1], labels)
+
+    return cached(f"omniglot-runs-{size}-{path.stat().st_size}", decode, use)

@@ -20,7 +20,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from metamann.data.cache import cached_tensors, data_folder
+from metamann.data.cache import cached, data_folder, expect
 from metamann.data.download import fetch
 from metamann.data.store import ClassStore, DataSplits
 from metamann.errors import DataError
@@ -81,9 +81,12 @@ def omniglot(
 def _all_characters(size: int) -> ClassStore:
     archives = [archive(name) for name in ARCHIVES]
     stamp = "-".join(str(path.stat().st_size) for path in archives)
-    cached = cached_tensors(f"omniglot-{size}-{stamp}", lambda: _decode(archives, size))
-    names = bytes(cached["names"].tolist()).decode().split("\n")
-    images = cached["images"]
+
+    def use(made: dict[str, Tensor]) -> tuple[Tensor, list[str]]:
+        names = bytes(expect(made["names"], torch.uint8, -1).tolist()).decode().split("\n")
+        return expect(made["images"], torch.uint8, len(names) * DRAWINGS, 1, size, size), names
+
+    images, names = cached(f"omniglot-{size}-{stamp}", lambda: _decode(archives, size), use)
     return ClassStore(
         "omniglot",
         images,

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamann.data.cache import cached_tensors
+from metamann.data.cache import cached, expect
 from metamann.data.record_values import WORD_LISTS, Values
 from metamann.data.sentences import PARTS, Sentence, SentenceSplits, SentenceStore, Span
 from metamann.errors import DataError
@@ -57,12 +57,30 @@ def records(sentences: Sequence[int] = (4000, 1000, 1000), seed: int = 0) -> Sen
         )
     version = importlib.metadata.version("faker")
     key = f"records-{'-'.join(map(str, sentences))}-{seed}-{_digest()}-faker{version}"
-    content = bytes(cached_tensors(key, lambda: _packed(sentences, seed))["json"].tolist())
+    train, val, test = cached(key, lambda: _packed(sentences, seed), _unpacked)
+    return SentenceSplits("records", train, val, test, notes=(f"made with Faker {version}",))
+
+
+def _unpacked(tensors: dict[str, Tensor]) -> list[SentenceStore]:
+    """The stores of train, val and test."""
+    content = bytes(expect(tensors["json"], torch.uint8, -1).tolist())
     stores = []
     for part, rows in zip(PARTS, json.loads(content), strict=True):
-        made = (Sentence(tuple(tokens), tuple(Span(*span) for span in spans)) for tokens, spans in rows)
+        made = (Sentence(tuple(map(_text, tokens)), tuple(_span(*span) for span in spans)) for tokens, spans in rows)
         stores.append(SentenceStore(f"records/{part}", tuple(made)))
-    return SentenceSplits("records", stores[0], stores[1], stores[2], notes=(f"made with Faker {version}",))
+    return stores
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _span(start: object, end: object, type_: object) -> Span:
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise TypeError(f"{start!r} to {end!r} is no span")
+    return Span(start, end, _text(type_))
 
 
 class _Segment:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from metamann.data.cache import cached_tensors
+from metamann.data.cache import cached, expect
 from metamann.data.store import ClassStore, DataSplits
 from metamann.errors import DataError
 
@@ -94,9 +94,13 @@ def strokes(
             raise DataError(f"data.{name} of strokes is {value}; choose {low} to {high}.")
     # numbered across the splits in turn, so that no split's alphabets depend on the size of another
     numbers = {split: [3 * row + part for row in range(alphabets[part])] for part, split in enumerate(SPLITS)}
-    images = cached_tensors(
+    images = cached(
         "-".join(map(str, (f"strokes-v{VERSION}", *alphabets, characters, drawings, size, seed))),
         lambda: {split: _draw(numbers[split], characters, drawings, size, seed) for split in SPLITS},
+        lambda made: {
+            split: expect(made[split], torch.uint8, len(numbers[split]) * characters * drawings, 1, size, size)
+            for split in SPLITS
+        },
     )
     stores = {}
     for split in SPLITS:

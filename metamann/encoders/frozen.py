@@ -7,7 +7,7 @@ import hashlib
 import torch
 from torch import Tensor, nn
 
-from metamann.data.cache import cached_tensors
+from metamann.data.cache import cached, expect
 from metamann.data.sentences import SentenceStore
 from metamann.encoders.windows import groups
 from metamann.episodes.text import Text
@@ -43,12 +43,17 @@ class FrozenEncoder(nn.Module):
         """
         sentences = list(dict.fromkeys(sentence.tokens for sentence in store.sentences))
         key = hashlib.sha256(f"{store.fingerprint} {fingerprint(self.encoder)}".encode()).hexdigest()[:32]
-        kept = cached_tensors(f"features-{key}", lambda: {"features": self._encode_all(sentences, store.lexicon)})
+        words = sum(len(sentence) for sentence in sentences)
+        features = cached(
+            f"features-{key}",
+            lambda: {"features": self._encode_all(sentences, store.lexicon)},
+            lambda made: expect(made["features"], torch.float16, words, self.features),
+        )
         first = len(self._remembered)
         for sentence in sentences:
             self._first[sentence] = first
             first += len(sentence)
-        self._remembered = torch.cat([self._remembered, kept["features"]])
+        self._remembered = torch.cat([self._remembered, features])
 
     def forward(self, inputs: Text) -> Tensor:
         """Features of words, `batch x sentences x length x features`; zeros at padding."""

@@ -32,8 +32,10 @@ def load_transformer(name: str) -> tuple[Any, Any]:
     transformers = _transformers()
     try:
         source = _minilm() if name == MINILM else name
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-        model, report = transformers.AutoModel.from_pretrained(source, output_loading_info=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model, report = transformers.AutoModel.from_pretrained(
+            source, output_loading_info=True, trust_remote_code=False
+        )
     except DataError:
         raise
     except Exception as error:  # a folder or an answer of the hub can be wrong in any way; the cause is kept

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from metamann.data.cache import write_atomically
 from metamann.episodes.episode import Episode
 from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.tasks import UNREADABLE, check_header, header_of
+from metamann.episodes.task_files import LARGEST, read_tasks, write_tasks
+from metamann.episodes.tasks import check_header, header_of, within
 from metamann.errors import EpisodeError
 
 
@@ -74,10 +72,7 @@ class SentenceTaskList:
 
     def save(self, path: Path) -> None:
         """Write the list as one `.npz` file."""
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {"header": json.dumps(self.header), **self._arrays}
-        np.savez_compressed(buffer, **arrays)
-        write_atomically(path, buffer.getvalue())
+        write_tasks(path, self.header, self._arrays)
 
     @classmethod
     def load(cls, path: Path) -> SentenceTaskList:
@@ -86,23 +81,33 @@ class SentenceTaskList:
         Raises:
             EpisodeError: if the file is missing or no task list of sentences.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                header, ends = json.loads(str(file["header"])), file["sizes"].cumsum(0)[:-1]
-                parts = [np.split(file[name], ends[:, which]) for which, name in enumerate(SentencePlan._fields)]
-        except (*UNREADABLE, IndexError) as error:
-            raise EpisodeError(
-                f"{path} is no task list of sentences ({error}); give a tasks.npz of an evaluation of sentences."
-            ) from error
-        return cls(header, tuple(map(SentencePlan, *parts)))
+        header, (sizes, *parts) = read_tasks(path, ("sizes", *SentencePlan._fields), "task list of sentences")
+        fits = (
+            sizes.shape[1:] == (len(parts),)
+            and len(sizes) > 0
+            and within(sizes, LARGEST)
+            and bool((sizes[:, 1:] > 0).all())  # supervised sentences have no support
+            and all(part.shape == (total,) for part, total in zip(parts, sizes.sum(0), strict=True))
+        )
+        if not fits:
+            raise EpisodeError(f"{path} is no task list of sentences (its arrays do not fit); give another tasks.npz.")
+        split = [np.split(part, sizes[:, which].cumsum()[:-1]) for which, part in enumerate(parts)]
+        return cls(header, tuple(map(SentencePlan, *split)))
 
     def batches(self, sampler: SentenceSampler, sentences: int) -> Iterator[Episode]:
         """The episodes in order, in batches of up to about so many sentences, padding counted; at least one episode.
 
         Raises:
-            EpisodeError: if the sampler's data, protocol or seed are not those of the list.
+            EpisodeError: if the sampler's data, protocol or seed are not those of the list, or its numbers are no
+                sentences and types of these.
         """
         check_header(self.header, sampler)
+        table = sampler.source.table
+        for plan in self.plans:
+            known = within(plan.support, len(table.sizes)) and within(plan.query, len(table.sizes))
+            distinct = len(set(plan.types.tolist())) == len(plan.types) <= sampler.source.max_ways
+            if not known or not distinct or not within(plan.types, len(table.types)):
+                raise EpisodeError("the task list names sentences or types that the data do not have; draw a new one.")
         start = 0
         while start < len(self):
             stop, support, query = start, 0, 0

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from metamann.data.cache import write_atomically
-from metamann.episodes.episode import Episode, Stream
+from metamann.episodes.episode import PADDING, Episode, Stream
 from metamann.episodes.protocols import Plan
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.errors import EpisodeError
+from metamann.episodes.task_files import read_tasks, write_tasks
+from metamann.errors import EpisodeError, excerpt
 
-# what numpy raises for files that are truncated, damaged or of another kind
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
+ARRAYS = ("items", "labels", "n_classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +73,7 @@ class TaskList:
 
     def save(self, path: Path) -> None:
         """Write the list as one `.npz` file."""
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer, header=json.dumps(self.header), items=self.items, labels=self.labels, n_classes=self.n_classes
-        )
-        write_atomically(path, buffer.getvalue())
+        write_tasks(path, self.header, {name: getattr(self, name) for name in ARRAYS})
 
     @classmethod
     def load(cls, path: Path) -> TaskList:
@@ -90,24 +82,37 @@ class TaskList:
         Raises:
             EpisodeError: if the file is missing or no task list.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                header = json.loads(str(file["header"]))
-                return cls(header, file["items"], file["labels"], file["n_classes"])
-        except UNREADABLE as error:
-            raise EpisodeError(f"{path} is no task list ({error}); give a tasks.npz of an evaluation.") from error
+        header, (items, labels, n_classes) = read_tasks(path, ARRAYS, "task list")
+        if items.ndim != 2 or labels.shape != items.shape or n_classes.shape != items.shape[:1] or len(items) < 2:
+            raise EpisodeError(f"{path} is no task list (its arrays do not fit); give a tasks.npz of an evaluation.")
+        return cls(header, items, labels, n_classes)
 
     def batches(self, sampler: Sampler, size: int, rows: torch.Tensor | None = None) -> Iterator[Episode | Stream]:
         """The episodes in order, `size` at a time; `rows` as in `Sampler.fetch`.
 
         Raises:
-            EpisodeError: if the sampler's data, protocol or seed are not those of the list.
+            EpisodeError: if the sampler's data, protocol or seed are not those of the list, or its numbers are no items
+                and classes of these.
         """
         check_header(self.header, sampler)
+        named = (self.labels >= 0) & (self.labels < self.n_classes[:, None])
+        fits = (
+            self.items.shape[1] == len(sampler.plan(0).items)
+            and within(self.items, len(sampler.store.items))
+            and within(self.n_classes - 1, sampler.protocol.max_ways)
+            and bool((named | (self.labels == PADDING)).all())
+        )
+        if not fits:
+            raise EpisodeError("the task list names items or classes that the data do not have; draw a new one.")
         for start in range(0, len(self), size):
             indices = range(start, min(start + size, len(self)))
             plans = [Plan(self.items[i], self.labels[i], int(self.n_classes[i])) for i in indices]
             yield sampler.fetch(plans, [sampler.codes(index) for index in indices], rows)
+
+
+def within(numbers: np.ndarray, end: int) -> bool:
+    """Whether all numbers lie between 0 and the one before `end`."""
+    return bool(((numbers >= 0) & (numbers < end)).all())
 
 
 def header_of(sampler: Sampler | SentenceSampler) -> dict[str, object]:
@@ -130,6 +135,6 @@ def check_header(header: Mapping[str, object], sampler: Sampler | SentenceSample
     for name, value in header.items():
         if expected.get(name) != value:
             raise EpisodeError(
-                f"the task list was drawn with {name}={value}, but this evaluation has {expected.get(name)}. "
-                "Evaluate with the same data, protocol and seed, or without tasks=."
+                f"the task list was drawn with {name}={excerpt(value)}, but this evaluation has "
+                f"{excerpt(expected.get(name))}. Evaluate with the same data, protocol and seed, or without tasks=."
             )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 import metamann
 from metamann.data.cache import serialised, write_atomically
-from metamann.errors import CheckpointError, TrainingError
+from metamann.data.tensor_files import TensorFileError, read_tensors, tensor_fault
+from metamann.errors import CheckpointError, TrainingError, excerpt, shorten
+from metamann.training.plain import plain_fault
 
 FORMAT = "metamann-checkpoint/1"
 
@@ -28,6 +28,7 @@ class Checkpoint(NamedTuple):
         step: training steps done.
         best: the scores that chose the best learner so far, and the step it was reached at.
         seconds: training time so far.
+        version: of metamann that wrote it.
     """
 
     config: dict[str, Any]
@@ -37,6 +38,11 @@ class Checkpoint(NamedTuple):
     step: int
     best: dict[str, float]
     seconds: float
+    version: str = metamann.__version__
+
+    def written_by(self) -> str:
+        """For errors: which version wrote the file, where it is another than this one."""
+        return "" if self.version == metamann.__version__ else f" (written by metamann {excerpt(self.version)})"
 
     def save(self, path: Path) -> None:
         """Write the file atomically.
@@ -44,7 +50,7 @@ class Checkpoint(NamedTuple):
         Raises:
             TrainingError: if it cannot be written; the checkpoint that was there before is untouched.
         """
-        content = {"format": FORMAT, "version": metamann.__version__, **self._asdict()}
+        content = {"format": FORMAT, **self._asdict(), "version": metamann.__version__}
         try:
             write_atomically(path, serialised(content))
         except OSError as error:
@@ -78,10 +84,10 @@ def _load(module: nn.Module, saved: dict[str, Tensor], path: Path, what: str, se
     try:
         module.load_state_dict(saved)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
+        first = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
         raise CheckpointError(
-            f"{path} was saved by another {what} than this configuration builds; use the {settings} it was trained "
-            f"with. {reason}"
+            f"{path} was saved by another {what} than this configuration builds ({shorten(first[0], 90)}); use the "
+            f"{settings} it was trained with."
         ) from error
 
 
@@ -101,31 +107,84 @@ def find_checkpoint(where: str, name: str = "best.pt") -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint without running any code from it.
+    """Read a checkpoint as data: nothing in it is run, resolved or built.
 
     Raises:
-        CheckpointError: if the file is corrupt, foreign, or of another format.
+        CheckpointError: if the file is corrupt or foreign, a part of it is missing or wrong, its configuration is no
+            plain data, or parameters are not finite.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch does not look at the checksums of its tensors
-        if damaged:
-            raise zipfile.BadZipFile(f"{damaged} has another checksum")
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own message tells how to run the code that such a file holds
+        content = read_tensors(path)
+    except TensorFileError as error:
         raise CheckpointError(
-            f"{path} holds more than tensors and plain types: it is refused, do not load it."
+            f"{path} is corrupt, or no checkpoint of metamann ({excerpt(error)}): it is refused. Use another of its "
+            "run, or train again."
         ) from error
-    except Exception as error:  # a damaged or foreign file can raise anything; the cause is kept
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    if not isinstance(content, dict) or not isinstance(content.get("format"), str):
+        raise CheckpointError(f"{path} is no checkpoint of metamann: it does not say format {FORMAT}.")
+    written_by = content["version"] if isinstance(content.get("version"), str) else "unknown"
+    if content["format"] != FORMAT:
         raise CheckpointError(
-            f"{path} is corrupt, or no checkpoint of metamann ({reason}); use another of its run, or train again."
-        ) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format", "none") if isinstance(content, dict) else type(content).__name__
-        raise CheckpointError(f"{path} is no checkpoint of metamann: expected format {FORMAT}, found {found}.")
-    try:
-        return Checkpoint(**{field: content[field] for field in Checkpoint._fields})
-    except KeyError as error:
-        raise CheckpointError(f"{path} lacks {error}; it was not saved by metamann-train.") from error
+            f"{path} was written by metamann {excerpt(written_by)} in the format {excerpt(content['format'])}, and "
+            f"this is metamann {metamann.__version__}, which reads {FORMAT}; open it with the version that wrote it."
+        )
+    fault = next((fault for part in PARTS if (fault := _fault(part, content)) is not None), None)
+    if fault is not None:
+        by = "" if written_by == metamann.__version__ else f" (written by metamann {excerpt(written_by)})"
+        raise CheckpointError(f"{path}{by} is refused: {fault}. Use another of its run, or train again.")
+    return Checkpoint(**{part: content[part] for part in PARTS}, version=written_by)
+
+
+PARTS: dict[str, type | tuple[type, ...]] = {
+    "config": dict,
+    "fingerprints": dict,
+    "learner": dict,
+    "optimizer": dict,
+    "step": int,
+    "best": dict,
+    "seconds": (int, float),
+}
+
+
+def _fault(part: str, content: dict[str, Any]) -> str | None:
+    """What is wrong with one part; None if nothing is."""
+    if part not in content:
+        return f"its part '{part}' is missing"
+    value: Any = content[part]
+    if not issubclass(type(value), PARTS[part]) or isinstance(value, bool):
+        return f"its part '{part}' is of the kind {type(value).__name__}"
+    if part == "learner":
+        for name, tensor in value.items():
+            fault = tensor_fault(tensor) if isinstance(name, str) else "has no name"
+            if fault is not None:
+                return f"'{excerpt(name)}' of its part 'learner' {fault}"
+        return None
+    if part == "optimizer":
+        return _optimizer_fault(value)
+    if part in ("step", "seconds"):
+        return None if 0 <= value < math.inf else f"its part '{part}' is {value}"
+    fault = plain_fault(value)
+    if fault is None and part == "best" and not all(type(score) in (int, float) for score in value.values()):
+        fault = "a score is no number"
+    if fault is None and part == "fingerprints" and not all(type(print_) is str for print_ in value.values()):
+        fault = "a fingerprint is no text"
+    return None if fault is None else f"its part '{part}' is no plain data: {excerpt(fault)}"
+
+
+def _optimizer_fault(state: dict[Any, Any]) -> str | None:
+    """What is wrong with the state of an optimizer; that it fits the parameters is seen when it is used."""
+    if not state:
+        return None  # of best.pt
+    moments, groups = state.get("state"), state.get("param_groups")
+    if not isinstance(moments, dict) or not isinstance(groups, list) or set(state) != {"state", "param_groups"}:
+        return "its part 'optimizer' is no state of an optimizer"
+    if not all(isinstance(group, dict) and isinstance(group.get("params"), list) for group in groups):
+        return "its part 'optimizer' has a wrong group of parameters"
+    for number, values in moments.items():
+        if not isinstance(values, dict):
+            return f"its part 'optimizer' has a wrong state of parameter {excerpt(number)}"
+        for name, value in values.items():
+            fault = None if type(value) in (int, float) else tensor_fault(value)
+            if fault is not None:
+                return f"'{excerpt(name)}' of parameter {excerpt(number)} in its part 'optimizer' {fault}"
+    return None

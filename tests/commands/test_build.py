@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -36,63 +35,42 @@ def node(**values: Any) -> Any:
     return OmegaConf.create(values)
 
 
+def built(part: str = "protocol", trust: Sequence[str] = (), **values: Any) -> Any:
+    """What a part of a run's configuration builds."""
+    return build(OmegaConf.create({part: values, "trust": list(trust)}), part)
+
+
 def test_a_node_becomes_the_object_it_names_nested_ones_included() -> None:
-    built = build(node(_target_=NWAY, ways=[2, 4], codes={"_target_": CODES, "kind": "random", "width": 7}))
-    assert built == NWayKShot(ways=[2, 4], codes=LabelCodes("random", 7))
-    assert isinstance(built.ways, list)
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "os.mkdir",
-        "metamann_evil.mkdir",
-        "metamann",
-        "metamann.commands.report.subprocess.os.mkdir",
-        "metamann.data.cache.os.mkdir",
-        "metamann.training.record.Path.mkdir",
-    ],
-)
-def test_what_is_not_metamanns_is_not_called(target: str, tmp_path: Path) -> None:
-    planted = tmp_path / "planted"
-    with pytest.raises(ConfigError):
-        build(node(_target_=target, _args_=[str(planted)]))
-    assert not planted.exists()
-
-
-def test_a_foreign_target_deep_inside_is_refused_before_anything_is_called(tmp_path: Path) -> None:
-    planted = tmp_path / "planted"
-    inner = [{"a": {"_target_": "os.mkdir", "_args_": [str(planted)]}}]
-    with pytest.raises(ConfigError, match=r"os\.mkdir.*trust=\[os\]"):
-        build(node(_target_=NWAY, ways=inner))
-    assert not planted.exists()
-
-
-def test_a_trusted_package_is_called() -> None:
-    assert build(node(_target_="fractions.Fraction", _args_=[1, 3]), trust=["fractions"]) == Fraction(1, 3)
-
-
-def test_trust_in_one_package_is_none_in_another_with_a_longer_name() -> None:
-    with pytest.raises(ConfigError, match="fractions"):
-        build(node(_target_="fractions.Fraction", _args_=[1, 3]), trust=["fraction"])
+    protocol = built(_target_=NWAY, ways=[2, 4], codes={"_target_": CODES, "kind": "random", "width": 7})
+    assert protocol == NWayKShot(ways=[2, 4], codes=LabelCodes("random", 7))
+    assert isinstance(protocol.ways, list)
 
 
 def test_a_wrong_argument_is_named() -> None:
     with pytest.raises(ConfigError, match="wayz") as caught:
-        build(node(_target_=NWAY, wayz=3))
+        built(_target_=NWAY, wayz=3)
     assert NWAY in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("target", ["metamann.nonsense.Thing", "metamann.episodes.protocols.Nonsense", "metamann.x"])
-def test_a_target_that_does_not_exist_is_named(target: str) -> None:
-    with pytest.raises(ConfigError, match=target):
-        build(node(_target_=target))
+def test_a_part_without_a_class_says_how_to_choose_one() -> None:
+    with pytest.raises(ConfigError, match=r"protocol names no class.*protocol=NAME"):
+        built(ways=3)
 
 
 def test_what_the_object_refuses_comes_through_as_its_own_error() -> None:
     with pytest.raises(ConfigError, match=r"trainer\.steps=0"):
-        build(node(_target_="metamann.training.loop.TrainerConfig", steps=0))
+        built("trainer", _target_="metamann.training.loop.TrainerConfig", steps=0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [r"\${oc.env:HOME}", r"\${oc.create:{_target_: os.mkdir}}", {"_partial_": True}, {"_args_": [1]}, {r"\${a}": 1}],
+    ids=str,
+)
+def test_what_would_be_resolved_or_built_in_another_way_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"no plain data"):
+        built(_target_=NWAY, ways=[{"a": value}])
 
 
 def test_a_missing_value_is_named() -> None:
@@ -119,7 +97,7 @@ def test_codes_are_as_wide_as_the_largest_episode_of_all_protocols() -> None:
 
 
 def test_an_impossible_request_is_not_the_builders_to_refuse() -> None:
-    protocol = build(node(_target_=NWAY, ways=0))
+    protocol = built(_target_=NWAY, ways=0)
     with pytest.raises(EpisodeError):
         protocol.check(None)
 
@@ -131,7 +109,7 @@ def test_an_impossible_request_is_not_the_builders_to_refuse() -> None:
 )  # fmt: skip
 def test_every_encoder_of_text_is_built_from_its_configuration(choice: list[str], features: int) -> None:
     with initialize_config_module("metamann.conf", version_base="1.3"):
-        encoder = build(compose("train", [*choice, "data=strokes"]).encoder)
+        encoder = build(compose("train", [*choice, "data=strokes"]), "encoder")
     words = torch.tensor([[[0, 1], [1, -1]]])
     assert encoder(Text(words, ("a", "b"))).shape == (1, 2, 2, features) == (1, 2, 2, encoder.features)
 

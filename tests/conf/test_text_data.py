@@ -30,7 +30,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built(name: str, **options: Any) -> Any:
-    return build(OmegaConf.merge(OmegaConf.load(CONF / f"{name}.yaml"), options))
+    return build(
+        OmegaConf.create({"data": OmegaConf.merge(OmegaConf.load(CONF / f"{name}.yaml"), options), "trust": []}), "data"
+    )
 
 
 @pytest.mark.parametrize("name", SENTENCES + EPISODES)

@@ -36,6 +36,7 @@ def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setattr(download, "TIMEOUT_S", 2)
+    monkeypatch.setattr(download, "SCHEMES", ("https", "http", "file"))  # what can be published inside a test
     return tmp_path / "data"
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from metamann.data import cache
-from metamann.data.cache import cache_folder, cached_tensors, data_folder, serialised, write_atomically
+from metamann.data.cache import cache_folder, cached, data_folder, expect, serialised, write_atomically
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +41,11 @@ def test_folders_come_from_the_environment(folder: Path, monkeypatch: pytest.Mon
 
 def test_tensors_are_made_once(folder: Path) -> None:
     make = Maker()
-    first, second = cached_tensors("key", make), cached_tensors("key", make)
+    first, second = cached("key", make, dict), cached("key", make, dict)
     assert make.calls == 1
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    cached_tensors("other", make)
+    cached("other", make, dict)
     assert make.calls == 2
     assert sorted(file.name for file in folder.iterdir()) == ["key.pt", "other.pt"]
 
@@ -56,17 +56,54 @@ def test_a_damaged_cache_is_made_anew_with_a_warning(folder: Path, content: byte
     folder.mkdir()
     (folder / "key.pt").write_bytes(content)
     with pytest.warns(UserWarning, match=r"key\.pt cannot be read and is made anew"):
-        made = cached_tensors("key", make)
+        made = cached("key", make, dict)
     assert made["numbers"].tolist() == [0, 1, 2, 3, 4]
-    assert cached_tensors("key", make)["weights"].tolist() == [0.5, 1.5]
+    assert cached("key", make, dict)["weights"].tolist() == [0.5, 1.5]
     assert make.calls == 1
+
+
+def test_a_flipped_bit_in_a_cache_is_noticed(folder: Path) -> None:
+    make = Maker()
+    cached("key", make, dict)
+    content = bytearray((folder / "key.pt").read_bytes())
+    content[bytes(content).find(torch.tensor([0.5, 1.5]).numpy().tobytes())] ^= 1
+    (folder / "key.pt").write_bytes(content)
+    with pytest.warns(UserWarning, match="another checksum"):
+        assert cached("key", make, dict)["weights"].tolist() == [0.5, 1.5]
+    assert make.calls == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [torch.arange(5)],
+        {"numbers": "no tensor"},
+        {"numbers": torch.tensor([float("nan")])},
+        {"numbers": torch.zeros(1).expand(10**15)},
+        {"numbers": torch.arange(6)},
+        {"others": torch.arange(5)},
+    ],
+    ids=["a list", "a text", "not finite", "endless", "another shape", "another name"],
+)
+def test_a_cache_that_holds_something_else_is_made_anew(folder: Path, content: object) -> None:
+    folder.mkdir()
+    torch.save(content, folder / "key.pt")
+    with pytest.warns(UserWarning, match="made anew"):
+        made = cached("key", Maker(), lambda tensors: expect(tensors["numbers"], torch.int64, 5))
+    assert made.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("key", ["../key", "/tmp/key", "a/b", "", "a\nb"])
+def test_a_key_is_a_name_and_no_path(key: str) -> None:
+    with pytest.raises(ValueError, match="no name of a cache file"):
+        cached(key, Maker(), dict)
 
 
 def test_code_in_a_cache_is_not_run(folder: Path) -> None:
     folder.mkdir()
     torch.save({"numbers": Trap()}, folder / "key.pt")
     with pytest.warns(UserWarning, match="made anew"):
-        cached_tensors("key", Maker())
+        cached("key", Maker(), dict)
     assert "METAMANN_TRAP" not in os.environ
 
 
@@ -81,7 +118,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_only(tmp_path: Path, mon
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("METAMANN_CACHE", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="nothing is cached"):
-        assert cached_tensors("key", Maker())["numbers"].tolist() == [0, 1, 2, 3, 4]
+        assert cached("key", Maker(), dict)["numbers"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_writing_makes_folders_and_replaces(tmp_path: Path) -> None:

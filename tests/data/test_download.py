@@ -23,6 +23,7 @@ REMEDY = "put it somewhere"
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("METAMANN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(download, "TIMEOUT_S", 2)
+    monkeypatch.setattr(download, "SCHEMES", ("https", "http", "file"))  # what can be published inside a test
     monkeypatch.setenv("no_proxy", "*")
     return tmp_path / "cache"
 
@@ -63,6 +64,53 @@ def test_no_network_is_one_message_with_the_way_out(cache: Path, url: str) -> No
     assert not cache.exists()
 
 
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/set.zip", "file:///etc/hostname", "data:,code/set.zip", "ftp://127.0.0.1/set.zip", "x"]
+)
+def test_only_https_is_spoken(cache: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "SCHEMES", ("https",))
+    with pytest.raises(DataError, match=r"only https is spoken"):
+        fetch(url, "set", REMEDY)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(("url", "folder"), [("https://x/..", ""), ("https://x/a", "../.."), ("https://x/a", "/tmp/a")])
+def test_nothing_is_written_outside_of_the_cache(cache: Path, url: str, folder: str) -> None:
+    with pytest.raises(DataError, match="not inside the cache folder"):
+        fetch(url, folder, REMEDY)
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    """Sends every visitor on to another scheme."""
+
+    def do_GET(self) -> None:  # the name http.server calls
+        self.send_response(302)
+        self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/set.zip")  # type: ignore[attr-defined]
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("serve", [Redirecting], indirect=True)
+def test_a_redirection_to_another_scheme_is_not_followed(
+    cache: Path, serve: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = download._check_scheme
+    visits: list[str] = []
+
+    def only_the_first_may_be_http(url: str) -> None:
+        visits.append(url)
+        if len(visits) > 1:
+            monkeypatch.setattr(download, "SCHEMES", ("https",))
+        real(url)
+
+    monkeypatch.setattr(download, "_check_scheme", only_the_first_may_be_http)
+    with pytest.raises(DataError, match="only https is spoken, not http"):
+        fetch(f"{serve}/set.zip", "set", REMEDY)
+    assert len(visits) == 2
+
+
 class Interrupted(BaseHTTPRequestHandler):
     """Promises more than it sends."""
 
@@ -77,8 +125,9 @@ class Interrupted(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def interrupted_server() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Interrupted)
+def serve(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Address of a server that answers in this way."""
+    server = HTTPServer(("127.0.0.1", 0), request.param)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -87,9 +136,10 @@ def interrupted_server() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_download_that_breaks_off_is_a_message_and_nothing_kept(cache: Path, interrupted_server: str) -> None:
+@pytest.mark.parametrize("serve", [Interrupted], indirect=True)
+def test_a_download_that_breaks_off_is_a_message_and_nothing_kept(cache: Path, serve: str) -> None:
     with pytest.raises(DataError, match=r"set\.zip"):
-        fetch(f"{interrupted_server}/set.zip", "set", REMEDY)
+        fetch(f"{serve}/set.zip", "set", REMEDY)
     assert not cache.exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import resource
 import signal
 import warnings
@@ -223,3 +224,89 @@ def test_loading_a_good_checkpoint_warns_of_nothing(saved: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_checkpoint(saved)
+
+
+def changed(saved: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The file, with its content changed."""
+    content = torch.load(saved, weights_only=True)
+    change(content)
+    torch.save(content, saved)
+    return saved
+
+
+@pytest.mark.parametrize("part", ["config", "fingerprints", "learner", "optimizer", "step", "best", "seconds"])
+@pytest.mark.parametrize("value", ["missing", None, "text", [1], -1, float("nan"), True], ids=str)
+def test_a_part_that_is_missing_or_wrong_is_named(saved: Path, part: str, value: Any) -> None:
+    changed(saved, lambda content: content.pop(part) if value == "missing" else content.update({part: value}))
+    message = refused(saved)
+    assert part in message
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_parameters_that_are_not_finite_are_refused_and_named(saved: Path, number: float) -> None:
+    def spoil(content: dict[str, Any]) -> None:
+        name = next(name for name in content["learner"] if name.endswith("weight"))
+        content["learner"][name].view(-1)[0] = number
+
+    assert re.search(
+        r"\w+\.weight' of its part 'learner' holds numbers that are not finite", refused(changed(saved, spoil))
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("${oc.env:HOME}", "encoder.jitter is an interpolation"),
+        (r"\${oc.create:{_target_: os.mkdir}}", "encoder.jitter is an interpolation"),
+        ([1, {"a": "x${y}"}], r"encoder.jitter[1].a is an interpolation"),
+        ({"${a}": 1}, "encoder.jitter has the key"),
+        ({"_partial_": True}, "encoder.jitter has the key '_partial_'"),
+        ({"_args_": [1]}, "_args_"),
+        ({1: 2}, "encoder.jitter has the key 1"),
+        (torch.zeros(1), "encoder.jitter is of the kind Tensor"),
+        ((1, 2), "encoder.jitter is of the kind tuple"),
+    ],
+    ids=str,
+)
+def test_a_configuration_that_is_no_plain_data_is_refused(saved: Path, value: Any, named: str) -> None:
+    changed(saved, lambda content: content["config"].update(encoder={"jitter": value}))
+    assert named in refused(saved)
+
+
+def test_a_configuration_without_end_is_refused(saved: Path) -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    doubled: list[Any] = ["x"]
+    for _ in range(20):
+        doubled = [doubled, doubled]
+    for value in (loop, doubled):
+        changed(saved, lambda content, value=value: content["config"].update(encoder=value))  # type: ignore[misc]
+        assert "nests deeper" in refused(saved)
+
+
+def test_another_version_is_named(saved: Path) -> None:
+    changed(saved, lambda content: content.update(version="0.0.7"))
+    assert load_checkpoint(saved).written_by() == " (written by metamann 0.0.7)"
+    changed(saved, lambda content: content.pop("best"))
+    assert "written by metamann 0.0.7" in refused(saved)
+    changed(saved, lambda content: content.update(format="metamann-checkpoint/9"))
+    message = refused(saved)
+    assert "written by metamann 0.0.7 in the format metamann-checkpoint/9" in message
+    assert "metamann-checkpoint/1" in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.pop("state"),
+        lambda state: state.update(extra=1),
+        lambda state: state.update(param_groups=[1]),
+        lambda state: state["param_groups"][0].pop("params"),
+        lambda state: state["state"].update({0: "x"}),
+        lambda state: state["state"][0].update(exp_avg=torch.tensor(float("nan"))),
+        lambda state: state["state"][0].update(exp_avg=torch.zeros(1).expand(10**15)),
+        lambda state: state["state"][0].update(exp_avg=[1]),
+    ],
+)
+def test_the_state_of_an_optimizer_is_one_or_is_refused(saved: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    assert "optimizer" in refused(changed(saved, lambda content: change(content["optimizer"])))

@@ -1,0 +1,44 @@
+"""Plain data: what a saved configuration may hold. A file is data, never an instruction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+DEEPEST = 30
+MOST_VALUES = 100_000
+
+
+def plain_fault(node: Any) -> str | None:
+    """What keeps a configuration from being plain, resolved data; None if it is.
+
+    Plain are dictionaries with names for keys, lists, strings, numbers, booleans and None. An interpolation (`${...}`)
+    would be resolved again by whoever reads the file, and keys that begin with an underscore steer how objects are
+    built; of these only `_target_`, which names a class, is allowed.
+
+    Args:
+        node: of any kind; lists that hold themselves, or one another many times, end at the limits of this module.
+    """
+    seen = 0
+
+    def fault(value: Any, where: str, depth: int) -> str | None:
+        nonlocal seen
+        seen += 1
+        place = where or "it"
+        if depth > DEEPEST or seen > MOST_VALUES:
+            return f"it nests deeper than {DEEPEST} levels or holds over {MOST_VALUES:,} values"
+        if type(value) is str:
+            return f"{place} is an interpolation" if "${" in value else None
+        if value is None or type(value) in (bool, int, float):
+            return None
+        if type(value) is list:
+            inner = [(item, f"{where}[{number}]") for number, item in enumerate(value)]
+        elif type(value) is dict:
+            for key in value:
+                if type(key) is not str or not key or "${" in key or (key.startswith("_") and key != "_target_"):
+                    return f"{place} has the key {key!r}"
+            inner = [(item, f"{where}.{key}" if where else key) for key, item in value.items()]
+        else:
+            return f"{place} is of the kind {type(value).__name__}"
+        return next((found for item, name in inner if (found := fault(item, name, depth + 1)) is not None), None)
+
+    return fault(node, "", 0)

@@ -1,0 +1,141 @@
+"""What a configuration may build: the list of conf/, plug-ins, and what the user names; nothing else is called."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from metamann.commands import trust
+from metamann.commands.trust import GROUP_OF, check_trusted, offered, trusted_class
+from metamann.episodes.protocols import LabelCodes, NWayKShot
+from metamann.errors import ConfigError
+from metamann.memory.ntm import NTMMemory
+
+NWAY = "metamann.episodes.protocols.NWayKShot"
+
+
+def test_the_list_is_what_conf_offers_by_group() -> None:
+    listed = offered()
+    assert set(listed) == {"data", "protocol", "encoder", "memory", "learner", "trainer"}
+    assert {NWAY, "metamann.episodes.protocols.LabelCodes"} < listed["protocol"]
+    assert "metamann.memory.ntm.NTMMemory" in listed["memory"]
+    assert listed["trainer"] == {"metamann.training.loop.TrainerConfig"}
+    assert not any("commands" in target or "download" in target for group in listed.values() for target in group)
+
+
+def test_every_class_of_the_list_is_there() -> None:
+    for part, group in GROUP_OF.items():
+        for target in offered()[group]:
+            assert trusted_class(target, part, ()).__name__ == target.rpartition(".")[2]
+
+
+@pytest.mark.parametrize(
+    ("part", "target", "found"),
+    [
+        ("protocol", NWAY, NWayKShot),
+        ("train_protocol", NWAY, NWayKShot),
+        ("protocol", "metamann.episodes.protocols.LabelCodes", LabelCodes),
+        ("memory", "metamann.memory.ntm.NTMMemory", NTMMemory),
+    ],
+)
+def test_a_listed_class_is_found(part: str, target: str, found: type) -> None:
+    assert trusted_class(target, part, ()) is found
+
+
+@pytest.mark.parametrize("part", GROUP_OF)
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.mkdir",
+        "builtins.exec",
+        "metamann",
+        "metamann_evil.mkdir",
+        "metamann.data.download.fetch",
+        "metamann.commands.audit._named",
+        "metamann.data.cache.write_atomically",
+        "metamann.data.cache.os.mkdir",
+        "metamann.training.record.Path.mkdir",
+        "metamann.commands.report.subprocess.os.mkdir",
+        "metamann.commands.sweep.SweepTable",
+        "torch.hub.load",
+        "numpy.savetxt",
+        "",
+        "x",
+        " metamann.episodes.protocols.NWayKShot",
+        3,
+        None,
+        ["os.mkdir"],
+    ],
+    ids=str,
+)
+def test_what_is_not_on_the_list_is_refused(part: str, target: object) -> None:
+    with pytest.raises(ConfigError, match=part):
+        trusted_class(target, part, ())
+
+
+def test_a_class_of_another_part_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"encoder wants to build metamann\.memory\.ntm\.NTMMemory.*conf/encoder/"):
+        trusted_class("metamann.memory.ntm.NTMMemory", "encoder", ())
+
+
+@pytest.mark.parametrize("named", ["fractions", "fractions.Fraction"])
+def test_what_the_user_names_is_trusted(named: str) -> None:
+    assert trusted_class("fractions.Fraction", "encoder", [named]) is Fraction
+
+
+@pytest.mark.parametrize("named", ["fraction", "fractions.Frac", "fractions.Fraction.limit_denominator", ""])
+def test_trust_in_one_name_is_none_in_another_that_looks_like_it(named: str) -> None:
+    with pytest.raises(ConfigError, match=r"trust=\[fractions\]"):
+        trusted_class("fractions.Fraction", "encoder", [named])
+
+
+def test_a_path_through_a_trusted_package_leads_nowhere_else() -> None:
+    with pytest.raises(ConfigError, match="only passes through"):
+        trusted_class("fractions.Decimal", "encoder", ["fractions"])
+    with pytest.raises(ConfigError, match="cannot be imported"):
+        trusted_class("fractions.sys.exit", "encoder", ["fractions"])
+
+
+@pytest.mark.parametrize("target", ["fractions.Nonsense", "fractions.nonsense.Thing", "fractions._PyHASH_MODULUS"])
+def test_a_trusted_name_that_is_no_class_is_named(target: str) -> None:
+    with pytest.raises(ConfigError, match=target):
+        trusted_class(target, "encoder", ["fractions"])
+
+
+@pytest.fixture
+def plug_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed package that registers a class."""
+    entry = importlib.metadata.EntryPoint("fraction", "fractions:Fraction", "metamann.plugins")
+
+    def entry_points(group: str) -> list[importlib.metadata.EntryPoint]:
+        return [entry] if group == "metamann.plugins" else []
+
+    monkeypatch.setattr(trust, "entry_points", entry_points)
+    trust.registered.cache_clear()
+    yield
+    trust.registered.cache_clear()
+
+
+@pytest.mark.usefixtures("plug_in")
+def test_what_an_installed_plug_in_registers_is_trusted_and_nothing_beside_it() -> None:
+    assert trusted_class("fractions.Fraction", "memory", ()) is Fraction
+    with pytest.raises(ConfigError, match=r"fractions\.Decimal"):
+        trusted_class("fractions.Decimal", "memory", ())
+
+
+@pytest.mark.parametrize("part", GROUP_OF)
+@pytest.mark.parametrize(
+    "bury", [lambda t: t, lambda t: {"a": {"b": t}}, lambda t: {"a": [1, [t]]}], ids=["top", "in a node", "in a list"]
+)
+def test_a_foreign_class_is_refused_wherever_it_stands(
+    part: str, bury: Callable[[object], object], tmp_path: Path
+) -> None:
+    planted = tmp_path / "planted"
+    target = {"_target_": "os.mkdir", "path": str(planted)}
+    with pytest.raises(ConfigError, match=r"os\.mkdir.*trust=\[os\]"):
+        check_trusted({part: bury(target)}, ())
+    assert not planted.exists()
