@@ -12,6 +12,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,7 @@ def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int
     try:
         identity = "\n".join([*code, *_machine(compiler)])
         library = cache_folder() / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:20]}.so"
-        if not library.exists():
+        if not _own(library):
             library.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
                 made = Path(folder) / library.name
@@ -67,6 +68,7 @@ def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int
                     if ended.returncode == 0:
                         break
                 ended.check_returncode()
+                made.chmod(0o755)  # whatever the umask: one that others may write to is not loaded
                 made.replace(library)
         return ctypes.CDLL(str(library))
     except (OSError, subprocess.CalledProcessError) as error:
@@ -78,6 +80,17 @@ def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int
             stacklevel=2,
         )
         return None
+
+
+def _own(library: Path) -> bool:
+    """Whether a compiled core is there that no other user but root can have put there: it is code, not data."""
+    if not hasattr(os, "getuid"):
+        return library.is_file()
+    try:
+        status = library.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_uid in (0, os.getuid()) and not status.st_mode & 0o022
 
 
 def _machine(compiler: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,3 +66,19 @@ def test_the_library_is_kept(fresh: Path) -> None:
     load_library.cache_clear()
     assert load_library("lrua_core", CPU, torch.float32, 2) is not None
     assert kept.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("spoil", [lambda kept: kept.chmod(0o777), lambda kept: kept.rename(kept.with_name("other"))])
+def test_a_library_that_others_may_have_written_is_compiled_anew(fresh: Path, spoil: Callable[[Path], object]) -> None:
+    if load_library("lrua_core", CPU, torch.float32, 2) is None:
+        pytest.skip("there is no compiler")
+    (kept,) = fresh.glob("*.so")
+    written = kept.stat().st_mtime_ns
+    spoil(kept)
+    if not kept.exists():
+        kept.symlink_to(kept.with_name("other"))
+    load_library.cache_clear()
+    assert load_library("lrua_core", CPU, torch.float32, 2) is not None
+    assert kept.stat().st_mtime_ns > written
+    assert not kept.is_symlink()
+    assert not kept.stat().st_mode & 0o022
