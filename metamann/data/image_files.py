@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +28,8 @@ BYTES_OF_PIXEL = 16  # of a file without any compression: four numbers of 32 bit
 TILE_WIDTH, TILE_LENGTH, PHOTOMETRIC = 322, 323, 262  # tags of TIFF
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 FULL_RANGES = (1, *(2**bits - 1 for bits in range(8, 17)))
+
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # it logs what it raises
 
 
 class UnreadableImageError(DataError):
@@ -68,15 +74,17 @@ def read_picture(file: Path, max_pixels: int) -> Picture:
             warnings.simplefilter("ignore")
             with Image.open(file, formats=FORMATS) as image:
                 _check_pixels(image, max_pixels)
-                values, depth = _values(_turned(image), image)
+                with _libtiff_silenced() if image.format == "TIFF" else nullcontext():
+                    values, depth = _values(_turned(image), image)
+                # a photograph of several pictures is no animation
                 several = image.format != "MPO" and bool(getattr(image, "is_animated", False))
                 return Picture(values, depth, several)
     except UnreadableImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise TooManyPixelsError(excerpt(error)) from error
+        raise TooManyPixelsError(f"over {LARGEST_MAX_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
-        raise UnreadableImageError(f"it is no {', '.join(FORMATS)} image") from error
+        raise UnreadableImageError(f"no {', '.join(FORMATS)} image, or damaged") from error
     except Exception as error:  # damaged bytes make Pillow raise nearly anything; the cause is kept
         raise UnreadableImageError(excerpt(error) or type(error).__name__) from error
 
@@ -94,8 +102,9 @@ def full_range(low: float, high: float) -> tuple[float, float]:
 
 def shades(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Values of a deep image as grey, uint8: `low` is black, `high` white; what is no number is black."""
-    finite = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
-    return np.clip(np.rint((finite - low) * (255 / ((high - low) or 1))), 0, 255).astype(np.uint8)
+    with np.errstate(invalid="ignore"):  # of bytes that are no number
+        finite = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
+    return np.clip(np.rint((finite - low) / ((high - low) or 1) * 255), 0, 255).astype(np.uint8)
 
 
 def square(grey: np.ndarray, size: int, ink: str) -> Tensor:
@@ -119,11 +128,25 @@ def square(grey: np.ndarray, size: int, ink: str) -> Tensor:
 def _check_pixels(image: Image.Image, max_pixels: int) -> None:
     """Refuse an image that has too many pixels, or tiles that do."""
     tags = getattr(image, "tag_v2", {})
-    width, height = image.size
-    if max(width * height, tags.get(TILE_WIDTH, 0) * tags.get(TILE_LENGTH, 0)) > max_pixels:
-        raise TooManyPixelsError(f"{width:,} x {height:,} pixels")
-    if width * height == 0:
+    for width, height in (image.size, (tags.get(TILE_WIDTH, 0), tags.get(TILE_LENGTH, 0))):
+        if width * height > max_pixels:
+            raise TooManyPixelsError(f"{width:,} x {height:,} pixels")
+    if min(image.size) == 0:
         raise UnreadableImageError("it has no pixels")
+
+
+@contextmanager
+def _libtiff_silenced() -> Iterator[None]:
+    """Keep from standard error what libtiff prints about damaged files, which Pillow raises anyway."""
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def _turned(image: Image.Image) -> Image.Image:
