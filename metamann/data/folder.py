@@ -35,8 +35,8 @@ def folder(
     more than 8 bits are shown by the range of all such images of the folder, see `full_range`. What cannot be read, and
     what belongs to systems and programs, is left out, counted and named in the notes.
 
-    A folder whose first level is `train`, `val` and `test`, or two of them, also under their other usual names, is read
-    as these splits, and `shares` are not used.
+    A folder that holds folders `train`, `val` and `test`, or two of them, under these or their other usual names, is
+    read as these splits, and `shares` are not used.
 
     Args:
         path: the folder.
@@ -60,24 +60,22 @@ def folder(
     check_seed("data.seed", seed)
     root = _existing_folder(path)
     found = find_class_folders(root)
-    split_of = own_splits(found)
-    folders = [each for each in found.classes if not split_of or (each.parts[0] in split_of and len(each.parts) > 1)]
+    own = own_splits(found)
+    folders = [each for each in found.classes if own is None or (own.part(each) and own.inner(each))]
     read = read_images(folders, size, ink, max_pixels)
     readable = [each for each, images in zip(folders, read.images, strict=True) if images]
     if not readable:
         raise DataError(_nothing_to_read(root, found, read))
 
-    # names within a split have no split in front, so that a class in two of them is seen
-    inner = [each.parts[1:] if split_of else each.parts for each in readable]
-    names = [escape_marks("/".join(parts)) for parts in inner]
-    groups = [name.rpartition("/")[0] or escape_marks(root.name) for name in names]
+    # within its own split a name has no split in front, so that a class in two of them is seen
+    names = [escape_marks("/".join(each.parts if own is None else own.inner(each))) for each in readable]
+    tops = [root.name if own is None else each.parts[own.level] for each in readable]
+    groups = [name.rpartition("/")[0] or escape_marks(top) for name, top in zip(names, tops, strict=True)]
     everything = ClassStore.from_classes(
         f"folder/{root.name}", [torch.stack(images) for images in read.images if images], names, groups
     )
-    if split_of:
-        parts = {
-            part: [number for number, each in enumerate(readable) if split_of[each.parts[0]] == part] for part in PARTS
-        }
+    if own is not None:
+        parts = {part: [number for number, each in enumerate(readable) if own.part(each) == part] for part in PARTS}
         _check_own_splits(root, parts, names, "class")
         if split_by == "group":
             _check_own_splits(root, parts, groups, "group")
@@ -93,7 +91,7 @@ def folder(
         stores["val"],
         stores["test"],
         disjoint_groups=split_by == "group",
-        notes=image_notes(root, found, read, folders, split_of, parts, max_pixels),
+        notes=image_notes(root, found, read, folders, own, parts, max_pixels),
         own=True,
     )
 
@@ -101,11 +99,12 @@ def folder(
 def _existing_folder(path: str) -> Path:
     try:
         root = Path(str(path)).expanduser()
-        if root.is_dir():
+        if path != "" and root.is_dir():
             return root
         kind = "a file; unpack it if it is an archive, and" if root.is_file() else "no folder;"
     except (OSError, RuntimeError) as error:
-        raise DataError(f"data.path={excerpt(path)} cannot be opened ({excerpt(error)}); give another.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"data.path={excerpt(path)} cannot be opened ({reason}); give another.") from error
     raise DataError(f"data.path={excerpt(path)} is {kind} give one that holds a folder of images for each class.")
 
 
@@ -114,12 +113,12 @@ def _nothing_to_read(root: Path, found: FoundFolders, read: ReadImages) -> str:
     if left_out:
         name, reason = left_out[0]
         return (
-            f"none of the {len(left_out):,} images below {where} can be read, such as {excerpt(name)} ({reason}); save "
-            "them as PNG or JPEG."
+            f"none of the {len(left_out):,} images below {where} can be read, such as {excerpt(name)} ({reason}); "
+            + ("save them as PNG or JPEG." if read.unreadable else "make them smaller, or raise data.max_pixels.")
         )
     others = ", ".join(f"{number:,} {kind or 'without suffix'}" for kind, number in found.others.most_common(3))
-    layout = "the layout is CLASS/image.png or GROUP/CLASS/image.png"
-    return f"no folder below {where} holds images; {layout}{f', but there are {excerpt(others)} files' * bool(others)}."
+    seen = f" What there is: {excerpt(others)}." if others else ""
+    return f"no folder below {where} holds images; the layout is CLASS/image.png or GROUP/CLASS/image.png.{seen}"
 
 
 def _check_own_splits(root: Path, parts: dict[str, list[int]], units: Sequence[str], kind: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter, deque
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from metamann.data.image_files import SUFFIXES
+from metamann.data.sentences import PARTS
 from metamann.errors import DataError, excerpt
 
 # lower case; what systems and archivers put beside the files of a user, besides names that start with a full stop
@@ -32,6 +34,26 @@ class ClassFolder(NamedTuple):
 
     parts: tuple[str, ...]
     files: tuple[Path, ...]
+
+
+class OwnSplits(NamedTuple):
+    """Folders that are splits.
+
+    Attributes:
+        level: how many folders lead to them.
+        part_of: `train`, `val` or `test` by the name of the folder.
+    """
+
+    level: int
+    part_of: dict[str, str]
+
+    def part(self, folder: ClassFolder) -> str | None:
+        """The split of a class; None of a folder beside the splits."""
+        return self.part_of.get(folder.parts[self.level])
+
+    def inner(self, folder: ClassFolder) -> tuple[str, ...]:
+        """Names of the folders that lead to a class from its split on; none for a split that holds images itself."""
+        return folder.parts[self.level + 1 :]
 
 
 @dataclasses.dataclass
@@ -90,23 +112,26 @@ def find_class_folders(root: Path) -> FoundFolders:
     return found
 
 
-def own_splits(found: FoundFolders) -> dict[str, str]:
-    """Which split each folder of the first level is, `train`, `val` or `test`: none unless there are two.
+def own_splits(found: FoundFolders) -> OwnSplits | None:
+    """The splits that a user's folder brings along; None unless two folders beside one another are called so.
 
-    One alone may be a class, and so may folders that all hold nothing but images.
+    They stand on the first level on which there is more than one folder. One alone may be a class, and so may folders
+    that all hold nothing but images.
 
     Raises:
         DataError: if two folders are one split.
     """
-    names = sorted({folder.parts[0] for folder in found.classes})
-    split_of = {name: PART_OF[name.lower()] for name in names if name.lower() in PART_OF}
-    if len(set(split_of.values())) < 2 or all(len(folder.parts) == 1 for folder in found.classes):
-        return {}
-    for part, count in Counter(split_of.values()).items():
+    leading = zip(*(folder.parts[:-1] for folder in found.classes), strict=False)
+    level = len(list(takewhile(lambda names: len(set(names)) == 1, leading)))
+    names = sorted({folder.parts[level] for folder in found.classes})
+    part_of = {name: PART_OF[name.lower()] for name in names if name.lower() in PART_OF}
+    if len(set(part_of.values())) < 2 or all(len(folder.parts) == level + 1 for folder in found.classes):
+        return None
+    for part, count in Counter(part_of.values()).items():
         if count > 1:
-            same = " and ".join(excerpt(name) for name, of in split_of.items() if of == part)
-            raise DataError(f"the folders {same} of data.path are both read as '{part}'; rename or join them.")
-    return split_of
+            same = " and ".join(excerpt(name) for name, of in part_of.items() if of == part)
+            raise DataError(f"the folders {same} below data.path are both read as '{part}'; rename or join them.")
+    return OwnSplits(level, dict(sorted(part_of.items(), key=lambda item: PARTS.index(item[1]))))
 
 
 def _look_into(

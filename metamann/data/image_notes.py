@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from metamann.data.image_folders import ClassFolder, FoundFolders
+from metamann.data.image_folders import ClassFolder, FoundFolders, OwnSplits
 from metamann.data.image_reader import ReadImages
-from metamann.errors import excerpt, shorten
-
-MOST_NAMES = 5  # in a line
+from metamann.errors import excerpt, excerpts, shorten
 
 
 def image_notes(
@@ -17,7 +15,7 @@ def image_notes(
     found: FoundFolders,
     read: ReadImages,
     folders: Sequence[ClassFolder],
-    split_of: Mapping[str, str],
+    own: OwnSplits | None,
     parts: Mapping[str, Collection[int]],
     max_pixels: int,
 ) -> tuple[str, ...]:
@@ -28,7 +26,7 @@ def image_notes(
         found: what lies below it.
         read: what was read of `folders`.
         folders: that are classes.
-        split_of: folders of the first level that are splits.
+        own: the splits that the folder brings along.
         parts: numbers of the classes of each split.
         max_pixels: that an image may have.
     """
@@ -36,24 +34,24 @@ def image_notes(
     dealt = ", ".join(f"{part} {len(numbers)}" for part, numbers in parts.items())
     classes, images = _count(sum(map(bool, sizes)), "class", "classes"), _count(sum(sizes), "image")
     notes = [f"{excerpt(root)}: {classes}, {images}; classes of {dealt}"]
-    if split_of:
-        notes.append(f"the splits are the folders {', '.join(map(excerpt, split_of))}; data.shares is not used")
-
-    as_classes = {folder.parts for folder in folders}
-    others = [folder for folder in found.classes if folder.parts not in as_classes]
-    loose = [f"{each.parts[0]}/{file.name}" for each in others if each.parts[0] in split_of for file in each.files]
-    beside = ["/".join(each.parts) for each in others if each.parts[0] not in split_of]
+    loose = list(found.loose)
+    beside = []
+    if own is not None:
+        notes.append(f"the folder is split already: {', '.join(map(excerpt, own.part_of))}; data.shares is not used")
+        beside = ["/".join(folder.parts) for folder in found.classes if not own.part(folder)]
+        unsorted = [folder for folder in found.classes if own.part(folder) and not own.inner(folder)]
+        loose += ["/".join((*folder.parts, file.name)) for folder in unsorted for file in folder.files]
     unread = ["/".join(each.parts) for each, number in zip(folders, sizes, strict=True) if not number]
     for names, what, why in (
         (beside, "folder", "beside the splits, left out"),
-        ([*unread, *found.empty], "folder", "without an image that can be read, left out"),
-        ([*found.loose, *loose], "image", "in no class folder, left out"),
+        (sorted([*unread, *found.empty]), "folder", "without an image that can be read, left out"),
+        (loose, "image", "in no class folder, left out"),
         (found.hidden, "hidden or system name", "skipped"),
         (found.links, "link", "to nothing, or to a folder that is read without it, passed over"),
         (found.closed, "folder", "that cannot be opened, left out"),
     ):
         if names:
-            notes.append(f"{_count(len(names), what)} {why}: {named(names)}")
+            notes.append(f"{_count(len(names), what)} {why}: {excerpts(names)}")
     for left_out, why in ((read.unreadable, "that cannot be read"), (read.too_large, f"of over {max_pixels:,} pixels")):
         if left_out:
             name, reason = left_out[0]
@@ -61,7 +59,7 @@ def image_notes(
     if found.others:
         by_number = found.others.most_common()
         kinds = ", ".join(f"{number:,} {excerpt(kind) or 'without suffix'}" for kind, number in by_number)
-        notes.append(f"{_count(found.others.total(), 'file')} not read, by suffix no images: {shorten(kinds, 200)}")
+        notes.append(f"{_count(found.others.total(), 'file')} of other kinds not read: {shorten(kinds, 200)}")
     if read.several:
         notes.append(f"{_count(read.several, 'file')} animated or of several pages: the first picture is taken")
     for depth, deep in read.deep.items():
@@ -70,12 +68,6 @@ def image_notes(
     if read.plain:
         notes.append(f"{_count(read.plain, 'image')} of one shade all over")
     return tuple(notes)
-
-
-def named(names: Sequence[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(map(excerpt, names[:MOST_NAMES])) + more
 
 
 def _count(number: int, one: str, many: str | None = None) -> str:

@@ -6,9 +6,7 @@ import numpy as np
 
 from metamann.data.store import ClassStore, plain_name
 from metamann.episodes.protocols import EpisodeProtocol
-from metamann.errors import EpisodeError, shorten
-
-MOST_NAMES, LONGEST_NAME = 5, 30  # in a line
+from metamann.errors import EpisodeError, excerpts
 
 
 def fitting_classes(store: ClassStore, protocol: EpisodeProtocol) -> tuple[ClassStore, tuple[str, ...]]:
@@ -25,17 +23,13 @@ def fitting_classes(store: ClassStore, protocol: EpisodeProtocol) -> tuple[Class
     small = np.flatnonzero(store.class_sizes < need.items)
     if not len(small):
         return store, ()
-    names = [
-        f"{shorten(plain_name(store.class_names[number]), LONGEST_NAME)} ({store.class_sizes[number]})"
-        for number in small
-    ]
-    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    left_out = f"fewer than the {need.items} items that {need.settings} need: {', '.join(names[:MOST_NAMES])}{more}"
+    names = [f"{plain_name(store.class_names[number])} ({store.class_sizes[number]})" for number in small]
+    left_out = f"fewer than the {need.items} items that {need.settings} need: {excerpts(names)}"
     if len(small) == store.n_classes:
-        raise EpisodeError(f"all {store.n_classes} classes of '{store.name}' have {left_out}. {need.remedy}.")
+        raise EpisodeError(f"all classes of '{store.name}' have {left_out}. {need.remedy}.")
     fitting = store.subset(store.name, np.flatnonzero(store.class_sizes >= need.items).tolist())
     try:
         protocol.check(fitting)
     except EpisodeError as error:
-        raise EpisodeError(f"{error} {len(small)} classes have {left_out}. {need.remedy}.") from error
-    return fitting, (f"'{store.name}': {len(small)} of {store.n_classes} classes left out, {left_out}",)
+        raise EpisodeError(f"{error} Left out are classes of {left_out}. {need.remedy}.") from error
+    return fitting, (f"{len(small)} of {store.n_classes} classes of '{store.name}' left out, with {left_out}",)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pictures import disc, encoded, from_values, png, png_chunk, put, tiff, zeros
@@ -135,8 +135,9 @@ def test_the_range_that_is_shown(low: float, high: float, shown: tuple[float, fl
 @given(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1))
 def test_white_paper_stays_light_whatever_the_depth(one: int, other: int) -> None:
     low, high = sorted((one, other))
+    assume(low < high)
     grey = shades(np.array([[low, high]]), *full_range(low, high))
-    assert grey[0, 1] >= 127 or high == 0
+    assert grey[0, 1] >= 127
     assert grey[0, 0] < grey[0, 1] or low >= 0.99 * high
 
 
@@ -233,10 +234,10 @@ BOMBS = {
     "ppm": b"P6 12000 12000 255\n" + bytes(100),
 }
 PACKED = {
-    "profile of png": png(10, 10, png_chunk(b"iCCP", b"x\0\0" + zeros(1 << 29))),
-    "text of png": png(10, 10, png_chunk(b"zTXt", b"x\0\0" + zeros(1 << 29))),
+    "profile of png": png(10, 10, png_chunk(b"iCCP", b"x\0\0" + zeros(1 << 28))),
+    "text of png": png(10, 10, png_chunk(b"zTXt", b"x\0\0" + zeros(1 << 28))),
     "texts of png": png(10, 10, *(png_chunk(b"zTXt", b"%d\0\0" % n + zeros(1 << 20)) for n in range(150))),
-    "unicode text of png": png(10, 10, png_chunk(b"iTXt", b"x\0\1\0\0\0" + zeros(1 << 29))),
+    "unicode text of png": png(10, 10, png_chunk(b"iTXt", b"x\0\1\0\0\0" + zeros(1 << 28))),
     "strips of tiff": tiff(t273=(4, 1_000_000_000, 8), t279=(4, 1_000_000_000, 8)),
 }
 
