@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 LONGEST_MESSAGE = 300  # characters
 LONGEST_EXCERPT = 60
+MOST_EXCERPTS, LONGEST_EXCERPT_OF_MANY = 5, 40
 LARGEST_SEED = 2**64 - 1  # torch takes no larger one
 
 
@@ -32,6 +34,12 @@ def shorten(text: object, most: int) -> str:
 def excerpt(text: object) -> str:
     """What a user wrote, short enough to be quoted inside a message."""
     return shorten(text, LONGEST_EXCERPT)
+
+
+def excerpts(names: Sequence[object]) -> str:
+    """The first few of a list of names, each short enough to be quoted, and how many more there are."""
+    more = f" and {len(names) - MOST_EXCERPTS:,} more" if len(names) > MOST_EXCERPTS else ""
+    return ", ".join(shorten(name, LONGEST_EXCERPT_OF_MANY) for name in names[:MOST_EXCERPTS]) + more
 
 
 class DataError(MetamannError):

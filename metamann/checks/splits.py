@@ -10,7 +10,7 @@ import torch
 from metamann.checks.finding import Finding, passes
 from metamann.data.fixed_episodes import FixedEpisodeSplits, FixedEpisodeStore
 from metamann.data.sentences import PAIRS, PARTS, SentenceSplits, SentenceStore
-from metamann.data.store import ClassStore, DataSplits, pixels_digest, upright_names
+from metamann.data.store import ClassStore, DataSplits, pixels_digest, plain_name, upright_name, upright_names
 
 # of the smaller part: published data sets repeat some headings, dates and legends, too few to carry a result
 REPEATED_TEXTS = 0.05
@@ -44,7 +44,7 @@ def _drawings_apart(splits: DataSplits) -> Finding:
         known, other = splits.split(first).row_of.keys(), upright[second]
         met = [row for row, image in enumerate(other.items) if not known.isdisjoint(turned(image))]
         if met:
-            example = other.class_names[other.class_of(met[0])]
+            example = plain_name(other.class_names[other.class_of(met[0])])
             found.append(f"{len(met)} drawings of {second} are in {first}, such as one of {example}")
     seen = f"{sum(len(each.items) for each in upright.values()):,} upright drawings compared by their pixels"
     return passes("no drawing stands in two splits, turned or mirrored", not found, "; ".join(found) or seen)
@@ -52,7 +52,7 @@ def _drawings_apart(splits: DataSplits) -> Finding:
 
 def _alphabets_apart(splits: DataSplits) -> Finding:
     check = "alphabets of the splits are disjoint"
-    groups = {part: {name.partition("@")[0] for name in splits.split(part).groups} - {""} for part in PARTS}
+    groups = {part: {plain_name(upright_name(name)) for name in splits.split(part).groups} - {""} for part in PARTS}
     if not any(groups.values()):
         return Finding(check, "skipped", "the classes have no groups")
     shared = _shared(groups)
@@ -97,5 +97,5 @@ def _texts(store: SentenceStore | FixedEpisodeStore) -> set[str]:
 
 def _upright(store: ClassStore) -> ClassStore:
     """The store without its rotated and mirrored copies, which follow from the rest."""
-    upright = [number for number, name in enumerate(store.class_names) if "@" not in name]
+    upright = [number for number, name in enumerate(store.class_names) if upright_name(name) == name]
     return store.subset(store.name, upright) if 0 < len(upright) < store.n_classes else store

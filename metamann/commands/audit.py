@@ -17,10 +17,12 @@ from metamann.checks.learners import audit_learner
 from metamann.checks.samplers import audit_sampler
 from metamann.checks.splits import audit_splits
 from metamann.checks.tasks import audit_tasks_apart
+from metamann.commands.build import classes_for
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.data.cache import write_atomically
+from metamann.data.store import DataSplits
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_protocols import SentenceProtocol
 from metamann.episodes.sentence_sampler import SentenceSampler
@@ -64,8 +66,10 @@ def _run(config: DictConfig, run: Run) -> list[Finding]:
         raise ConfigError(f"{run.path} was trained on {kind_of(run.protocol)}, which have no episodes of new classes.")
     splits = run.splits()
     run.check_unchanged(splits, config.split)
-    store: Any = splits.split(config.split)
     protocol: Any = run.protocol
+    store: Any = splits.split(config.split)
+    if isinstance(splits, DataSplits):
+        store = classes_for(protocol, splits, config.split)
 
     def make() -> Any:
         if isinstance(protocol, SentenceProtocol):

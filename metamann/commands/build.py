@@ -13,9 +13,10 @@ from omegaconf.errors import OmegaConfBaseException
 from metamann.commands.trust import GROUP_OF, trusted_class
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences import SentenceSplits
-from metamann.data.store import DataSplits
+from metamann.data.store import ClassStore, DataSplits
 from metamann.episodes import ranges
 from metamann.episodes.algorithmic import SequenceTask
+from metamann.episodes.fitting import fitting_classes
 from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import EpisodeProtocol
 from metamann.episodes.sentence_protocols import SentenceProtocol
@@ -140,6 +141,20 @@ def build_data(config: DictConfig) -> DataSplits:
             "choose data of images."
         )
     return splits
+
+
+def classes_for(protocol: EpisodeProtocol, splits: DataSplits, split: str) -> ClassStore:
+    """The classes of a split that a protocol deals: all, but of a user's own images those that are large enough for it.
+
+    Raises:
+        EpisodeError: if too few are left.
+    """
+    store = splits.split(split)
+    if not splits.own:
+        return store
+    fitting, notes = fitting_classes(store, protocol)
+    show_notes(notes)
+    return fitting
 
 
 def build_sentences(config: DictConfig) -> SentenceSplits | FixedEpisodeSplits:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from metamann.commands.build import classes_for
 from metamann.commands.contestants import check_same_tasks, contestants, name_of, named_learner
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
@@ -101,17 +102,16 @@ def continual(config: DictConfig) -> float:
 
 def _evaluator(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator:
     """The sequences: episodes of all classes at once, whose class numbers say which task a class belongs to."""
-    splits = run.splits()
+    splits: Any = run.splits()
     run.check_unchanged(splits, config.split)
     protocol: Any = run.protocol
     ways = config.tasks * config.classes
     device = choose_device(config.device)
     shared = {"data": splits.name, "split": config.split, "device": device}
     precision = choose_precision(config.precision, device)
-    store: Any = splits.split(config.split)
     if isinstance(protocol, GreedySentences):
         many = dataclasses.replace(protocol, ways=ways, shots=config.shots, queries=config.queries, empty_sentences=0)
-        sentences = SentenceSampler(store, many, config.seed)
+        sentences = SentenceSampler(splits.split(config.split), many, config.seed)
         drawn = SentenceTaskList.draw(sentences, config.sequences)
         return SentenceEvaluator(
             sampler=sentences, tasks=drawn, precision=precision, sentences_per_batch=config.images_per_batch, **shared
@@ -121,7 +121,8 @@ def _evaluator(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator:
             f"{run.path} was trained on {protocol.describe()['name']}; tasks are classes of images, or types "
             "of entities with protocol=greedy_sentences."
         )
-    sampler = Sampler(store, NWayKShot(ways, config.shots, config.queries, codes=protocol.codes), config.seed)
+    all_classes = NWayKShot(ways, config.shots, config.queries, codes=protocol.codes)
+    sampler = Sampler(classes_for(all_classes, splits, config.split), all_classes, config.seed)
     return Evaluator(
         sampler=sampler,
         tasks=TaskList.draw(sampler, config.sequences),

@@ -8,7 +8,7 @@ import hydra
 import torch
 from omegaconf import DictConfig
 
-from metamann.commands.build import build_data, build_sentences, plain_config
+from metamann.commands.build import build_data, build_sentences, classes_for, plain_config
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
 from metamann.commands.setting import at_most, with_types
@@ -104,7 +104,9 @@ def _on_episodes(config: DictConfig, run: Run, protocol: EpisodeProtocol, device
     splits = build_data(run.config)
     run.check_unchanged(splits, config.split)
     tasks = TaskList.load(Path(config.tasks).expanduser()) if config.tasks else None
-    sampler = Sampler(splits.split(config.split), protocol, config.seed if tasks is None else tasks.seed)
+    sampler = Sampler(
+        classes_for(protocol, splits, config.split), protocol, config.seed if tasks is None else tasks.seed
+    )
     return Evaluator(
         data=splits.name,
         split=config.split,

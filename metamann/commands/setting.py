@@ -18,6 +18,7 @@ from metamann.commands.build import (
     build_sentences,
     build_sequence_learner,
     build_tagger,
+    classes_for,
     code_width,
 )
 from metamann.data.sentences import SentenceSplits
@@ -101,8 +102,8 @@ def _on_episodes(
     precision: str,
 ) -> Setting:
     splits = build_data(config)
-    sampler = Sampler(splits.train, train_protocol, config.seed)
-    held_out = Sampler(splits.val, protocol, VALIDATION_SEED)
+    sampler = Sampler(classes_for(train_protocol, splits, "train"), train_protocol, config.seed)
+    held_out = Sampler(classes_for(protocol, splits, "val"), protocol, VALIDATION_SEED)
     tasks = TaskList.draw(held_out, at_most(config.validation.episodes, held_out))
     images_per_batch = config.validation.images_per_batch
     validation = Evaluator(splits.name, "val", held_out, tasks, device, precision, images_per_batch)
@@ -126,7 +127,7 @@ def _on_episodes(
         settle_on(more, more.encode(learner))
 
     fingerprints = {name: splits.split(name).fingerprint for name in ("train", "val", "test")}
-    trained_on = f"{splits.train.n_classes} training classes of {splits.name}"
+    trained_on = f"{sampler.store.n_classes} training classes of {splits.name}"
     return Setting(learner, sampler, validation, validate, settle, fingerprints, trained_on)
 
 

@@ -1,4 +1,4 @@
-"""A user's own images: one folder a class, parent folders as groups."""
+"""A user's own images: one folder a class, parent folders as groups, perhaps below folders train, val and test."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
+from metamann.data.image_files import LARGEST_MAX_PIXELS
+from metamann.data.image_folders import FoundFolders, find_class_folders, own_splits
+from metamann.data.image_notes import image_notes
+from metamann.data.image_reader import ReadImages, read_images
+from metamann.data.sentences import PAIRS, PARTS
 from metamann.data.shares import deal
-from metamann.data.store import ClassStore, DataSplits
-from metamann.errors import DataError
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+from metamann.data.store import ClassStore, DataSplits, escape_marks, plain_name
+from metamann.errors import DataError, check_number, check_seed, excerpt
 
 
 def folder(
@@ -26,10 +27,16 @@ def folder(
     split_by: Literal["class", "group"] = "class",
     ink: Literal["auto", "dark", "light"] = "auto",
     seed: int = 0,
+    max_pixels: int = 50_000_000,
 ) -> DataSplits:
     """Read `path/class/*.png` or `path/group/class/*.png` and split the classes.
 
-    Images of any size and mode are made grey, padded to a square and resized; transparent parts are paper.
+    Images of any size and mode are made grey, padded to a square and resized; transparent parts are paper. Those of
+    more than 8 bits are shown by the range of all such images of the folder, see `full_range`. What cannot be read, and
+    what belongs to systems and programs, is left out, counted and named in the notes.
+
+    A folder that holds folders `train`, `val` and `test`, or two of them, under these or their other usual names, is
+    read as these splits, and `shares` are not used.
 
     Args:
         path: the folder.
@@ -39,58 +46,102 @@ def folder(
         split_by: what is dealt out whole: a class, or a group with all its classes.
         ink: whether the drawings are dark on light or light on dark; `auto` judges by the border.
         seed: of the split.
+        max_pixels: of an image; a larger one is left out before it is decoded.
 
     Raises:
-        DataError: if there is no such folder, no image in it, an image that cannot be read, or an unknown option.
+        ConfigError: if a number is out of range.
+        DataError: if there is no such folder, no image in it that can be read, an unknown option, or a class in two
+            of the folder's own splits.
     """
     _check("split_by", split_by, ("class", "group"))
     _check("ink", ink, ("auto", "dark", "light"))
-    if size < 1 or seed < 0:
-        raise DataError(f"data.size={size} must be at least 1 and data.seed={seed} at least 0.")
-    root = Path(path).expanduser()
-    if not root.is_dir():
-        raise DataError(f"data.path={path} is no folder; give one that holds a folder of images for each class.")
-    class_folders = sorted(each for each in root.rglob("*") if each.is_dir() and _images_in(each))
-    if not class_folders:
-        raise DataError(f"no folder below {root} holds images; the layout is CLASS/image.png or GROUP/CLASS/image.png.")
-    names = [each.relative_to(root).as_posix().replace("@", "_") for each in class_folders]
-    groups = [name.rpartition("/")[0] or root.name for name in names]
-    images = [torch.stack([_read(file, size, ink) for file in _images_in(each)]) for each in class_folders]
-    everything = ClassStore.from_classes(f"folder/{root.name}", images, names, groups)
-    parts = deal(groups if split_by == "group" else names, shares, seed)
+    check_number("data.size", size, least=1, whole=True)
+    check_number("data.max_pixels", max_pixels, least=1, most=LARGEST_MAX_PIXELS, whole=True)
+    check_seed("data.seed", seed)
+    root = _existing_folder(path)
+    found = find_class_folders(root)
+    own = own_splits(found)
+    folders = [each for each in found.classes if own is None or (own.part(each) and own.inner(each))]
+    read = read_images(folders, size, ink, max_pixels)
+    readable = [each for each, images in zip(folders, read.images, strict=True) if images]
+    if not readable:
+        raise DataError(_nothing_to_read(root, found, read))
+
+    # within its own split a name has no split in front, so that a class in two of them is seen
+    names = [escape_marks("/".join(each.parts if own is None else own.inner(each))) for each in readable]
+    tops = [root.name if own is None else each.parts[own.level] for each in readable]
+    groups = [name.rpartition("/")[0] or escape_marks(top) for name, top in zip(names, tops, strict=True)]
+    everything = ClassStore.from_classes(
+        f"folder/{root.name}", [torch.stack(images) for images in read.images if images], names, groups
+    )
+    if own is not None:
+        parts = {part: [number for number, each in enumerate(readable) if own.part(each) == part] for part in PARTS}
+        _check_own_splits(root, parts, names, "class")
+        if split_by == "group":
+            _check_own_splits(root, parts, groups, "group")
+    else:
+        parts = deal(groups if split_by == "group" else names, shares, seed)
     stores = {}
     for part, numbers in parts.items():
         store = everything.subset(f"folder/{root.name}/{part}", numbers) if numbers else _empty(root, part, size)
         stores[part] = store.with_rotations() if rotations and numbers else store
     return DataSplits(
-        f"folder/{root.name}", stores["train"], stores["val"], stores["test"], disjoint_groups=split_by == "group"
+        f"folder/{root.name}",
+        stores["train"],
+        stores["val"],
+        stores["test"],
+        disjoint_groups=split_by == "group",
+        notes=image_notes(root, found, read, folders, own, parts, max_pixels),
+        own=True,
     )
 
 
-def _images_in(directory: Path) -> list[Path]:
-    return sorted(file for file in directory.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES)
-
-
-def _read(file: Path, size: int, ink: str) -> Tensor:
+def _existing_folder(path: str) -> Path:
     try:
-        with Image.open(file) as opened:
-            coloured = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise DataError(
-            f"{file} cannot be read as an image ({error}); repair it or take it out of the folder."
-        ) from error
-    paper = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
-    grey = np.asarray(Image.alpha_composite(paper, coloured).convert("L"))
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    dark_on_light = ink == "dark" or (ink == "auto" and np.median(border) > 127)
-    inked = 255 - grey if dark_on_light else grey
-    square = ImageOps.pad(Image.fromarray(inked), (size, size), Image.Resampling.LANCZOS, color=0)
-    return torch.from_numpy(np.array(square, dtype=np.uint8)).unsqueeze(0)
+        root = Path(str(path)).expanduser()
+        if path != "" and root.is_dir():
+            return root
+        kind = "a file; unpack it if it is an archive, and" if root.is_file() else "no folder;"
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"data.path={excerpt(path)} cannot be opened ({reason}); give another.") from error
+    raise DataError(f"data.path={excerpt(path)} is {kind} give one that holds a folder of images for each class.")
+
+
+def _nothing_to_read(root: Path, found: FoundFolders, read: ReadImages) -> str:
+    where, left_out = excerpt(root), [*read.unreadable, *read.too_large]
+    if left_out:
+        name, reason = left_out[0]
+        return (
+            f"none of the {len(left_out):,} images below {where} can be read, such as {excerpt(name)} ({reason}); "
+            + ("save them as PNG or JPEG." if read.unreadable else "make them smaller, or raise data.max_pixels.")
+        )
+    others = ", ".join(f"{number:,} {kind or 'without suffix'}" for kind, number in found.others.most_common(3))
+    seen = f" What there is: {excerpt(others)}." if others else ""
+    return f"no folder below {where} holds images; the layout is CLASS/image.png or GROUP/CLASS/image.png.{seen}"
+
+
+def _check_own_splits(root: Path, parts: dict[str, list[int]], units: Sequence[str], kind: str) -> None:
+    """Refuse classes or groups that stand in two of the folder's own splits."""
+    of_part = {part: {units[number] for number in numbers} for part, numbers in parts.items()}
+    for first, second in PAIRS:
+        shared = sorted(of_part[first] & of_part[second])
+        if shared and kind == "class":
+            raise DataError(
+                f"{first} and {second} of {excerpt(root)} share {len(shared):,} classes, such as "
+                f"{excerpt(plain_name(shared[0]))}; few-shot splits have different ones. Name one of the folders, "
+                f"data.path=.../{first}: data.shares deals its classes."
+            )
+        if shared:
+            raise DataError(
+                f"{first} and {second} of {excerpt(root)} share the group {excerpt(plain_name(shared[0]))}; move it, "
+                "or set data.split_by=class."
+            )
 
 
 def _check(option: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise DataError(f"data.{option}={value} is unknown; choose {', '.join(known)}.")
+        raise DataError(f"data.{option}={excerpt(value)} is unknown; choose {', '.join(known)}.")
 
 
 def _empty(root: Path, part: str, size: int) -> ClassStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -11,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamann.errors import DataError
+from metamann.errors import DataError, excerpt
+
+UPRIGHT = re.compile("(?:[^@]|@@)*")  # all before the first single @
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +24,8 @@ class ClassStore:
     Attributes:
         name: what the errors and reports call it, such as `omniglot/vinyals/test`.
         items: `items x channels x height x width`, uint8, 0 for paper and 255 for ink.
-        class_names: one name a class; a rotated copy ends in `@90`, `@180` or `@270`, a mirrored one in `@mirrored`.
+        class_names: one name a class; a rotated copy ends in `@90`, `@180` or `@270`, a mirrored one in `@mirrored`. An
+            `@` of the name itself is doubled, see `escape_marks`.
         groups: one name a class: its alphabet, or parent folder. Episodes may stay within one.
         first_item: `classes + 1` offsets; class c owns `items[first_item[c]:first_item[c + 1]]`.
     """
@@ -136,6 +140,7 @@ class DataSplits:
         test: classes for the figures that are reported.
         disjoint_groups: no group of classes, such as an alphabet, stands in two splits; false for a split by class.
         notes: what the reader found and decided, one line each.
+        own: a user's own images: a class that has too few of them for a protocol is left out of its episodes.
 
     Raises:
         DataError: if a class, or a rotated copy of it, stands in two splits.
@@ -147,6 +152,7 @@ class DataSplits:
     test: ClassStore
     disjoint_groups: bool = True
     notes: tuple[str, ...] = ()
+    own: bool = False
 
     def __post_init__(self) -> None:
         """Refuse overlapping splits at start, before anything is trained on them."""
@@ -155,7 +161,7 @@ class DataSplits:
             if shared:
                 raise DataError(
                     f"splits '{first}' and '{second}' of '{self.name}' share {len(shared)} classes, such as "
-                    f"'{min(shared)}'. Give every class, with its rotated copies, to one split."
+                    f"'{excerpt(plain_name(min(shared)))}'. Give every class, with its rotated copies, to one split."
                 )
 
     def split(self, name: str) -> ClassStore:
@@ -170,6 +176,23 @@ class DataSplits:
         return store
 
 
+def escape_marks(name: str) -> str:
+    """A name in which `@` may stand, as a class name of a store, where a single `@` marks a rotated copy."""
+    return name.replace("@", "@@")
+
+
+def plain_name(class_name: str) -> str:
+    """A class name of a store as its user wrote it, the mark of a copy behind it."""
+    return class_name.replace("@@", "@")
+
+
+def upright_name(class_name: str) -> str:
+    """The name without the marks of a rotated or mirrored copy."""
+    found = UPRIGHT.match(class_name)
+    assert found is not None  # it matches nothing at all, too
+    return found[0]
+
+
 def upright_names(store: ClassStore) -> set[str]:
     """Names of the classes, a rotated or mirrored copy by the name of what it was made from."""
-    return {name.partition("@")[0] for name in store.class_names}
+    return set(map(upright_name, store.class_names))

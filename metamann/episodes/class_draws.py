@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from metamann.data.store import ClassStore
 from metamann.episodes import ranges
 from metamann.errors import EpisodeError
+
+
+class Need(NamedTuple):
+    """Items that each class of an episode must have.
+
+    Attributes:
+        items: at the most, over all episodes.
+        settings: what makes it so many, in words.
+        remedy: the settings that change it.
+    """
+
+    items: int
+    settings: str
+    remedy: str
 
 
 def draw_classes(store: ClassStore, ways: int, within_group: bool, rng: np.random.Generator) -> np.ndarray:
@@ -43,11 +58,29 @@ def check_classes(store: ClassStore, ways: int, within_group: bool) -> None:
     if within_group:
         available = max((len(members) for members in store.classes_by_group.values()), default=0)
         where = f"the largest group of '{store.name}' has"
+    if not store.n_classes:
+        raise EpisodeError(
+            f"'{store.name}' has no classes. Give it some, by a share or a folder of its own, or choose another split."
+        )
     if ways > available:
         fix = "without protocol.within_group, " if within_group else ""
         raise EpisodeError(
             f"{ways}-way episodes need {ways} classes, but {where} {available}. "
             f"Lower protocol.ways to at most {available}, or choose another split, {fix}or more data."
+        )
+
+
+def check_items(store: ClassStore, need: Need) -> None:
+    """Refuse episodes that need more items of a class than the smallest class has.
+
+    Raises:
+        EpisodeError: with the numbers that do not fit.
+    """
+    fewest = int(store.class_sizes.min())
+    if need.items > fewest:
+        raise EpisodeError(
+            f"{need.settings} need {need.items} items of each class, but a class of '{store.name}' has {fewest}. "
+            f"{need.remedy}."
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from metamann.data.lake_runs import RUNS, WAYS, lake_runs
 from metamann.data.store import ClassStore, pixels_digest
+from metamann.episodes.class_draws import Need
 from metamann.episodes.protocols import LabelCodes, Plan
 from metamann.errors import EpisodeError
 
@@ -71,6 +72,10 @@ class LakeOneShotRuns:
                 f"{missing} of the {len(drawings)} drawings of Lake's runs are not in '{store.name}'; they are of the "
                 "evaluation alphabets: train with data=omniglot data.split=lake, and evaluate on split=test."
             )
+
+    def need(self) -> Need:
+        """The drawings of the runs are found one by one."""
+        return Need(0, f"{RUNS} runs", "Choose another protocol")
 
     def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Run `index`, again and again; see `EpisodeProtocol.draw`."""

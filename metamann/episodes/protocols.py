@@ -15,7 +15,15 @@ import numpy as np
 
 from metamann.data.store import ClassStore
 from metamann.episodes import ranges
-from metamann.episodes.class_draws import check_classes, check_groups, draw_classes, draw_from_groups, draw_items
+from metamann.episodes.class_draws import (
+    Need,
+    check_classes,
+    check_groups,
+    check_items,
+    draw_classes,
+    draw_from_groups,
+    draw_items,
+)
 from metamann.episodes.episode import PADDING
 from metamann.errors import EpisodeError
 
@@ -54,6 +62,9 @@ class EpisodeProtocol(Protocol):
 
     def check(self, store: ClassStore) -> None:
         """Refuse episodes that the store cannot give."""
+
+    def need(self) -> Need:
+        """Items that each class must have for any of its episodes."""
 
     @property
     def n_episodes(self) -> int | None:
@@ -170,13 +181,21 @@ class NWayKShot:
             raise EpisodeError(f"protocol.queries is {self.queries}; an episode needs at least 1 query a class.")
         self.codes.check(self.max_ways)
         check_classes(store, self.max_ways, self.within_group)
+        check_items(store, self.need())
+
+    def need(self) -> Need:
+        """The largest shots and the queries.
+
+        Raises:
+            EpisodeError: if a setting is no such number.
+        """
+        ranges.check("protocol.shots", self.shots)
         shots = ranges.ends(self.shots)[1]
-        fewest = int(store.class_sizes.min())
-        if shots + self.queries > fewest:
-            raise EpisodeError(
-                f"{shots} shots and {self.queries} queries need {shots + self.queries} items of each class, but a "
-                f"class of '{store.name}' has {fewest}. Lower protocol.shots or protocol.queries."
-            )
+        return Need(
+            shots + self.queries,
+            f"{shots} shots and {self.queries} queries",
+            "Lower protocol.shots or protocol.queries",
+        )
 
     def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Draw one episode: support positions, then query positions, each in random order."""
@@ -262,14 +281,21 @@ class OnlineStream:
                 f"{self.steps} steps cannot show {self.max_ways} classes. Raise protocol.steps to at least "
                 f"{self.max_ways}, or lower protocol.ways."
             )
+        check_items(store, self.need())
+
+    def need(self) -> Need:
+        """The largest share of the steps that a class can get.
+
+        Raises:
+            EpisodeError: if a setting is no such number.
+        """
+        ranges.check("protocol.ways", self.ways)
         fewest_ways, _ = ranges.ends(self.ways)
-        most = -(-self.steps // fewest_ways)
-        fewest = int(store.class_sizes.min())
-        if most > fewest:
-            raise EpisodeError(
-                f"{self.steps} steps over {fewest_ways} classes need {most} items of a class, but a class "
-                f"of '{store.name}' has {fewest}. Lower protocol.steps or raise protocol.ways."
-            )
+        return Need(
+            -(-self.steps // fewest_ways),
+            f"{self.steps} steps over {fewest_ways} classes",
+            "Lower protocol.steps or raise protocol.ways",
+        )
 
     def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Draw one stream: `steps` positions in the order they are shown."""

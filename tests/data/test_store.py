@@ -8,8 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from metamann.data.store import ClassStore, DataSplits
+from metamann.data.store import ClassStore, DataSplits, escape_marks, plain_name, upright_names
 from metamann.errors import DataError
 
 SIZES = (3, 1, 4)
@@ -86,6 +88,17 @@ def test_the_fingerprint_sees_every_difference(uneven: ClassStore) -> None:
         dataclasses.replace(uneven, first_item=np.array([0, 2, 4, 8])),
     ]
     assert len({store.fingerprint for store in others}) == len(others)
+
+
+@given(st.lists(st.text("@_a90"), min_size=1, max_size=5, unique=True))
+def test_names_of_users_never_look_like_marks(names: list[str]) -> None:
+    image = torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
+    store = ClassStore.from_classes("own", [image] * len(names), list(map(escape_marks, names)), [""] * len(names))
+    assert upright_names(store) == set(store.class_names)
+    assert [plain_name(name) for name in store.class_names] == names
+    copies = store.with_rotations().with_mirrors()
+    assert len(set(copies.class_names)) == 8 * len(names)
+    assert upright_names(copies) == set(store.class_names)
 
 
 def test_splits_are_found_by_name(uneven: ClassStore) -> None:

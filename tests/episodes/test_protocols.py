@@ -186,7 +186,7 @@ def test_every_item_of_a_class_is_drawn(store: ClassStore) -> None:
         (OnlineStream(ways=[2]), r"ways=\[2\]"),
         (OnlineStream(ways=5, steps=4), "4 steps cannot show 5 classes"),
         (OnlineStream(ways=[2, 5], steps=4), "4 steps cannot show 5 classes"),
-        (OnlineStream(ways=4, steps=49), "49 steps over 4 classes need 13 items of a class, but a class of 'tiny' has"),
+        (OnlineStream(ways=4, steps=49), "49 steps over 4 classes need 13 items of each class, but a class of 'tiny'"),
         (OnlineStream(ways=[1, 4], steps=13), "13 steps over 1 classes need 13 items"),
         (NWayKShot(ways=5, codes=LabelCodes(width=4)), "width 4 cannot tell 5 classes"),
         (OnlineStream(ways=[2, 5], steps=20, codes=LabelCodes(width=4)), "width 4 cannot tell 5 classes"),
