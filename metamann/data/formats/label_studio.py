@@ -123,6 +123,5 @@ def _mark(item: Item, result: dict[str, Any]) -> Mark:
     label = next(first_label(item, value[key]) for key in LABELS if value.get(key))
     if not isinstance(offsets, dict):
         offsets = {}
-    return read_mark(
-        item, {"start": offsets.get("start"), "end": offsets.get("end"), "label": label, "text": value.get("text")}
-    )
+    start, end = offsets.get("start"), offsets.get("end")
+    return read_mark(item, {"start": start, "end": end, "label": label, "text": value.get("text")})

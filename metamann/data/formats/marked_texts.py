@@ -1,7 +1,7 @@
 """JSON objects of a text with spans of characters: Doccano, Prodigy, spaCy, and everybody's own.
 
-The spans stand under one of SPAN_KEYS or, if none of these is there, under the only key that holds spans. A text without
-such a key has no labels. Offsets stay as they are in the file.
+The spans stand under one of SPAN_KEYS or, if none of these is there, under the only key that holds spans. A text
+without such a key has no labels. Where the text is cut into `tokens` with offsets, these are its words.
 """
 
 from __future__ import annotations
@@ -85,8 +85,7 @@ def read_prodigy(item: Item) -> list[Document]:
         return []
     _count_relations(item)
     text = item.check(_text(value))
-    tokens = value.get("tokens")
-    words = read_words(item, text, tokens) if isinstance(tokens, list) and tokens else None
+    words = _own_words(item, text)
     spans = value.get("spans")
     if spans is None:
         return [Document(item.place, text, () if "answer" in value else None, words)]
@@ -122,16 +121,19 @@ def read_marked(item: Item) -> list[Document] | list[TaggedSentence]:
     text_key = _text_key(value)
     text = item.check(_text(value))
     known = {key: value[key] for key in SPAN_KEYS if key != text_key and value.get(key) is not None}
-    filled = {key: spans for key, spans in known.items() if spans != [] and spans != ""}
-    if not known:
-        filled = {
-            key: spans for key, spans in value.items() if isinstance(spans, list) and spans and all(map(is_mark, spans))
-        }
+    filled = {key: spans for key, spans in known.items() if spans not in ([], "")}
+    marked = {
+        key: spans
+        for key, spans in (known or value).items()
+        if isinstance(spans, list) and spans and all(map(is_mark, spans))
+    }
+    if len(marked) == 1 or not known:
+        filled = marked  # what else has such a name is about the text as a whole
     if len(filled) > 1:
         raise item.error(f"spans stand under several names ({excerpt(', '.join(filled))}); keep the one that is meant.")
     _count_relations(item)
     if not filled:
-        return [Document(item.place, text, () if known else None)]
+        return [Document(item.place, text, () if known else None, _own_words(item, text))]
     key, spans = next(iter(filled.items()))
     words = text.split()
     if isinstance(spans, str):
@@ -141,9 +143,18 @@ def read_marked(item: Item) -> list[Document] | list[TaggedSentence]:
         return [TaggedSentence(tuple(words), tuple(map(item.check, spans)), (item.place,) * len(words))]
     if tags:
         raise item.error(
-            f"'{key}' holds {len(spans)} names for {len(words)} words; give a span as [start, end, type], or a tag a word."
+            f"'{key}' holds {len(spans)} names for {len(words)} words; give spans as [start, end, type], or a tag "
+            "for each word."
         )
-    return [Document(item.place, text, read_marks(item, spans))]
+    return [Document(item.place, text, read_marks(item, spans), _own_words(item, text))]
+
+
+def _own_words(item: Item, text: str) -> tuple[tuple[int, int], ...] | None:
+    """The words that the file itself cuts a text into; None if it does not."""
+    tokens = item.value.get("tokens")
+    if not isinstance(tokens, list) or not tokens or not all(map(is_mark, tokens)):
+        return None
+    return read_words(item, text, tokens)
 
 
 def _text_key(value: dict[str, Any]) -> str:

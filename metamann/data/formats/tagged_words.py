@@ -1,4 +1,7 @@
-"""JSON objects of words: Hugging Face's tokens and tags, GLiNER's words and spans of words, training data of spaCy 2."""
+"""JSON objects of words: Hugging Face's tokens and tags, GLiNER's spans of words, training data of spaCy 2.
+
+Words that are objects with offsets belong to a text: metamann.data.formats.marked_texts reads them.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from metamann.data.documents import Document, Mark, TaggedSentence
-from metamann.data.formats.json_items import Item, tag_names
+from metamann.data.formats.json_items import WORD_KEYS, Item, tag_names
 from metamann.data.formats.marks import first_label, whole
 from metamann.data.text_files import read_text
 from metamann.errors import DataError, excerpt
 
-WORD_KEYS = ("tokens", "words", "sentence", "text")
 TAG_KEYS = ("ner_tags", "ner", "tags", "labels", "label", "ner_labels", "entities")
 TAG = re.compile("O|[A-Z]-.*")  # what makes a tag of a key that is not known
 GLINER_FORM = "[first word, last word, type], numbers of words from 0"
@@ -118,7 +120,14 @@ def _described(path: Path) -> Any:
 
 
 def _word_key(value: dict[str, Any]) -> str | None:
-    return next((key for key in WORD_KEYS if isinstance(value.get(key), list)), None)
+    return next(
+        (
+            key
+            for key in WORD_KEYS
+            if isinstance(value.get(key), list) and not any(isinstance(word, dict) for word in value[key])
+        ),
+        None,
+    )
 
 
 def _tag_key(value: dict[str, Any], word_key: str | None, words: int) -> str | None:
