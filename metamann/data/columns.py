@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from metamann.data.held_out import hold_out_types
 from metamann.data.sentences import PARTS, Sentence, SentenceSplits, SentenceStore
 from metamann.data.tags import SCHEMES, Scheme, TagError, detect_scheme, read_tags
+from metamann.data.text_files import read_text
 from metamann.errors import DataError
 
 BLANKS = " \t"
@@ -136,22 +137,6 @@ def read_columns(
         sentences.append(Sentence(tuple(row.tokens), spans))
         broken += [row.lines[position] for position in misplaced]
     return ColumnFile(path, tuple(sentences), found, tuple(broken), comments)
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file without its byte order mark.
-
-    Raises:
-        DataError: if it cannot be read or is not UTF-8, with the line.
-    """
-    try:
-        content = path.read_bytes()
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); set data.path to a file.") from error
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}, line {line} is not UTF-8 ({error.reason}); save the file as UTF-8.") from error
 
 
 def _sentences(

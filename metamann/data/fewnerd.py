@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from metamann.data.columns import read_columns, read_text
+from metamann.data.columns import read_columns
 from metamann.data.files import public_file
 from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeSplits, fixed_splits, tagged_sentences
 from metamann.data.sentences import Sentence, SentenceSplits, SentenceStore, Span
+from metamann.data.text_files import read_text
 from metamann.errors import DataError
 
 GITHUB = "https://raw.githubusercontent.com"

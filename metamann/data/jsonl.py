@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from metamann.data.columns import read_text
 from metamann.data.held_out import hold_out_types
 from metamann.data.sentences import Sentence, SentenceSplits, Span
+from metamann.data.text_files import read_text
 from metamann.data.tokens import tokenise
 from metamann.errors import DataError
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from metamann.data.columns import read_columns, read_text
+from metamann.data.columns import read_columns
 from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeSplits, fixed_splits
 from metamann.data.jsonl import read_jsonl
 from metamann.data.sentences import Sentence
+from metamann.data.text_files import read_text
 from metamann.data.tokens import tokenise
 from metamann.errors import DataError
 

@@ -1,0 +1,91 @@
+"""JSON, JSON lines: every item of a file is recognised by its own keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from metamann.data.documents import Document, TaggedSentence
+from metamann.data.formats import label_studio, marked_texts, tagged_words
+from metamann.data.formats.json_items import Item, is_json, json_items
+from metamann.data.formats.source import Content, Format, Source
+from metamann.errors import DataError, excerpt
+
+
+class ItemFormat(NamedTuple):
+    """How one tool writes a labelled text.
+
+    Attributes:
+        name: for people.
+        matches: whether an item is written so.
+        read: documents or tagged sentences of an item; DataError if its form is wrong.
+    """
+
+    name: str
+    matches: Callable[[Any], bool]
+    read: Callable[[Item], list[Document] | list[TaggedSentence]]
+
+
+ITEM_FORMATS = (  # the first that matches is taken
+    ItemFormat("JSON, texts without labels", marked_texts.is_plain, marked_texts.read_plain),
+    ItemFormat("spaCy training pairs", marked_texts.is_pair, marked_texts.read_pair),
+    ItemFormat("Label Studio JSON", label_studio.is_task, label_studio.read_task),
+    ItemFormat("spaCy 2 training data", tagged_words.is_spacy_2, tagged_words.read_spacy_2),
+    ItemFormat("GLiNER", tagged_words.is_gliner, tagged_words.read_gliner),
+    ItemFormat("Prodigy", marked_texts.is_prodigy, marked_texts.read_prodigy),
+    ItemFormat("spaCy Doc.to_json", marked_texts.is_spacy, marked_texts.read_spacy),
+    ItemFormat("Hugging Face tokens and tags", tagged_words.is_words, tagged_words.read_words),
+    ItemFormat("Label Studio JSON-MIN", label_studio.is_min, label_studio.read_min),
+    ItemFormat("Doccano", marked_texts.is_doccano, marked_texts.read_marked),
+    ItemFormat("JSON, texts and their spans", marked_texts.is_marked, marked_texts.read_marked),
+)
+
+
+def read_json(source: Source) -> Content:
+    """Read a file of JSON or JSON lines.
+
+    Raises:
+        DataError: with the place, if the file is no JSON or an item of it has another form.
+    """
+    try:
+        return _read(source)
+    except RecursionError as error:
+        raise DataError(f"{source.path} is nested too deep; export the file again.") from error
+
+
+def _read(source: Source) -> Content:
+    items = json_items(source)
+    names = items.names or tagged_words.names_beside(source.path)
+    counts: Counter[str] = Counter()
+    formats: dict[str, str] = {}  # the first place of each
+    documents: list[Document] = []
+    sentences: list[TaggedSentence] = []
+    for place, value in items.values:
+        item = Item(source.path, place, value, names, counts)
+        found = next((form for form in ITEM_FORMATS if form.matches(value)), None)
+        if found is None:
+            raise item.error(
+                f'{excerpt(repr(value))} has no text; give objects such as {{"text": ..., "spans": [[start, end, '
+                'type]]} or {"tokens": [...], "ner_tags": [...]}.'
+            )
+        formats.setdefault(found.name, place)
+        for parsed in found.read(item):
+            if isinstance(parsed, Document):
+                documents.append(parsed)
+            else:
+                sentences.append(parsed)
+        if documents and sentences:
+            raise item.error("it is written in another way than those before it; give a file for each.")
+    empty = sum(not document.text.strip() for document in documents) + sum(not each.words for each in sentences)
+    counts["empty texts are left out"] += empty
+    notes = tuple(f"{count:,} {what}" for what, count in counts.items() if count)
+    return Content(
+        ", ".join(formats) or "JSON",
+        tuple(document for document in documents if document.text.strip()),
+        tuple(sentence for sentence in sentences if sentence.words),
+        notes,
+    )
+
+
+JSON = Format("JSON", is_json, read_json)
