@@ -48,7 +48,7 @@ def fewnerd() -> SentenceSplits:
         SentenceStore("fewnerd/inter/train", tuple(_as_published(each) for file in subset for each in file.sentences)),
         SentenceStore("fewnerd/inter/val", val.sentences),
         SentenceStore("fewnerd/inter/test", test.sentences),
-        notes=(SUBSET_NOTE, *(file.note() for file in (*subset, val, test))),
+        notes=(SUBSET_NOTE, *(note for file in (*subset, val, test) for note in file.notes)),
     )
 
 
