@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,7 +121,7 @@ def _read_pair(path: Path, ann: Path, counts: Counter[str]) -> list[Document]:
     marks = []
     for entity in entities:
         pieces = [(reading.position(start), reading.position(end)) for start, end in entity.pieces]
-        between = [text[end:start] for (_, end), (start, _) in zip(pieces, pieces[1:], strict=False)]
+        between = [text[end:start] for (_, end), (start, _) in pairwise(pieces)]
         if any(part.strip() for part in between):
             counts[PIECES] += 1
             continue
@@ -155,30 +157,31 @@ def _entities(ann: Path, counts: Counter[str]) -> list[_Entity]:
 
 
 def _reading(path: Path, entities: list[_Entity]) -> tuple[str, _Reading]:
-    """The text, and the way of counting by which most entities cover what their lines say they do.
+    """The text, and the first way of counting by which most entities cover what their lines say they do."""
+    spans = [(*entity.pieces[0], entity.text) for entity in entities if len(entity.pieces) == 1 and entity.text]
+    most, best = -1, (path.name, _Reading("", None))
+    for text, reading in _readings(read_text(path)):
+        fitting = sum(_same(text[reading.position(start) : reading.position(end)], said) for start, end, said in spans)
+        if fitting > most:
+            most, best = fitting, (text, reading)
+        if fitting == len(spans):
+            break
+    return best
 
-    Characters are what brat counts. Line breaks of two characters may count as one, a byte order mark as a character,
-    and what was annotated in a browser or by other tools may count UTF-16 units or bytes.
+
+def _readings(text: str) -> Iterator[tuple[str, _Reading]]:
+    """Brat counts characters, a byte order mark too. Line breaks of two characters may have been read as one.
+
+    What was annotated in a browser or written by other tools may count UTF-16 units or bytes.
     """
-    text = read_text(path)
-    candidates = [(text, _Reading("", None))]
-    if "\r\n" in text:
-        candidates.append((text.replace("\r\n", "\n"), _Reading("", None)))
-    candidates.append((text, _Reading("", None, 1)))  # a byte order mark, which read_text takes away
-    for plain, _ in candidates[: 1 + ("\r\n" in text)]:
-        candidates += [
-            (plain, _Reading("UTF-16 units", _positions(plain, "utf-16-le", 2))),
-            (plain, _Reading("bytes", _positions(plain, "utf-8", 1))),
-        ]
-    return max(
-        candidates,
-        key=lambda candidate: sum(
-            _same(candidate[0][candidate[1].position(start) : candidate[1].position(end)], entity.text)
-            for entity in entities
-            for start, end in [(entity.pieces[0][0], entity.pieces[-1][1])]
-            if len(entity.pieces) == 1
-        ),
-    )
+    texts = [text, text.replace("\r\n", "\n")]
+    for shift in (0, 1):
+        for plain in texts:
+            yield plain, _Reading("", None, shift)
+    if not text.isascii():
+        for plain in texts:
+            yield plain, _Reading("UTF-16 units", _positions(plain, "utf-16-le", 2))
+            yield plain, _Reading("bytes", _positions(plain, "utf-8", 1))
 
 
 def _positions(text: str, encoding: str, unit: int) -> dict[int, int]:
