@@ -9,10 +9,13 @@ To add a format, write a module with a `Format` and list it in FORMATS.
 
 from __future__ import annotations
 
+from metamann.data.formats.brat import BRAT
+from metamann.data.formats.csv_tables import CSV
+from metamann.data.formats.docbin import DOCBIN
 from metamann.data.formats.json_formats import JSON
 from metamann.data.formats.source import Content, Format, Source
 
-FORMATS = (JSON,)  # the first that matches is taken
+FORMATS = (DOCBIN, BRAT, JSON, CSV)  # the first that matches is taken
 
 
 def known_format(source: Source) -> Format | None:

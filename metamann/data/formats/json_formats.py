@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from metamann.data.documents import Document, TaggedSentence
 from metamann.data.formats import label_studio, marked_texts, tagged_words
-from metamann.data.formats.json_items import Item, is_json, json_items
+from metamann.data.formats.json_items import Item, Items, is_json, json_items
 from metamann.data.formats.source import Content, Format, Source
 from metamann.errors import DataError, excerpt
 
@@ -49,20 +50,28 @@ def read_json(source: Source) -> Content:
         DataError: with the place, if the file is no JSON or an item of it has another form.
     """
     try:
-        return _read(source)
+        return read_items(source.path, json_items(source))
     except RecursionError as error:
         raise DataError(f"{source.path} is nested too deep; export the file again.") from error
 
 
-def _read(source: Source) -> Content:
-    items = json_items(source)
-    names = items.names or tagged_words.names_beside(source.path)
+def read_items(path: Path, items: Items) -> Content:
+    """Read what a file was cut into.
+
+    Args:
+        path: of the file.
+        items: of it.
+
+    Raises:
+        DataError: with the place, if an item has no form that is known, or another than those before it.
+    """
+    names = items.names or tagged_words.names_beside(path)
     counts: Counter[str] = Counter()
     formats: dict[str, str] = {}  # the first place of each
     documents: list[Document] = []
     sentences: list[TaggedSentence] = []
     for place, value in items.values:
-        item = Item(source.path, place, value, names, counts)
+        item = Item(path, place, value, names, counts)
         found = next((form for form in ITEM_FORMATS if form.matches(value)), None)
         if found is None:
             raise item.error(

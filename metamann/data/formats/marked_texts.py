@@ -106,7 +106,7 @@ def read_spacy(item: Item) -> list[Document]:
     if not isinstance(sentences, list):
         raise item.error(f"its sentences are {excerpt(repr(sentences))}, but should be a list.")
     borders = [start for start, _ in read_words(item, text, sentences)]
-    parts, crossed = split_document(document, borders, "sentence")
+    parts, crossed = split_document(document, borders, "{place}, sentence {number}")
     item.counts["sentence borders inside a span are passed over"] += crossed
     return parts
 

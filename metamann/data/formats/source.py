@@ -87,7 +87,7 @@ def check_characters(where: str, text: str) -> None:
         raise DataError(f"{where}: half a surrogate pair stands in the text; export the file as UTF-8 again.")
 
 
-def split_document(document: Document, borders: Iterable[int], part: str) -> tuple[list[Document], int]:
+def split_document(document: Document, borders: Iterable[int], place: str) -> tuple[list[Document], int]:
     """A document cut into its sentences, each with the marks and words that begin in it.
 
     A border inside a mark does not cut. Sentences of blanks alone are left out unless a mark stands in them.
@@ -95,7 +95,7 @@ def split_document(document: Document, borders: Iterable[int], part: str) -> tup
     Args:
         document: with offsets in code points.
         borders: first characters of the sentences after the first.
-        part: what a sentence is called in its place, such as `line`.
+        place: of a sentence, such as `{place}, sentence {number}`: the document's and the number of the sentence.
 
     Returns:
         The sentences and the number of borders that lie inside a mark.
@@ -116,7 +116,7 @@ def split_document(document: Document, borders: Iterable[int], part: str) -> tup
         words_of[number].append((first - starts[number], last - starts[number]))
     parts = [
         Document(
-            f"{document.place}, {part} {number + 1}" if len(starts) > 1 else document.place,
+            place.format(place=document.place, number=bisect_right(inside, start) + 1) if inside else document.place,
             text[start:end],
             None if document.marks is None else tuple(marks_of[number]),
             None if document.words is None else tuple(words_of[number]),
