@@ -53,16 +53,19 @@ class _Tally:
         self.counts[kind] += 1
         self.first.setdefault(kind, what)
 
-    def notes(self) -> tuple[str, ...]:
-        return tuple(f"{kind.format(f'{self.counts[kind]:,}')}, the first: {self.first[kind]}" for kind in self.counts)
+    def notes(self, **totals: int) -> tuple[str, ...]:
+        return tuple(
+            f"{count:,} of {kind.format(**totals)}, the first: {self.first[kind]}"
+            for kind, count in self.counts.items()
+        )
 
 
-TRIMMED = "{} spans trimmed of blanks or punctuation at their borders"
-WIDENED = "{} spans widened to whole signs"
-SPLIT = "{} words split at the border of a span"
-TWICE = "{} spans that are marked twice count once"
-INNER = "{} spans that overlap a longer one left out (overlaps=outermost)"
-MISFIT = "{} spans that fit no words left out (spans=report)"
+TRIMMED = "{spans:,} spans trimmed of blanks or punctuation at their borders"
+WIDENED = "{spans:,} spans widened to whole signs"
+TWICE = "{spans:,} spans marked twice, which count once"
+INNER = "{spans:,} spans left out, since they overlap a longer one"
+MISFIT = "{spans:,} spans left out, since they fit no words"
+SPLIT = "{words:,} words split at the border of a span"
 
 
 def read_documents(
@@ -96,8 +99,10 @@ def read_documents(
     sentences = tuple(sentence for document in documents if (sentence := reader.sentence(document)).tokens)
     notes = [f"offsets count {unit} and were converted"] if unit != "code points" else []
     if unlabelled and len(unlabelled) < len(documents):
-        notes.append(f"{len(unlabelled):,} texts without labels read as without entities, the first: {unlabelled[0]}")
-    return Marked(sentences, (*notes, *tally.notes()))
+        notes.append(f"{len(unlabelled):,} of {len(documents):,} texts have no labels, the first: {unlabelled[0]}")
+    marked = sum(len(document.marks or ()) for document in documents)
+    words = sum(len(sentence.tokens) for sentence in sentences)
+    return Marked(sentences, (*notes, *tally.notes(spans=marked, words=words)))
 
 
 class _Reader(NamedTuple):

@@ -153,12 +153,13 @@ def read_sentences(path: Path, options: ReadingOptions | None = None) -> Sentenc
     else:
         read_as, sentences, notes = _lines(source.text)
     if not sentences:
-        raise DataError(f"{path} was read as {read_as} and holds no sentences; give a file with some.")
+        raise DataError(f"{path} holds no sentences (read as: {read_as}); give a file with some.")
     entities = sum(len(sentence.spans) for sentence in sentences)
-    found = f"{path.name} read as: {read_as}, {len(sentences):,} sentences, " + (
-        f"{entities:,} entities" if entities else "no entity"
+    counts = f"{len(sentences):,} {'sentence' if len(sentences) == 1 else 'sentences'}, " + (
+        f"{entities:,} {'entity' if entities == 1 else 'entities'}" if entities else "no entity"
     )
-    return SentenceFile(read_as, sentences, (found, *(f"{path.name}: {note}" for note in notes)), entities > 0)
+    first = f"{path.name} read as: {read_as}, {counts}"
+    return SentenceFile(read_as, sentences, (first, *(f"{path.name}: {note}" for note in notes)), entities > 0)
 
 
 Read = tuple[str, tuple[Sentence, ...], tuple[str, ...]]  # what it was read as, sentences, notes

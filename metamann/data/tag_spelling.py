@@ -60,6 +60,12 @@ class Spelling:
     lone: bool = False
     _known: dict[str, str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
+    def describe(self) -> str:
+        """The scheme, and how its tags are written where that is not the usual way."""
+        ways = [] if self.shape in (STYLES[0].shape, TYPES_ALONE.shape) else [self.shape]
+        ways += [f"{tag} for O" for tag in sorted(self.outside - {OUTSIDE})]
+        return f"{self.name} ({', '.join(ways)})" if ways else self.name
+
     def read(self, tags: Sequence[str]) -> TagReading:
         """The spans of a sentence.
 

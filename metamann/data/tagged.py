@@ -34,17 +34,21 @@ class TaggedFile(NamedTuple):
     def scheme(self) -> str:
         """What people call it, with a comma before it; empty if no word is marked."""
         marked = any(sentence.spans for sentence in self.sentences)
-        return f", {self.spelling.name}" if self.spelling is not None and marked else ""
+        return f", {self.spelling.describe()}" if self.spelling is not None and marked else ""
 
     def notes(self) -> tuple[str, ...]:
         """What was decided, one line each."""
+        words = sum(len(sentence.tokens) for sentence in self.sentences)
         lines = []
-        if self.broken:
+        if self.broken and self.spelling is not None:
             lines.append(
-                f"{len(self.broken):,} tags that {self.scheme} would not put there, the first {self.broken[0]}"
+                f"{len(self.broken):,} of {words:,} tags stand where {self.spelling.name} would not put them, the first "
+                f"in {self.broken[0]}"
             )
         if self.untagged:
-            lines.append(f"{len(self.untagged):,} words without a tag read as O, the first {self.untagged[0]}")
+            lines.append(
+                f"{len(self.untagged):,} of {words:,} words have no tag and read as O, the first in {self.untagged[0]}"
+            )
         return tuple(lines)
 
 

@@ -23,6 +23,7 @@ from metamann.errors import DataError, excerpt
 COMMENT = re.compile(
     r"#(#|\s|(begin|end|id|sent\w*|doc\w*|newdoc|newpar|text|source|url|https?)\b|[\w.-]+\s*[=:])", re.IGNORECASE
 )
+DOCUMENT = re.compile(r"#(begin|end)\s+document\b", re.IGNORECASE)
 SUFFIXES = {".conll", ".conll03", ".conll2003", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".bilou", ".tsv", ".ner"}
 HEADER = (
     {"word", "words", "token", "tokens", "form", "text"},
@@ -56,7 +57,7 @@ class Columns(NamedTuple):
         """What was left out, one line each."""
         if not self.comments:
             return ()
-        return (f"{len(self.comments):,} comment and header lines skipped, the first is line {self.comments[0]}",)
+        return (f"comment and header lines skipped: {len(self.comments):,}, the first is line {self.comments[0]}",)
 
 
 def word_lines(text: str) -> list[str]:
@@ -74,7 +75,7 @@ def read_column_text(
     Args:
         path: of the file, for errors.
         text: of the file.
-        separator: see `given_layout` and `found_layout`.
+        separator: of columns, see `found_layout`.
         word: column of the words.
         tag: column of the tags.
 
@@ -100,8 +101,10 @@ def is_column_text(path: Path, text: str, separator: str = "auto", word: Column 
     """
     lines = word_lines(text)
     named = path.suffix.lower() in SUFFIXES
-    if not lines or (len(lines) == 1 and not named):
+    if len(lines) < 2 and not named:
         return False
+    if not lines:
+        return True
     try:
         layout = found_layout(lines, separator, word, tag)
     except DataError:
@@ -183,6 +186,8 @@ class _Reader:
     def _is_comment(self, line: str, cells: list[str], begins: bool) -> bool:
         if not line.startswith("#") or line.strip(BLANKS) == "#":
             return False
+        if DOCUMENT.match(line):
+            return True
         if len(cells) != self._layout.width:
             return line.startswith(("# ", "#\t")) or (begins and COMMENT.match(line) is not None)
         tag = self._layout.tag

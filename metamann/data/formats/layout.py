@@ -59,23 +59,34 @@ def found_layout(lines: Sequence[str], separator: str, word: Column, tag: Column
         if not rows:
             continue
         width = _width(rows)
+        even = _is_even(lines, split, {width, 1})
         cells = [[row[at].strip(BLANKS) for row in rows if len(row) == width] for at in range(width)]
-        tag_at = _tag_column(cells, word, tag)
-        layout = Layout(split, width, _word_column(cells, word, tag_at), tag_at)
-        if tag_at is not None and is_even(lines, layout):
+        try:
+            tag_at = _tag_column(cells, word, tag)
+            layout = Layout(split, width, _word_column(cells, word, tag_at), tag_at)
+        except DataError:
+            if even:
+                raise
+            continue
+        if even and tag_at is not None:
             return layout
         layouts.append(layout)
-    even = [layout for layout in layouts if is_even(lines, layout)]
     with_tags = [layout for layout in layouts if layout.tag is not None]
-    return next(iter(with_tags + even), Layout(_splitter("space"), 1, 0, None))
+    others = [layout for layout in layouts if is_even(lines, layout)]
+    return next(iter(with_tags + others), Layout(_splitter("space"), 1, 0, None))
 
 
 def is_even(lines: Sequence[str], layout: Layout) -> bool:
     """Whether nearly all lines have as many columns as most, or a word alone where others have a tag too."""
+    return _is_even(lines, layout.split, {layout.width} if layout.tag is None else {layout.width, 1})
+
+
+def _is_even(lines: Sequence[str], split: Callable[[str], list[str]], widths: set[int]) -> bool:
     even = 0
     for line in lines:
-        alone = layout.tag is not None and not any(blank in line.strip(BLANKS) for blank in BLANKS)
-        even += len(layout.split(line)) == layout.width or alone
+        found = len(split(line))
+        # cells may hold blanks, a word alone does not
+        even += found in widths and (found > 1 or not any(blank in line.strip(BLANKS) for blank in BLANKS))
     return even >= LEAST_EVEN * len(lines)
 
 
