@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from metamann.data.formats.columns import read_column_text
+from metamann.data.formats.column_text import read_column_text
 from metamann.data.sentences import PARTS, Sentence, SentenceSplits, SentenceStore
 from metamann.data.tag_spelling import SchemeOption
 from metamann.data.tagged import read_tagged
 from metamann.data.tags import Scheme
 from metamann.data.text_files import read_text
+from metamann.errors import DataError
 
 
 class ColumnFile(NamedTuple):
@@ -49,6 +50,8 @@ def read_columns(path: Path, separator: str = "auto", scheme: SchemeOption = "au
         DataError: with the file, and the line where a line is bad.
     """
     columns = read_column_text(path, read_text(path), separator, word=0, tag=-1)
+    if columns.layout.tag is None:
+        raise DataError(f"{path} has no column of tags beside the words; replace the file.")
     tagged = read_tagged(path, columns.sentences, scheme)
     entities = sum(len(sentence.spans) for sentence in tagged.sentences)
     found = f"{columns.describe()}{tagged.scheme}, {len(tagged.sentences):,} sentences, {entities:,} entities"

@@ -16,7 +16,7 @@ from typing import NamedTuple, get_args
 
 from metamann.data.alignment import Overlaps, Spans, read_documents
 from metamann.data.formats import Content, Source, known_format
-from metamann.data.formats.columns import is_column_text, read_column_text
+from metamann.data.formats.column_text import is_column_text, read_column_text
 from metamann.data.formats.layout import Column
 from metamann.data.held_out import hold_out_types
 from metamann.data.sentences import Sentence, SentenceSplits

@@ -112,7 +112,7 @@ class Spelling:
             raise TagError(position, f"tag '{excerpt(tag)}' is not of the scheme {self.name} (O, {self.shape})")
         if type_.upper() == OUTSIDE or not type_.strip():
             raise TagError(position, f"tag '{excerpt(tag)}' names the type '{excerpt(type_)}', which means no type")
-        if TWO_TAGS.search(tag) or BRACKETS.search(tag):
+        if TWO_TAGS.search(type_) or BRACKETS.search(tag):
             raise TagError(position, f"'{excerpt(tag)}' is not one tag of a word; nested spans have no place in tags")
         self._known[tag] = type_ if self.scheme == "IO" else f"{letter}-{type_}"
         return self._known[tag]
@@ -142,7 +142,7 @@ def _styles() -> list[_Style]:
 
 STYLES = _styles()
 TYPES_ALONE = _Style(re.compile(r"(?P<type>.+)", re.DOTALL), "TYPE", False)
-PREFIXED = re.compile(r"[BIESLUMW]-.+", re.DOTALL)
+PREFIXED = re.compile(r"[BIESLUMW]-.*", re.DOTALL)
 
 
 def detect_spelling(rows: Iterable[Sequence[str | None]], scheme: SchemeOption = "auto") -> Spelling:
@@ -184,13 +184,14 @@ def detect_spelling(rows: Iterable[Sequence[str | None]], scheme: SchemeOption =
     return spelling("IOB1", "IOB1") if detected == "IOB1" else spelling("IOB2", "IOB2")
 
 
-def is_tag(tag: str) -> bool:
+def is_tag(cell: str) -> bool:
     """Whether a cell, seen alone, looks like a tag: outside, or a letter of a scheme before or after a type."""
-    if tag == OUTSIDE:
-        return True
-    return any(
-        (found := style.pattern.fullmatch(tag)) is not None and found["letter"].upper() in LETTERS for style in STYLES
-    )
+    for style in STYLES:
+        found = style.pattern.fullmatch(cell)
+        if found is not None and found["letter"].upper() in LETTERS:
+            type_ = found.groupdict().get("type", ONLY_TYPE)
+            return any(map(str.isalpha, type_))  # B-52 is a word
+    return cell == OUTSIDE
 
 
 def _style(marked: Counter[str]) -> _Style:

@@ -41,10 +41,8 @@ class TaggedFile(NamedTuple):
         words = sum(len(sentence.tokens) for sentence in self.sentences)
         lines = []
         if self.broken and self.spelling is not None:
-            lines.append(
-                f"{len(self.broken):,} of {words:,} tags stand where {self.spelling.name} would not put them, the first "
-                f"in {self.broken[0]}"
-            )
+            where = f"where {self.spelling.name} would not put them, the first in {self.broken[0]}"
+            lines.append(f"{len(self.broken):,} of {words:,} tags stand {where}")
         if self.untagged:
             lines.append(
                 f"{len(self.untagged):,} of {words:,} words have no tag and read as O, the first in {self.untagged[0]}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 ENDS = ".!?…。！？｡"  # noqa: RUF001  # of sentences
 PAUSES = ",;:，；：、､"  # noqa: RUF001
+FULL_WIDTH_STOP = "。"
 CLOSING = "\"'”’»)]}」』）"  # noqa: RUF001
 ABBREVIATIONS = {
     *("bros", "co", "corp", "dept", "dr", "etc", "gen", "gov", "inc", "jr", "llc", "ltd", "messrs", "mr", "mrs", "ms"),
-    *("mt", "no", "plc", "prof", "rep", "rev", "sen", "sr", "st", "vs"),
+    *("mt", "no", "plc", "prof", "rep", "rev", "sen", "sr", "st", "vs", "univ", "assn", "intl", "natl", "capt", "blvd"),
 }
+SHORTEST_LAST_WORD = 4  # of a sentence, where an abbreviation is as likely
 
 
 def trimmed(text: str, start: int, end: int, punctuation: bool = True) -> tuple[int, int]:
@@ -43,5 +45,11 @@ def _is_loose(text: str, start: int, end: int) -> bool:
     word = text[start : end - 1].split()[-1:]
     if last == "." and word and ("." in word[0] or len(word[0]) == 1 or word[0].lower() in ABBREVIATIONS):
         return False
-    rest = text[end:].lstrip(CLOSING)
-    return not rest.strip(" \t") or rest.lstrip(" \t")[0] in "\r\n"
+    if last == FULL_WIDTH_STOP:
+        return True
+    rest = text[end:].lstrip(CLOSING + ENDS)
+    after = rest.lstrip(" \t")[:1]
+    if not after or after in "\r\n":
+        return True
+    # a sentence of the same text follows
+    return last == "." and rest != rest.lstrip() and after.isupper() and len(word[0]) >= SHORTEST_LAST_WORD

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from metamann.data.tag_spelling import OUTSIDE_WORDS, is_tag
+from metamann.data.tag_spelling import OUTSIDE_WORDS, PLACEHOLDERS, is_tag
 from metamann.data.tags import OUTSIDE
 from metamann.errors import DataError
 
@@ -98,8 +98,10 @@ def _tag_column(cells: Sequence[Sequence[str]], word: Column, tag: Column) -> in
             raise DataError(f"has {width} columns, but tag_column={tag}; the first is 0, the last -1.")
         return at
     known = None if word == "auto" else word % width
-    likely = [at for at, column in enumerate(cells) if at != known and width > 1 and _holds_tags(column)]
+    shares = {at: _share_of_tags(column) for at, column in enumerate(cells) if at != known and len(cells) > 1}
+    likely = [at for at, share in shares.items() if share]
     if len(likely) > 1:
+        likely = [at for at in likely if shares[at] == 1] or likely
         likely = [at for at in likely if not _holds_chunks(cells[at])] or likely[-1:]
     if len(likely) > 1:
         raise DataError(f"has tags in the columns {', '.join(map(str, likely))} (the first is 0); set tag_column.")
@@ -122,19 +124,23 @@ def _word_column(cells: Sequence[Sequence[str]], word: Column, tag: int | None) 
     return words[0]
 
 
-def _holds_tags(cells: Sequence[str]) -> bool:
-    """Tags with the letter of a scheme in most cells, or types alone with the usual share of O."""
+def _share_of_tags(cells: Sequence[str]) -> float:
+    """The share of the cells of a column that are tags; 0 if it does not hold tags.
+
+    A column holds tags if most cells have the letter of a scheme, or are outside, or if it has the usual share of O
+    beside types alone.
+    """
     counts = Counter(cells)
-    outside = counts[OUTSIDE]
-    lettered = sum(count for cell, count in counts.items() if cell != OUTSIDE and is_tag(cell) and cell[1:])
-    bare = sum(count for cell, count in counts.items() if is_tag(cell) and not cell[1:])
-    if outside and not lettered and bare == len(cells):
-        return True  # B, I and O without types
+    lettered = sum(count for cell, count in counts.items() if cell[1:] and is_tag(cell))
+    bare = sum(count for cell, count in counts.items() if not cell[1:] and is_tag(cell))
+    if counts[OUTSIDE] and not lettered and bare == len(cells):
+        return 1.0  # B, I and O without types
     if lettered:
-        outside = sum(count for cell, count in counts.items() if cell.upper() in OUTSIDE_WORDS or cell in "_-*")
-        return lettered + outside >= LEAST_TAGS * len(cells)
-    named = outside + sum(counts[cell] for cell in counts if cell.upper() in ("OUT", "OUTSIDE") or cell == "o")
-    return named >= LEAST_OUTSIDE * len(cells) and named > 0
+        outside = sum(count for cell, count in counts.items() if cell.upper() in OUTSIDE_WORDS or cell in PLACEHOLDERS)
+        share = (lettered + outside) / len(cells)
+        return share if share >= LEAST_TAGS else 0.0
+    share = sum(count for cell, count in counts.items() if cell.upper() in ("O", "OUT", "OUTSIDE")) / len(cells)
+    return share if share >= LEAST_OUTSIDE else 0.0
 
 
 def _holds_chunks(cells: Sequence[str]) -> bool:
