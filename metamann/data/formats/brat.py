@@ -22,7 +22,8 @@ from metamann.data.text_files import read_text
 from metamann.errors import DataError, excerpt
 
 ENTITY = re.compile(r"(T\S*)\s+(\S+)\s+(\d+ \d+(?:;\d+ \d+)*)(?:\s(.*))?")
-OTHER = re.compile(r"[REAMN#*]\S*\s")
+OTHER = re.compile(r"(?:[REAMN#]\d+|\*)\s")
+START = re.compile(r"(?:[TREAMN#]\d+|\*)\s")
 OTHERS = "lines of other annotations (relations, events, attributes, notes) are left out"
 PIECES = "entities in several pieces are left out"
 BREAKS = "line breaks inside an entity do not end a sentence"
@@ -61,10 +62,10 @@ def is_brat(source: Source) -> bool:
     """Whether a folder has `.ann` files, a file is one, or a text has one beside it."""
     path = source.path
     if path.is_dir():
-        return any(_looks_annotated(read_text(ann), blank=True) for ann in _files(path, ".ann")[:1])
+        return any(_is_ann(read_text(ann), named=True) for ann in _files(path, ".ann"))
     if path.suffix.lower() == ".txt" and (ann := path.with_suffix(".ann")).is_file():
-        return _looks_annotated(read_text(ann), blank=True)
-    return _looks_annotated(source.text, blank=path.suffix.lower() == ".ann")
+        return _is_ann(read_text(ann), named=True)
+    return _is_ann(source.text, named=path.suffix.lower() == ".ann")
 
 
 def read_brat(source: Source) -> Content:
@@ -100,17 +101,16 @@ def _files(folder: Path, suffix: str) -> list[Path]:
     )
 
 
-def _looks_annotated(text: str, blank: bool) -> bool:
-    """Whether the first lines are those of an `.ann` file, one of them of an entity.
+def _is_ann(text: str, named: bool) -> bool:
+    """Whether most of the first lines start as those of an `.ann` file.
 
     Args:
         text: of a file.
-        blank: whether a file without any line is one too.
+        named: whether its name says so: then no entity has to be among them, and the file may be blank.
     """
     lines = [line for line in text.split("\n")[:FIRST] if line.strip()]
-    if not lines:
-        return blank
-    return all(ENTITY.match(line) or OTHER.match(line) for line in lines) and any(map(ENTITY.match, lines))
+    annotated = sum(START.match(line) is not None for line in lines)
+    return (named or any(map(ENTITY.match, lines))) and 2 * annotated >= max(len(lines), not named)
 
 
 def _read_pair(path: Path, ann: Path, counts: Counter[str]) -> list[Document]:

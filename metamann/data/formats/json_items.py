@@ -209,7 +209,10 @@ def _table(content: dict[str, Any]) -> list[Any] | None:
         if isinstance(column, (dict, list))
     }
     key = next((key for key in (*WORD_KEYS, *TEXT_KEYS) if columns.get(key)), None)
-    if key is None or not all(isinstance(cell, (str, list)) for cell in columns[key]):
+    if key is None or not all(
+        isinstance(cell, str) or (isinstance(cell, list) and all(isinstance(word, str) for word in cell))
+        for cell in columns[key]
+    ):
         return None
     rows = len(columns[key])
     columns = {key: column for key, column in columns.items() if len(column) == rows}
