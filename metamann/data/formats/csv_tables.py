@@ -181,9 +181,9 @@ def _sentences(source: Source, table: Table) -> Content:
     for line, cells in table.rows:
         if not cells:
             continue
-        row: dict[str, Any] = {
-            name: cell if name == "text" else _cell(cell) for name, cell in zip(names, cells, strict=True) if name
-        }
+        row = {name: _cell(cell) for name, cell in zip(names, cells, strict=True) if name}
+        if text is not None and not _is_list_of_words(row[names[text]]):
+            row[names[text]] = cells[text]
         if words is not None and isinstance(row["tokens"], str):
             row["tokens"] = row["tokens"].split()
         for name in ("word_labels", "iob", "bio", "ner_tag", "tag", "entity"):
@@ -192,6 +192,10 @@ def _sentences(source: Source, table: Table) -> Content:
         values.append((f"line {line}", row))
     content = read_items(source.path, Items(values, ()))
     return content._replace(format=f"CSV, a sentence a line ({content.format})")
+
+
+def _is_list_of_words(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
 
 
 def _cell(cell: str) -> Any:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading import marked
 
 from metamann.data.documents import Document
 from metamann.data.formats import Content, Source, known_format
 from metamann.errors import DataError
-from reading import marked
 
 TEXT = "👩‍🚀 Alice Meyer flew to 北京.\nIt rains.\n\nBob stays in Rome.\n"
 ENTITIES = [("Alice Meyer", "Person"), ("北京", "City"), ("Bob", "Person"), ("Rome", "City")]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reading import lines, marked, read
 
 from metamann.data.documents import Mark
 from metamann.errors import DataError
-from reading import lines, marked, read
 
 TEXT = "👩‍🚀 Alice flew to 北京."
 

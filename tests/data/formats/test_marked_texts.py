@@ -10,11 +10,11 @@ import pytest
 import spacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading import lines, marked, read, words
 from spacy.tokens import Span
 
 from metamann.data.documents import Mark
 from metamann.errors import DataError
-from reading import lines, marked, read, words
 
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = "👩‍🚀 Alice flew to 北京."

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reading import lines, marked, read, words
 
 from metamann.errors import DataError
-from reading import lines, marked, read, words
 
 NAMES = ["O", "B-person", "I-person", "B-城市"]
 WORDS = ["Alice", "Meyer", "sah", "北京"]
