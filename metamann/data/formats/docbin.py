@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metamann.data.documents import Document, Mark
-from metamann.data.formats.source import Content, Format, Source, split_document
+from metamann.data.formats.source import Content, Format, Source, Tally, split_document
 from metamann.errors import DataError, excerpt
 
 if TYPE_CHECKING:
@@ -41,17 +41,18 @@ STRING, BINARY, NUMBER, ARRAY, MAP = (  # first bytes of values in msgpack
     frozenset({*range(0x80, 0x90), 0xDE, 0xDF}),
 )
 FACTOR, MASK = 0xC6A4A7935BD1E995, 2**64 - 1  # of MurmurHash64A
+GROUPS = "documents with groups of spans (doc.spans), which are not read"
 EMPTY_GROUPS = (b"", b"\x90")  # documents without named groups of spans
 
 
 class _Table(NamedTuple):
-    """The words of all documents."""
+    """The words of all documents, and the numbers of the documents that have groups of spans."""
 
     columns: dict[int, NDArray[np.uint64]]
     spaces: NDArray[np.bool_]
     lengths: list[int]
     strings: dict[int, str]
-    groups: int
+    groups: frozenset[int]
 
 
 def is_docbin(source: Source) -> bool:
@@ -88,19 +89,16 @@ def read_docbin(source: Source) -> Content:
     except UnpackException as error:
         raise DataError(f"{source.path} ends too early for a .spacy file; save it again.") from error
     documents: list[Document] = []
-    crossed = first = 0
+    tally = Tally()
+    first = 0
     for number, length in enumerate(table.lengths, 1):
         document, borders = _document(source.path, f"document {number}", table, first, first + length)
         parts, inside = split_document(document, borders, "{place}, sentence {number}")
         documents += parts
-        crossed += inside
+        tally.add("sentence borders inside an entity, passed over", document.place, inside)
+        tally.add(GROUPS, document.place, number in table.groups)
         first += length
-    notes = []
-    if crossed:
-        notes.append(f"{crossed:,} sentence borders inside an entity are passed over")
-    if table.groups:
-        notes.append(f"{table.groups:,} documents have groups of spans (doc.spans), which are not read")
-    return Content(DOCBIN.name, tuple(documents), notes=tuple(notes))
+    return Content(DOCBIN.name, tuple(documents), notes=tally.notes())
 
 
 class _Values:
@@ -142,7 +140,7 @@ def _table(values: _Values) -> _Table:
     attributes: list[int] = []
     binary: dict[str, bytes] = {}
     strings: dict[int, str] = {}
-    groups = 0
+    groups: frozenset[int] = frozenset()
     for _ in range(values.take(MAP)):
         key = values.take(STRING)
         if key == "attrs":
@@ -155,7 +153,8 @@ def _table(values: _Values) -> _Table:
                 raise ValueError(f"more than {MOST_STRINGS:,} strings")
             strings = {string_number(text): text for text in (values.take(STRING) for _ in range(count))}
         elif key == "span_groups":
-            groups = sum(values.take(BINARY) not in EMPTY_GROUPS for _ in range(values.take(ARRAY)))
+            count = values.take(ARRAY)
+            groups = frozenset(number for number in range(1, count + 1) if values.take(BINARY) not in EMPTY_GROUPS)
         else:
             values.skip()
     if ORTH not in attributes or len(set(attributes)) < len(attributes):

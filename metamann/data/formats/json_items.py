@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metamann.data.formats.source import Source, check_characters
+from metamann.data.formats.source import Source, Tally, check_characters
 from metamann.errors import DataError, excerpt
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -28,18 +28,22 @@ class Item:
         place: of the item in it, such as `line 3`.
         value: as it stands in the file.
         names: of the numbers that the file has for tags; empty if it has none.
-        counts: what was left out or decided in all items of the file: a sentence of its note, without the number.
+        tally: of what is left out of the file.
     """
 
     path: Path
     place: str
     value: Any
     names: tuple[str, ...]
-    counts: Counter[str]
+    tally: Tally
 
     def error(self, message: str) -> DataError:
         """What is wrong with this item."""
         return DataError(f"{self.path}, {self.place}: {message}")
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Count what is left out of this item, in the plural."""
+        self.tally.add(what, self.place, number)
 
     def check(self, text: str) -> str:
         """A text, a word or the name of a type, refused if it holds half a surrogate pair."""

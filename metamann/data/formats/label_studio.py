@@ -45,24 +45,23 @@ def read_task(item: Item) -> list[Document]:
     if type(task.get("id")) is int:
         item = dataclasses.replace(item, place=f"task {task['id']}")
     if task.get("predictions"):
-        item.counts["tasks have predictions, which are not read"] += 1
+        item.count("tasks with predictions, which are not read")
     annotations = task.get("annotations", task.get("completions")) or []
     if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
         raise item.error('its annotations should be a list of objects with a "result"; export the project as JSON.')
     valid = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
     cancelled = len(annotations) - len(valid)
     if annotations and not valid:
-        item.counts["tasks whose annotations were all cancelled are left out"] += 1
+        item.count("tasks with cancelled annotations only, left out")
         return []
-    if cancelled:
-        item.counts["cancelled annotations are left out"] += cancelled
+    item.count("cancelled annotations, left out", cancelled)
     if len(valid) > 1:
-        item.counts["tasks have several annotations, of which the first is read"] += 1
+        item.count("tasks with several annotations, of which the first is read")
     results = valid[0].get("result") or [] if valid else []
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         raise item.error('the "result" of its annotation should be a list of objects; export the project as JSON.')
     spans = [result for result in results if _marks_text(result)]
-    item.counts["results that label no piece of the text are left out"] += len(results) - len(spans)
+    item.count("results that label no piece of the text, left out", len(results) - len(spans))
     marks = tuple(_mark(item, span) for span in spans)
     names = {name for span in spans if isinstance(name := span.get("to_name"), str)}
     text = _text(item, names, marks)

@@ -11,6 +11,7 @@ from reading import marked
 
 from metamann.data.documents import Document
 from metamann.data.formats import Content, Source, known_format
+from metamann.data.formats.brat import OTHERS
 from metamann.errors import DataError
 
 TEXT = "👩‍🚀 Alice Meyer flew to 北京.\nIt rains.\n\nBob stays in Rome.\n"
@@ -64,8 +65,8 @@ def test_a_line_is_a_sentence_whatever_is_named(named: str, tmp_path: Path) -> N
         (TEXT.replace("\n", "\r\n"), TEXT, "", ()),
         ("\ufeff" + TEXT, TEXT, "", ()),
         ("\ufeff" + TEXT, "\ufeff" + TEXT, "", ()),
-        (TEXT, TEXT, "utf-16-le", ("1 texts have offsets that count UTF-16 units, which are converted",)),
-        (TEXT, TEXT, "utf-8", ("1 texts have offsets that count bytes, which are converted",)),
+        (TEXT, TEXT, "utf-16-le", ("texts whose offsets count UTF-16 units, converted: 1, the first in doc.txt",)),
+        (TEXT, TEXT, "utf-8", ("texts whose offsets count UTF-8 bytes, converted: 1, the first in doc.txt",)),
     ],
 )
 def test_offsets_are_those_by_which_entities_cover_what_they_say(
@@ -97,7 +98,7 @@ def test_other_annotations_are_counted(tmp_path: Path) -> None:
     ann += "#1\tAnnotatorNotes T1\tis it?\n*\tEquiv T1 T3\nM1\tNot T1\n\n"
     content = read(pair(tmp_path, TEXT, ann))
     assert found(content.documents) == ENTITIES
-    assert content.notes == ("7 lines of other annotations (relations, events, attributes, notes) are left out",)
+    assert content.notes == (OTHERS + ": 7, the first in line 5 of doc.ann",)
 
 
 def test_entities_in_pieces_are_one_only_across_blanks(tmp_path: Path) -> None:
@@ -106,8 +107,8 @@ def test_entities_in_pieces_are_one_only_across_blanks(tmp_path: Path) -> None:
     content = read(pair(tmp_path, text, ann))
     assert found(content.documents) == [("Alice\nMeyer", "Person")]
     assert content.notes == (
-        "1 entities in several pieces are left out",
-        "1 line breaks inside an entity do not end a sentence",
+        "entities in several pieces, left out: 1, the first in line 2 of doc.ann",
+        "line breaks inside an entity, which do not end a sentence: 1, the first in doc.txt",
     )
 
 
@@ -120,7 +121,7 @@ def test_all_pairs_of_a_folder_are_read(tmp_path: Path) -> None:
     content = read(tmp_path)
     assert [document.place for document in content.documents] == ["a.txt", "b.txt", "c.txt"]
     assert found(content.documents) == [("Bob", "Person"), ("Rome", "City")]
-    assert content.notes == ("1 .txt files without an .ann file are left out",)
+    assert content.notes == (".txt files without an .ann file, left out: 1, the first in alone.txt",)
 
 
 def test_a_missing_text_is_named(tmp_path: Path) -> None:

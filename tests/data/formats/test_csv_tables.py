@@ -111,7 +111,7 @@ def test_label_studio_leaves_the_cell_of_a_text_without_entities_blank(tmp_path:
         ("Alice d'Or flew", "B-per I-per O"),
         ('["Alice", "d\'Or", "flew"]', '["B-per", "I-per", "O"]'),
         ("""['Alice', "d'Or", 'flew']""", "['B-per', 'I-per', 'O']"),
-        ("""['Alice' "d'Or" 'flew']""", "['B-per' 'I-per'\n 'O']"),
+        ("""[ 'Alice' "d'Or"\n 'flew']""", "['B-per' 'I-per'\n 'O']"),
         ("""['Alice', 'd\\'Or', 'flew']""", "['B-per', 'I-per', 'O']"),
         ("Alice d'Or flew", "['B-per', 'I-per', 'O']"),
     ],

@@ -80,8 +80,8 @@ def test_the_first_annotation_that_was_not_cancelled_is_read(tmp_path: Path) -> 
     )
     assert marked(content.documents[0]) == [("Alice", "person")]
     assert content.notes == (
-        "1 cancelled annotations are left out",
-        "1 tasks have several annotations, of which the first is read",
+        "cancelled annotations, left out: 1, the first in task 7",
+        "tasks with several annotations, of which the first is read: 1, the first in task 7",
     )
 
 
@@ -95,8 +95,8 @@ def test_tasks_without_labels_are_told_from_tasks_without_entities(tmp_path: Pat
     content = read(tmp_path, json.dumps(values))
     assert [document.marks for document in content.documents] == [None, (), None]
     assert content.notes == (
-        "1 tasks whose annotations were all cancelled are left out",
-        "1 tasks have predictions, which are not read",
+        "tasks with cancelled annotations only, left out: 1, the first in task 7",
+        "tasks with predictions, which are not read: 1, the first in task 7",
     )
 
 
@@ -108,13 +108,13 @@ def test_results_that_label_no_text_are_counted(tmp_path: Path) -> None:
     ]
     content = read(tmp_path, json.dumps([task(annotation(ALICE, *others))]))
     assert marked(content.documents[0]) == [("Alice", "person")]
-    assert content.notes == ("3 results that label no piece of the text are left out",)
+    assert content.notes == ("results that label no piece of the text, left out: 3, the first in task 7",)
 
 
 def test_of_several_labels_the_first_is_taken(tmp_path: Path) -> None:
     content = read(tmp_path, json.dumps([task(annotation(region(4, 9, "person", "pilot")))]))
     assert marked(content.documents[0]) == [("Alice", "person")]
-    assert content.notes == ("1 spans have several labels, of which the first is taken",)
+    assert content.notes == ("spans with several labels, of which the first is taken: 1, the first in task 7",)
 
 
 @pytest.mark.parametrize(

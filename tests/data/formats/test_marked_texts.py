@@ -103,7 +103,7 @@ def test_texts_that_prodigy_did_not_accept_are_left_out(tmp_path: Path) -> None:
     content = read(tmp_path, lines(*values))
     assert [document.text for document in content.documents] == ["Text accept"]
     assert content.documents[0].marks == ()
-    assert content.notes == ("2 texts that were not accepted are left out",)
+    assert content.notes == ("texts that were not accepted, left out: 2, the first in line 2",)
 
 
 def test_texts_without_labels_are_told_from_texts_without_entities(tmp_path: Path) -> None:
@@ -125,7 +125,10 @@ def test_relations_and_empty_texts_are_counted(tmp_path: Path) -> None:
     value = {"text": TEXT, "entities": DOCCANO, "relations": [{"id": 0, "from_id": 2, "to_id": 3, "type": "in"}]}
     content = read(tmp_path, lines(value, {"text": " ", "label": []}))
     assert len(content.documents) == 1
-    assert content.notes == ("1 relations are left out", "1 empty texts are left out")
+    assert content.notes == (
+        "relations, left out: 1, the first in line 1",
+        "empty texts, left out: 1, the first in line 2",
+    )
 
 
 def test_a_text_with_a_tag_for_each_word_is_a_tagged_sentence(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_words_without_tags_are_unlabelled(tmp_path: Path) -> None:
         tmp_path, lines({"tokens": WORDS}, {"tokens": WORDS, "ner_tags": None}, {"tokens": [], "ner_tags": []})
     )
     assert [sentence.tags for sentence in content.sentences] == [None, None]
-    assert content.notes == ("1 empty texts are left out",)
+    assert content.notes == ("empty texts, left out: 1, the first in line 3",)
 
 
 def test_a_word_without_a_tag_has_none(tmp_path: Path) -> None:
