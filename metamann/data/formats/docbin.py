@@ -1,7 +1,7 @@
 """spaCy's `.spacy` files (DocBin): documents with words, sentences and entities, compressed.
 
 The file is read here and not by spaCy: its arrays go into no C code, nothing in it is unpickled or looked up, user
-data are passed over, and what it can grow to is limited (LARGEST, MOST_STRINGS).
+data are passed over, and what it can grow to is limited (LARGEST, LONGEST).
 
 The format is msgpack, compressed by zlib: a map with `attrs`, the numbers of the attributes; `tokens`, a row of
 unsigned 64-bit numbers for every word with a column for every attribute; `spaces`, whether a blank follows a word;
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from msgpack import Unpacker
 
 LARGEST = 2**28  # bytes of a file once it is unpacked: about 2.5 million words
-MOST_STRINGS = 1_000_000
+LONGEST = 1_000_000  # of the lists of strings and of documents
 ORTH, ENT_IOB, ENT_TYPE, SENT_START = 65, 77, 78, 80  # numbers of attributes
 INSIDE, OUTSIDE, BEGIN = 1, 2, 3  # of ENT_IOB; 0 where nothing is known
 STRING, BINARY, NUMBER, ARRAY, MAP = (  # first bytes of values in msgpack
@@ -95,6 +95,7 @@ def read_docbin(source: Source) -> Content:
         document, borders = _document(source.path, f"document {number}", table, first, first + length)
         parts, inside = split_document(document, borders, "{place}, sentence {number}")
         documents += parts
+        tally.add("documents without words, left out", document.place, not parts)
         tally.add("sentence borders inside an entity, passed over", document.place, inside)
         tally.add(GROUPS, document.place, number in table.groups)
         first += length
@@ -109,17 +110,26 @@ class _Values:
         self.unpacker = unpacker
 
     def take(self, kind: frozenset[int]) -> Any:
-        """The next value; of an array or map its length alone."""
-        position = self.unpacker.tell()
-        if position >= len(self.data) or self.data[position] not in kind:
-            raise ValueError(f"unexpected value at byte {position}")
-        if kind is ARRAY:
-            return self.unpacker.read_array_header()
-        return self.unpacker.read_map_header() if kind is MAP else self.unpacker.unpack()
+        """The next value, a string, bytes or a number."""
+        self._check(kind)
+        return self.unpacker.unpack()
+
+    def length(self, kind: frozenset[int] = ARRAY) -> int:
+        """The length of the next array or map, whose values come next."""
+        self._check(kind)
+        length: int = self.unpacker.read_array_header() if kind is ARRAY else self.unpacker.read_map_header()
+        if length > LONGEST:
+            raise ValueError(f"a list of more than {LONGEST:,} values")
+        return length
 
     def skip(self) -> None:
         """Pass over the next value without building it."""
         self.unpacker.skip()
+
+    def _check(self, kind: frozenset[int]) -> None:
+        position = self.unpacker.tell()
+        if position >= len(self.data) or self.data[position] not in kind:
+            raise ValueError(f"unexpected value at byte {position}")
 
 
 def _unpacked(source: Source) -> bytes:
@@ -141,20 +151,17 @@ def _table(values: _Values) -> _Table:
     binary: dict[str, bytes] = {}
     strings: dict[int, str] = {}
     groups: frozenset[int] = frozenset()
-    for _ in range(values.take(MAP)):
+    for _ in range(values.length(MAP)):
         key = values.take(STRING)
         if key == "attrs":
-            attributes = [values.take(NUMBER) for _ in range(values.take(ARRAY))]
+            attributes = [values.take(NUMBER) for _ in range(values.length())]
         elif key in ("tokens", "spaces", "lengths"):
             binary[key] = values.take(BINARY)
         elif key == "strings":
-            count = values.take(ARRAY)
-            if count > MOST_STRINGS:
-                raise ValueError(f"more than {MOST_STRINGS:,} strings")
-            strings = {string_number(text): text for text in (values.take(STRING) for _ in range(count))}
+            strings = {string_number(text): text for text in (values.take(STRING) for _ in range(values.length()))}
         elif key == "span_groups":
-            count = values.take(ARRAY)
-            groups = frozenset(number for number in range(1, count + 1) if values.take(BINARY) not in EMPTY_GROUPS)
+            last = values.length()
+            groups = frozenset(number for number in range(1, last + 1) if values.take(BINARY) not in EMPTY_GROUPS)
         else:
             values.skip()
     if ORTH not in attributes or len(set(attributes)) < len(attributes):
@@ -162,7 +169,7 @@ def _table(values: _Values) -> _Table:
     rows = np.frombuffer(binary["tokens"], "<u8").reshape(-1, len(attributes))
     lengths = np.frombuffer(binary["lengths"], "<i4").tolist()
     spaces = np.frombuffer(binary["spaces"], np.uint8) != 0
-    if min(lengths, default=0) < 0 or not sum(lengths) == len(rows) == len(spaces):
+    if len(lengths) > LONGEST or min(lengths, default=0) < 0 or not sum(lengths) == len(rows) == len(spaces):
         raise ValueError("the numbers of words do not agree")
     columns = {attribute: rows[:, column] for column, attribute in enumerate(attributes)}
     return _Table(columns, spaces, lengths, strings, groups)

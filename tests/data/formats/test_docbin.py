@@ -152,9 +152,10 @@ def test_hostile_values_are_refused_or_passed_over(slot: str, tmp_path: Path, mo
 
 
 def test_many_strings_are_refused_before_they_are_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docbin, "MOST_STRINGS", 3)
-    with pytest.raises(DataError, match="more than 3 strings"):
-        read(tmp_path, NLP("Alice flew to Rome."))
+    monkeypatch.setattr(docbin, "LONGEST", 12)
+    read(tmp_path, NLP("It rains."))
+    with pytest.raises(DataError, match="more than 12 values"):
+        read(tmp_path, NLP("Many different words have as many strings and a few more."))
 
 
 @pytest.mark.parametrize(
