@@ -10,29 +10,31 @@ References:
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from metamann.data.documents import Document, Mark
-from metamann.data.formats.source import Content, Format, Source, check_characters, split_document
+from metamann.data.formats.source import Content, Format, Source, Tally, check_characters, split_document
 from metamann.data.text_files import read_text
 from metamann.errors import DataError, excerpt
 
 ENTITY = re.compile(r"(T\S*)\s+(\S+)\s+(\d+ \d+(?:;\d+ \d+)*)(?:\s(.*))?")
-OTHER = re.compile(r"[REAMN#*]\S*\s")
-OTHERS = "lines of other annotations (relations, events, attributes, notes) are left out"
-PIECES = "entities in several pieces are left out"
-BREAKS = "line breaks inside an entity do not end a sentence"
-UNPAIRED = ".txt files without an .ann file are left out"
+OTHER = re.compile(r"(?:[REAMN#]\d+|\*)\s")
+START = re.compile(r"(?:[TREAMN#]\d+|\*)\s")
+OTHERS = "lines of other annotations (relations, events, attributes, notes), left out"
+PIECES = "entities in several pieces, left out"
+BREAKS = "line breaks inside an entity, which do not end a sentence"
+UNPAIRED = ".txt files without an .ann file, left out"
+UNITS = "texts whose offsets count {}, converted"
 FIRST = 20  # lines that are looked at
 
 
 class _Entity(NamedTuple):
-    """An entity as it stands in its file: the first and last offset of its pieces."""
+    """An entity as it stands in its file: its line, its type, first and last offset of its pieces, its text."""
 
+    line: int
     type: str
     pieces: tuple[tuple[int, int], ...]
     text: str
@@ -61,10 +63,10 @@ def is_brat(source: Source) -> bool:
     """Whether a folder has `.ann` files, a file is one, or a text has one beside it."""
     path = source.path
     if path.is_dir():
-        return any(_looks_annotated(read_text(ann), blank=True) for ann in _files(path, ".ann")[:1])
+        return any(_is_ann(read_text(ann), named=True) for ann in _files(path, ".ann"))
     if path.suffix.lower() == ".txt" and (ann := path.with_suffix(".ann")).is_file():
-        return _looks_annotated(read_text(ann), blank=True)
-    return _looks_annotated(source.text, blank=path.suffix.lower() == ".ann")
+        return _is_ann(read_text(ann), named=True)
+    return _is_ann(source.text, named=path.suffix.lower() == ".ann")
 
 
 def read_brat(source: Source) -> Content:
@@ -77,18 +79,17 @@ def read_brat(source: Source) -> Content:
     anns = _files(path, ".ann") if path.is_dir() else [path]
     if path.suffix.lower() == ".txt" and path.with_suffix(".ann").is_file():
         anns = [path.with_suffix(".ann")]
-    counts: Counter[str] = Counter()
+    tally = Tally()
     documents: list[Document] = []
     for ann in anns:
         text = ann.with_suffix(".txt")
         if text == ann or not text.is_file():
             raise DataError(f"{ann} holds annotations of brat, but {text.name} is missing; put the text beside it.")
-        documents += _read_pair(text, ann, counts)
+        documents += _read_pair(text, ann, tally)
     if path.is_dir():
-        counts[UNPAIRED] += sum(not text.with_suffix(".ann").is_file() for text in _files(path, ".txt"))
-    return Content(
-        BRAT.name, tuple(documents), notes=tuple(f"{count:,} {what}" for what, count in counts.items() if count)
-    )
+        for text in _files(path, ".txt"):
+            tally.add(UNPAIRED, text.name, not text.with_suffix(".ann").is_file())
+    return Content(BRAT.name, tuple(documents), notes=tally.notes())
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:
@@ -100,30 +101,29 @@ def _files(folder: Path, suffix: str) -> list[Path]:
     )
 
 
-def _looks_annotated(text: str, blank: bool) -> bool:
-    """Whether the first lines are those of an `.ann` file, one of them of an entity.
+def _is_ann(text: str, named: bool) -> bool:
+    """Whether most of the first lines start as those of an `.ann` file.
 
     Args:
         text: of a file.
-        blank: whether a file without any line is one too.
+        named: whether its name says so: then no entity has to be among them, and the file may be blank.
     """
     lines = [line for line in text.split("\n")[:FIRST] if line.strip()]
-    if not lines:
-        return blank
-    return all(ENTITY.match(line) or OTHER.match(line) for line in lines) and any(map(ENTITY.match, lines))
+    annotated = sum(START.match(line) is not None for line in lines)
+    return (named or any(map(ENTITY.match, lines))) and 2 * annotated >= max(len(lines), not named)
 
 
-def _read_pair(path: Path, ann: Path, counts: Counter[str]) -> list[Document]:
-    entities = _entities(ann, counts)
+def _read_pair(path: Path, ann: Path, tally: Tally) -> list[Document]:
+    entities = _entities(ann, tally)
     text, reading = _reading(path, entities)
     if reading.name:
-        counts[f"texts have offsets that count {reading.name}, which are converted"] += 1
+        tally.add(UNITS.format(reading.name), path.name)
     marks = []
     for entity in entities:
         pieces = [(reading.position(start), reading.position(end)) for start, end in entity.pieces]
         between = [text[end:start] for (_, end), (start, _) in pairwise(pieces)]
         if any(part.strip() for part in between):
-            counts[PIECES] += 1
+            tally.add(PIECES, f"line {entity.line} of {ann.name}")
             continue
         (start, _), (_, end) = pieces[0], pieces[-1]
         covered = text[start:end]
@@ -131,11 +131,11 @@ def _read_pair(path: Path, ann: Path, counts: Counter[str]) -> list[Document]:
     borders = [found.end() for found in re.finditer("\n", text)]
     document = Document(path.name, text, tuple(marks))
     parts, crossed = split_document(document, borders, "line {number} of {place}")
-    counts[BREAKS] += crossed
+    tally.add(BREAKS, path.name, crossed)
     return parts
 
 
-def _entities(ann: Path, counts: Counter[str]) -> list[_Entity]:
+def _entities(ann: Path, tally: Tally) -> list[_Entity]:
     entities = []
     for number, line in enumerate(read_text(ann).split("\n"), 1):
         line = line.removesuffix("\r")
@@ -146,9 +146,9 @@ def _entities(ann: Path, counts: Counter[str]) -> list[_Entity]:
             pieces = [piece.split(" ") for piece in offsets.split(";")]
             if any(len(digits) > 18 for piece in pieces for digits in piece):
                 raise DataError(f"{ann}, line {number}: the offsets {excerpt(offsets)} are too large; repair the line.")
-            entities.append(_Entity(type_, tuple((int(start), int(end)) for start, end in pieces), text or ""))
+            entities.append(_Entity(number, type_, tuple((int(start), int(end)) for start, end in pieces), text or ""))
         elif OTHER.match(line):
-            counts[OTHERS] += 1
+            tally.add(OTHERS, f"line {number} of {ann.name}")
         elif line.strip():
             raise DataError(
                 f"{ann}, line {number}: '{excerpt(line)}' should be T1, a tab, Type start end, a tab, and the text."
@@ -181,7 +181,7 @@ def _readings(text: str) -> Iterator[tuple[str, _Reading]]:
     if not text.isascii():
         for plain in texts:
             yield plain, _Reading("UTF-16 units", _positions(plain, "utf-16-le", 2))
-            yield plain, _Reading("bytes", _positions(plain, "utf-8", 1))
+            yield plain, _Reading("UTF-8 bytes", _positions(plain, "utf-8", 1))
 
 
 def _positions(text: str, encoding: str, unit: int) -> dict[int, int]:

@@ -30,8 +30,10 @@ TEXT_COLUMNS = ("text", "sentence", "sentences", "content")
 TAG_COLUMNS = ("ner_tags", "ner_tag", "ner", "tag", "tags", "labels", "label", "word_labels", "entity", "iob", "bio")
 SPAN_COLUMNS = ("spans", "entities", "ents", "annotations")
 SUFFIXES = (".csv", ".tsv")
-PYTHON_STRING = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
-FIRST = 100  # rows that are looked at
+LISTED = re.compile(r"""\s*\[\s*['"].*['"]\s*\]\s*""", re.DOTALL)  # a list of strings, in JSON or Python
+PYTHON_STRING = re.compile(
+    r"""'(?P<single>(?:[^'\\]|\\.)*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<alone>['"])""", re.DOTALL
+)
 
 
 class Table(NamedTuple):
@@ -70,7 +72,7 @@ def read_csv_table(source: Source) -> Content:
     """
     table = _table(source)
     word, tag = table.column(WORD_COLUMNS), table.column(TAG_COLUMNS)
-    if word is not None and all(_is_one_word(cells, word, tag) for _, cells in table.rows[:FIRST]):
+    if word is not None and not any(_is_sentence(cells, word, tag) for _, cells in table.rows):
         return _words(source, table, word, tag)
     return _sentences(source, table)
 
@@ -124,12 +126,16 @@ def _rows(source: Source, delimiter: str, quoting: Any) -> list[tuple[int, list[
     return rows[header + 1 :]
 
 
-def _is_one_word(cells: list[str], word: int, tag: int | None) -> bool:
-    """Whether a row can be one word with its tag; blank rows can."""
+def _is_sentence(cells: list[str], word: int, tag: int | None) -> bool:
+    """Whether a row is a sentence: a list, or words set apart by blanks with as many tags."""
     if not cells:
-        return True
-    listed = cells[word].startswith("[") and cells[word].endswith("]") and len(cells[word]) > 2
-    return not listed and (tag is None or len(cells[tag].split()) < 2)
+        return False
+    words = len(cells[word].split())
+    return _is_listed(cells[word]) or (words > 1 and (tag is None or words == len(cells[tag].split())))
+
+
+def _is_listed(cell: str) -> bool:
+    return LISTED.fullmatch(cell) is not None
 
 
 def _words(source: Source, table: Table, word: int, tag: int | None) -> Content:
@@ -181,10 +187,12 @@ def _sentences(source: Source, table: Table) -> Content:
     for line, cells in table.rows:
         if not cells:
             continue
-        row: dict[str, Any] = {
-            name: cell if name == "text" else _cell(cell) for name, cell in zip(names, cells, strict=True) if name
-        }
+        row = {name: _cell(cell) for name, cell in zip(names, cells, strict=True) if name}
+        if text is not None and not _is_list_of_words(row[names[text]]):
+            row[names[text]] = cells[text]
         if words is not None and isinstance(row["tokens"], str):
+            if _is_listed(row["tokens"]):
+                raise DataError(f"{source.path}, line {line}: {excerpt(row['tokens'])} is no list of words; repair it.")
             row["tokens"] = row["tokens"].split()
         for name in ("word_labels", "iob", "bio", "ner_tag", "tag", "entity"):
             if name in row:
@@ -194,35 +202,41 @@ def _sentences(source: Source, table: Table) -> Content:
     return content._replace(format=f"CSV, a sentence a line ({content.format})")
 
 
+def _is_list_of_words(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
+
+
 def _cell(cell: str) -> Any:
     """What a cell of JSON or of a Python list holds; any other as it stands."""
     if not cell.strip().startswith(("[", "{")):
         return cell
-    for text in (cell, _as_json(cell)):
+    for decode in (json.loads, _python_list):
         try:
-            return json.loads(text)
+            return decode(cell)
         except (ValueError, RecursionError):
             continue
     return cell
 
 
-def _as_json(cell: str) -> str:
-    """A Python list as JSON: strings in single quotes, tuples, None; arrays of numpy have no commas."""
-    parts = []
+def _python_list(cell: str) -> Any:
+    """What a Python list says, with strings, numbers, None and tuples; between the values of numpy stand blanks."""
+    code: list[str] = []
     position = 0
     for found in PYTHON_STRING.finditer(cell):
-        parts.append(_literals(cell[position : found.start()]))
-        body = found[1] if found[1] is not None else found[2]
-        parts.append(json.dumps(re.sub(r"\\(['\"\\])", r"\1", body)))
+        if found["alone"]:
+            raise ValueError("a quote is not closed")
+        between = cell[position : found.start()]
+        code.append(_literals(between) if between.strip() or not code else ", ")
+        text = found["single"] if found["single"] is not None else found["double"]
+        code.append(json.dumps(text.encode("ascii", "backslashreplace").decode("unicode_escape")))
         position = found.end()
-    parts.append(_literals(cell[position:]))
-    return re.sub(r'(["\d])\s+(?=["\d])', r"\1, ", "".join(parts)) if "," not in "".join(parts) else "".join(parts)
+    return json.loads("".join([*code, _literals(cell[position:])]))
 
 
 def _literals(code: str) -> str:
     """Python's code between strings as that of JSON."""
-    code = re.sub(r",\s*([)\]])", r"\1", code.replace("(", "[").replace(")", "]"))
-    return re.sub(r"\b(None|nan)\b", "null", code)
+    code = re.sub(r",\s*([)\]])", r"\1", code).replace("(", "[").replace(")", "]")
+    return re.sub(r"(?<=\d)\s+(?=\d)", ", ", re.sub(r"\b(None|nan)\b", "null", code))
 
 
 CSV = Format("CSV", is_csv_table, read_csv_table)

@@ -1,7 +1,7 @@
 """spaCy's `.spacy` files (DocBin): documents with words, sentences and entities, compressed.
 
 The file is read here and not by spaCy: its arrays go into no C code, nothing in it is unpickled or looked up, user
-data are passed over, and what it can grow to is limited (LARGEST, MOST_STRINGS).
+data are passed over, and what it can grow to is limited (LARGEST, LONGEST).
 
 The format is msgpack, compressed by zlib: a map with `attrs`, the numbers of the attributes; `tokens`, a row of
 unsigned 64-bit numbers for every word with a column for every attribute; `spaces`, whether a blank follows a word;
@@ -23,14 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metamann.data.documents import Document, Mark
-from metamann.data.formats.source import Content, Format, Source, split_document
+from metamann.data.formats.source import Content, Format, Source, Tally, split_document
 from metamann.errors import DataError, excerpt
 
 if TYPE_CHECKING:
     from msgpack import Unpacker
 
 LARGEST = 2**28  # bytes of a file once it is unpacked: about 2.5 million words
-MOST_STRINGS = 1_000_000
+LONGEST = 1_000_000  # of the lists of strings and of documents
 ORTH, ENT_IOB, ENT_TYPE, SENT_START = 65, 77, 78, 80  # numbers of attributes
 INSIDE, OUTSIDE, BEGIN = 1, 2, 3  # of ENT_IOB; 0 where nothing is known
 STRING, BINARY, NUMBER, ARRAY, MAP = (  # first bytes of values in msgpack
@@ -41,17 +41,18 @@ STRING, BINARY, NUMBER, ARRAY, MAP = (  # first bytes of values in msgpack
     frozenset({*range(0x80, 0x90), 0xDE, 0xDF}),
 )
 FACTOR, MASK = 0xC6A4A7935BD1E995, 2**64 - 1  # of MurmurHash64A
+GROUPS = "documents with groups of spans (doc.spans), which are not read"
 EMPTY_GROUPS = (b"", b"\x90")  # documents without named groups of spans
 
 
 class _Table(NamedTuple):
-    """The words of all documents."""
+    """The words of all documents, and the numbers of the documents that have groups of spans."""
 
     columns: dict[int, NDArray[np.uint64]]
     spaces: NDArray[np.bool_]
     lengths: list[int]
     strings: dict[int, str]
-    groups: int
+    groups: frozenset[int]
 
 
 def is_docbin(source: Source) -> bool:
@@ -88,19 +89,17 @@ def read_docbin(source: Source) -> Content:
     except UnpackException as error:
         raise DataError(f"{source.path} ends too early for a .spacy file; save it again.") from error
     documents: list[Document] = []
-    crossed = first = 0
+    tally = Tally()
+    first = 0
     for number, length in enumerate(table.lengths, 1):
         document, borders = _document(source.path, f"document {number}", table, first, first + length)
         parts, inside = split_document(document, borders, "{place}, sentence {number}")
         documents += parts
-        crossed += inside
+        tally.add("documents without words, left out", document.place, not parts)
+        tally.add("sentence borders inside an entity, passed over", document.place, inside)
+        tally.add(GROUPS, document.place, number in table.groups)
         first += length
-    notes = []
-    if crossed:
-        notes.append(f"{crossed:,} sentence borders inside an entity are passed over")
-    if table.groups:
-        notes.append(f"{table.groups:,} documents have groups of spans (doc.spans), which are not read")
-    return Content(DOCBIN.name, tuple(documents), notes=tuple(notes))
+    return Content(DOCBIN.name, tuple(documents), notes=tally.notes())
 
 
 class _Values:
@@ -111,17 +110,26 @@ class _Values:
         self.unpacker = unpacker
 
     def take(self, kind: frozenset[int]) -> Any:
-        """The next value; of an array or map its length alone."""
-        position = self.unpacker.tell()
-        if position >= len(self.data) or self.data[position] not in kind:
-            raise ValueError(f"unexpected value at byte {position}")
-        if kind is ARRAY:
-            return self.unpacker.read_array_header()
-        return self.unpacker.read_map_header() if kind is MAP else self.unpacker.unpack()
+        """The next value, a string, bytes or a number."""
+        self._check(kind)
+        return self.unpacker.unpack()
+
+    def length(self, kind: frozenset[int] = ARRAY) -> int:
+        """The length of the next array or map, whose values come next."""
+        self._check(kind)
+        length: int = self.unpacker.read_array_header() if kind is ARRAY else self.unpacker.read_map_header()
+        if length > LONGEST:
+            raise ValueError(f"a list of more than {LONGEST:,} values")
+        return length
 
     def skip(self) -> None:
         """Pass over the next value without building it."""
         self.unpacker.skip()
+
+    def _check(self, kind: frozenset[int]) -> None:
+        position = self.unpacker.tell()
+        if position >= len(self.data) or self.data[position] not in kind:
+            raise ValueError(f"unexpected value at byte {position}")
 
 
 def _unpacked(source: Source) -> bytes:
@@ -142,20 +150,18 @@ def _table(values: _Values) -> _Table:
     attributes: list[int] = []
     binary: dict[str, bytes] = {}
     strings: dict[int, str] = {}
-    groups = 0
-    for _ in range(values.take(MAP)):
+    groups: frozenset[int] = frozenset()
+    for _ in range(values.length(MAP)):
         key = values.take(STRING)
         if key == "attrs":
-            attributes = [values.take(NUMBER) for _ in range(values.take(ARRAY))]
+            attributes = [values.take(NUMBER) for _ in range(values.length())]
         elif key in ("tokens", "spaces", "lengths"):
             binary[key] = values.take(BINARY)
         elif key == "strings":
-            count = values.take(ARRAY)
-            if count > MOST_STRINGS:
-                raise ValueError(f"more than {MOST_STRINGS:,} strings")
-            strings = {string_number(text): text for text in (values.take(STRING) for _ in range(count))}
+            strings = {string_number(text): text for text in (values.take(STRING) for _ in range(values.length()))}
         elif key == "span_groups":
-            groups = sum(values.take(BINARY) not in EMPTY_GROUPS for _ in range(values.take(ARRAY)))
+            last = values.length()
+            groups = frozenset(number for number in range(1, last + 1) if values.take(BINARY) not in EMPTY_GROUPS)
         else:
             values.skip()
     if ORTH not in attributes or len(set(attributes)) < len(attributes):
@@ -163,7 +169,7 @@ def _table(values: _Values) -> _Table:
     rows = np.frombuffer(binary["tokens"], "<u8").reshape(-1, len(attributes))
     lengths = np.frombuffer(binary["lengths"], "<i4").tolist()
     spaces = np.frombuffer(binary["spaces"], np.uint8) != 0
-    if min(lengths, default=0) < 0 or not sum(lengths) == len(rows) == len(spaces):
+    if len(lengths) > LONGEST or min(lengths, default=0) < 0 or not sum(lengths) == len(rows) == len(spaces):
         raise ValueError("the numbers of words do not agree")
     columns = {attribute: rows[:, column] for column, attribute in enumerate(attributes)}
     return _Table(columns, spaces, lengths, strings, groups)

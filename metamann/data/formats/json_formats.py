@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 from metamann.data.documents import Document, TaggedSentence
 from metamann.data.formats import label_studio, marked_texts, tagged_words
 from metamann.data.formats.json_items import Item, Items, is_json, json_items
-from metamann.data.formats.source import Content, Format, Source
+from metamann.data.formats.source import Content, Format, Source, Tally
 from metamann.errors import DataError, excerpt
 
 
@@ -66,35 +65,29 @@ def read_items(path: Path, items: Items) -> Content:
         DataError: with the place, if an item has no form that is known, or another than those before it.
     """
     names = items.names or tagged_words.names_beside(path)
-    counts: Counter[str] = Counter()
-    formats: dict[str, str] = {}  # the first place of each
+    tally = Tally()
+    formats: dict[str, None] = {}  # in the order of the file
     documents: list[Document] = []
     sentences: list[TaggedSentence] = []
     for place, value in items.values:
-        item = Item(path, place, value, names, counts)
+        item = Item(path, place, value, names, tally)
         found = next((form for form in ITEM_FORMATS if form.matches(value)), None)
         if found is None:
             raise item.error(
                 f'{excerpt(repr(value))} has no text; give objects such as {{"text": ..., "spans": [[start, end, '
                 'type]]} or {"tokens": [...], "ner_tags": [...]}.'
             )
-        formats.setdefault(found.name, place)
+        formats[found.name] = None
         for parsed in found.read(item):
-            if isinstance(parsed, Document):
+            if not (parsed.text.strip() if isinstance(parsed, Document) else parsed.words):
+                item.count("empty texts, left out")
+            elif isinstance(parsed, Document):
                 documents.append(parsed)
             else:
                 sentences.append(parsed)
         if documents and sentences:
             raise item.error("it is written in another way than those before it; give a file for each.")
-    empty = sum(not document.text.strip() for document in documents) + sum(not each.words for each in sentences)
-    counts["empty texts are left out"] += empty
-    notes = tuple(f"{count:,} {what}" for what, count in counts.items() if count)
-    return Content(
-        ", ".join(formats) or "JSON",
-        tuple(document for document in documents if document.text.strip()),
-        tuple(sentence for sentence in sentences if sentence.words),
-        notes,
-    )
+    return Content(", ".join(formats) or "JSON", tuple(documents), tuple(sentences), tally.notes())
 
 
 JSON = Format("JSON", is_json, read_json)

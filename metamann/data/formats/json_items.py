@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metamann.data.formats.source import Source, check_characters
+from metamann.data.formats.source import Source, Tally, check_characters
 from metamann.errors import DataError, excerpt
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -28,18 +28,22 @@ class Item:
         place: of the item in it, such as `line 3`.
         value: as it stands in the file.
         names: of the numbers that the file has for tags; empty if it has none.
-        counts: what was left out or decided in all items of the file: a sentence of its note, without the number.
+        tally: of what is left out of the file.
     """
 
     path: Path
     place: str
     value: Any
     names: tuple[str, ...]
-    counts: Counter[str]
+    tally: Tally
 
     def error(self, message: str) -> DataError:
         """What is wrong with this item."""
         return DataError(f"{self.path}, {self.place}: {message}")
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Count what is left out of this item, in the plural."""
+        self.tally.add(what, self.place, number)
 
     def check(self, text: str) -> str:
         """A text, a word or the name of a type, refused if it holds half a surrogate pair."""
@@ -209,7 +213,10 @@ def _table(content: dict[str, Any]) -> list[Any] | None:
         if isinstance(column, (dict, list))
     }
     key = next((key for key in (*WORD_KEYS, *TEXT_KEYS) if columns.get(key)), None)
-    if key is None or not all(isinstance(cell, (str, list)) for cell in columns[key]):
+    if key is None or not all(
+        isinstance(cell, str) or (isinstance(cell, list) and all(isinstance(word, str) for word in cell))
+        for cell in columns[key]
+    ):
         return None
     rows = len(columns[key])
     columns = {key: column for key, column in columns.items() if len(column) == rows}

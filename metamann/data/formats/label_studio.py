@@ -9,6 +9,7 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from metamann.data.documents import Document, Mark
@@ -41,29 +42,30 @@ def read_task(item: Item) -> list[Document]:
         DataError: if it has no text, or a label of it has no offsets.
     """
     task = item.value
-    place = f"task {task['id']}" if type(task.get("id")) is int else item.place
+    if type(task.get("id")) is int:
+        item = dataclasses.replace(item, place=f"task {task['id']}")
     if task.get("predictions"):
-        item.counts["tasks have predictions, which are not read"] += 1
+        item.count("tasks with predictions, which are not read")
     annotations = task.get("annotations", task.get("completions")) or []
     if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
         raise item.error('its annotations should be a list of objects with a "result"; export the project as JSON.')
     valid = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
     cancelled = len(annotations) - len(valid)
     if annotations and not valid:
-        item.counts["tasks whose annotations were all cancelled are left out"] += 1
+        item.count("tasks with cancelled annotations only, left out")
         return []
-    if cancelled:
-        item.counts["cancelled annotations are left out"] += cancelled
+    item.count("cancelled annotations, left out", cancelled)
     if len(valid) > 1:
-        item.counts["tasks have several annotations, of which the first is read"] += 1
+        item.count("tasks with several annotations, of which the first is read")
     results = valid[0].get("result") or [] if valid else []
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         raise item.error('the "result" of its annotation should be a list of objects; export the project as JSON.')
     spans = [result for result in results if _marks_text(result)]
-    item.counts["results that mark no text are left out"] += len(results) - len(spans)
-    text = _text(item, spans)
+    item.count("results that label no piece of the text, left out", len(results) - len(spans))
     marks = tuple(_mark(item, span) for span in spans)
-    return [Document(place, item.check(text), marks if valid else None)]
+    names = {name for span in spans if isinstance(name := span.get("to_name"), str)}
+    text = _text(item, names, marks)
+    return [Document(item.place, item.check(text), marks if valid else None)]
 
 
 def read_min(item: Item) -> list[Document]:
@@ -95,22 +97,23 @@ def _marks_text(result: dict[str, Any]) -> bool:
     return isinstance(value, dict) and any(value.get(key) for key in LABELS)
 
 
-def _text(item: Item, spans: list[dict[str, Any]]) -> str:
-    """The text that the labels point to, else the text of the task."""
+def _text(item: Item, names: set[str], marks: tuple[Mark, ...]) -> str:
+    """The text of a task: of its data what the labels fit, else what they point to, else `text`, else the only one."""
     data = item.value["data"]
     texts = {key: value for key, value in data.items() if isinstance(value, str)}
-    names = [name for span in spans if isinstance(name := span.get("to_name"), str)]
-    if len(set(names)) > 1:
-        raise item.error(f"its labels point to several texts ({excerpt(', '.join(sorted(set(names))))}); keep one.")
-    for key in (*names[:1], "text"):
-        if key in texts:
-            return texts[key]
+    if len(names) > 1:
+        raise item.error(f"its labels point to several texts ({excerpt(', '.join(sorted(names)))}); keep one.")
+    keys = [key for key in (*names, "text") if key in texts]
+    covered = [mark for mark in marks if mark.text]
+    if len(texts) > 1 and covered:
+        fitting = [
+            key for key, text in texts.items() if all(text[mark.start : mark.end] == mark.text for mark in covered)
+        ]
+        keys = [key for key in keys if key in fitting] or fitting[:1] or keys
+    if keys:
+        return texts[keys[0]]
     if len(texts) == 1:
         return next(iter(texts.values()))
-    covered = [(mark, mark.text) for span in spans if (mark := _mark(item, span)).text]
-    fitting = [text for text in texts.values() if covered and all(text[m.start : m.end] == t for m, t in covered)]
-    if len(fitting) == 1:
-        return fitting[0]
     raise item.error(
         f"which of its data ({excerpt(', '.join(data) or 'none')}) is the text is not clear; "
         'give it the name "text", as in {"data": {"text": ...}}.'

@@ -56,6 +56,11 @@ def is_marked(value: Any) -> bool:
     return isinstance(value, dict) and any(isinstance(value.get(key), str) for key in TEXT_KEYS)
 
 
+def has_spans(value: dict[str, Any]) -> bool:
+    """Whether an object has a list of spans, which may be empty."""
+    return any(isinstance(value.get(key), list) and all(map(is_mark, value[key])) for key in SPAN_KEYS)
+
+
 def read_plain(item: Item) -> list[Document]:
     """A text without labels."""
     return [Document(item.place, item.check(item.value), None)]
@@ -81,7 +86,7 @@ def read_prodigy(item: Item) -> list[Document]:
     """
     value = item.value
     if value.get("answer", "accept") != "accept":
-        item.counts["texts that were not accepted are left out"] += 1
+        item.count("texts that were not accepted, left out")
         return []
     _count_relations(item)
     text = item.check(_text(value))
@@ -107,7 +112,7 @@ def read_spacy(item: Item) -> list[Document]:
         raise item.error(f"its sentences are {excerpt(repr(sentences))}, but should be a list.")
     borders = [start for start, _ in read_words(item, text, sentences)]
     parts, crossed = split_document(document, borders, "{place}, sentence {number}")
-    item.counts["sentence borders inside a span are passed over"] += crossed
+    item.count("sentence borders inside a span, passed over", crossed)
     return parts
 
 
@@ -169,4 +174,4 @@ def _text(value: dict[str, Any]) -> str:
 def _count_relations(item: Item) -> None:
     relations = item.value.get("relations")
     if isinstance(relations, list):
-        item.counts["relations are left out"] += len(relations)
+        item.count("relations, left out", len(relations))

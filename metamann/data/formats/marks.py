@@ -12,7 +12,7 @@ from metamann.errors import excerpt
 START_KEYS = ("start", "start_offset", "startOffset", "start_char", "begin")
 END_KEYS = ("end", "end_offset", "endOffset", "end_char")
 TYPE_KEYS = ("label", "labels", "type", "entity_group", "entity", "tag", "tag_name")
-SEVERAL_LABELS = "spans have several labels, of which the first is taken"
+SEVERAL_LABELS = "spans with several labels, of which the first is taken"
 
 
 def is_mark(value: Any) -> bool:
@@ -62,7 +62,7 @@ def read_marks(item: Item, values: Any) -> tuple[Mark, ...]:
 def first_label(item: Item, labels: Any) -> str | None:
     """The name of a type: of several the first, which is counted; None if there is none."""
     if isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels):
-        item.counts[SEVERAL_LABELS] += len(labels) > 1
+        item.count(SEVERAL_LABELS, len(labels) > 1)
         labels = labels[0]
     return item.check(labels) if isinstance(labels, str) and labels.strip() else None
 

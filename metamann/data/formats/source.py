@@ -50,7 +50,7 @@ class Content(NamedTuple):
         format: its name for people, such as `Doccano`.
         documents: texts with marks, in the order of the file.
         sentences: words with tags, in the order of the file.
-        notes: what was left out or decided, one line each, such as `2 texts that were not accepted are left out`.
+        notes: what was left out or decided, one line each, such as `relations, left out: 2, the first in line 7`.
     """
 
     format: str
@@ -71,6 +71,30 @@ class Format(NamedTuple):
     name: str
     matches: Callable[[Source], bool]
     read: Callable[[Source], Content]
+
+
+class Tally:
+    """What was left out of a file, or decided for it: how often, and where first."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._first: dict[str, str] = {}
+
+    def add(self, what: str, place: str, count: int = 1) -> None:
+        """Count something.
+
+        Args:
+            what: in the plural, such as `relations, left out`.
+            place: in the file.
+            count: of it.
+        """
+        if count:
+            self._counts[what] = self._counts.get(what, 0) + count
+            self._first.setdefault(what, place)
+
+    def notes(self) -> tuple[str, ...]:
+        """One line for everything that was counted."""
+        return tuple(f"{what}: {count:,}, the first in {self._first[what]}" for what, count in self._counts.items())
 
 
 def check_characters(where: str, text: str) -> None:

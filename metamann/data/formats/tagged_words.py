@@ -13,7 +13,8 @@ from typing import Any
 
 from metamann.data.documents import Document, Mark, TaggedSentence
 from metamann.data.formats.json_items import WORD_KEYS, Item, tag_names
-from metamann.data.formats.marks import first_label, whole
+from metamann.data.formats.marked_texts import has_spans, is_marked
+from metamann.data.formats.marks import first_label, is_mark, whole
 from metamann.data.text_files import read_text
 from metamann.errors import DataError, excerpt
 
@@ -28,8 +29,8 @@ def is_gliner(value: Any) -> bool:
 
 
 def is_words(value: Any) -> bool:
-    """Whether an item is an object with a list of words."""
-    return isinstance(value, dict) and _word_key(value) is not None
+    """Whether an item is an object with a list of words, and not a text with spans of its characters."""
+    return isinstance(value, dict) and _word_key(value) is not None and not (is_marked(value) and has_spans(value))
 
 
 def is_spacy_2(value: Any) -> bool:
@@ -64,6 +65,8 @@ def read_words(item: Item) -> list[TaggedSentence]:
     places = (item.place,) * len(words)
     key = _tag_key(item.value, key, len(words))
     if key is None:
+        if any(isinstance(spans, list) and spans and all(map(is_mark, spans)) for spans in item.value.values()):
+            raise item.error(f"spans of words are read as tokenized_text with ner, a list of {GLINER_FORM}.")
         return [TaggedSentence(words, None, places)]
     tags = item.value[key]
     if isinstance(tags, str):

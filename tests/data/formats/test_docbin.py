@@ -76,7 +76,7 @@ def test_a_sentence_that_starts_inside_an_entity_is_joined_to_the_one_before(tmp
     doc.ents = [Span(doc, 3, 6, "city")]
     content = DOCBIN.read(saved(tmp_path, doc))
     assert len(content.documents) == 1
-    assert content.notes == ("1 sentence borders inside an entity are passed over",)
+    assert content.notes == ("sentence borders inside an entity, passed over: 1, the first in document 1",)
 
 
 def test_documents_without_entities_are_told_from_documents_without_labels(tmp_path: Path) -> None:
@@ -100,7 +100,9 @@ def test_groups_of_spans_are_counted_and_user_data_passed_over(tmp_path: Path) -
     path = tmp_path / "a.spacy"
     DocBin(docs=[doc], store_user_data=True).to_disk(path)
     content = DOCBIN.read(Source(path))
-    assert content.notes == ("1 documents have groups of spans (doc.spans), which are not read",)
+    assert content.notes == (
+        "documents with groups of spans (doc.spans), which are not read: 1, the first in document 1",
+    )
 
 
 def test_the_content_makes_a_file_a_docbin(tmp_path: Path) -> None:
@@ -150,9 +152,10 @@ def test_hostile_values_are_refused_or_passed_over(slot: str, tmp_path: Path, mo
 
 
 def test_many_strings_are_refused_before_they_are_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docbin, "MOST_STRINGS", 3)
-    with pytest.raises(DataError, match="more than 3 strings"):
-        read(tmp_path, NLP("Alice flew to Rome."))
+    monkeypatch.setattr(docbin, "LONGEST", 12)
+    read(tmp_path, NLP("It rains."))
+    with pytest.raises(DataError, match="more than 12 values"):
+        read(tmp_path, NLP("Many different words have as many strings and a few more."))
 
 
 @pytest.mark.parametrize(
