@@ -23,6 +23,7 @@ from metamann.commands.contestants import (
 )
 from metamann.commands.evaluate import evaluator_of
 from metamann.commands.origin import origin
+from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.data.cache import write_atomically
@@ -71,12 +72,13 @@ def compare_runs(config: DictConfig) -> float:
     wanted = contestants(config.runs)
     if len(wanted) < 2:
         raise ConfigError("runs= needs two runs or more: runs=[RUN,RUN], or the directory of a sweep.")
+    own = own_files(config)
     judged: list[Judged] = []
     first: AnyEvaluator | None = None
     for number, (where, learner) in enumerate(wanted, 1):
         print(f"{number}/{len(wanted)}  {where}", file=sys.stderr, flush=True)
         run = reopen(where, config, None if learner is None else named_learner(learner))
-        evaluator = evaluator_of(config, run)
+        evaluator = evaluator_of(config, run, own)
         if first is None:
             first = evaluator
             evaluator.tasks.save(directory / "tasks.npz")

@@ -9,13 +9,13 @@ import torch
 from omegaconf import DictConfig
 
 from metamann.commands.build import build_data, build_sentences, classes_for, plain_config
+from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
 from metamann.commands.setting import at_most, with_types
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.commands.train import mirrors_of
 from metamann.data.fixed_episodes import FixedEpisodeSplits
-from metamann.data.own_task import own_task
 from metamann.data.sentences import SentenceSplits
 from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.fixed_sentences import FixedSentences
@@ -47,17 +47,7 @@ def evaluate(config: DictConfig) -> float:
     for name in ("images_per_batch", "sentences_per_batch"):
         check_number(name, config[name], least=1, whole=True)
     run = reopen(config.checkpoint, config)
-    protocol = run.protocol
-    if config.support or config.query:
-        if not (config.support and config.query):
-            raise ConfigError("support= and query= go together: the file to learn from, and the one to tag.")
-        if kind_of(protocol) != "sentences" or config.split != "test":
-            raise ConfigError(
-                f"support= and query= are one few-shot task of sentences for split=test, but {run.path} was trained on "
-                f"{kind_of(protocol)}; give a checkpoint of a few-shot tagger, such as experiment=records_5way_1shot."
-            )
-
-    evaluator = evaluator_of(config, run)
+    evaluator = evaluator_of(config, run, own_files(config))
     learner = run.learner(evaluator.protocol)
     mirrors = mirrors_of(config.logger, directory, plain_config(config))
     try:
@@ -68,20 +58,38 @@ def evaluate(config: DictConfig) -> float:
     return metrics["f1" if "f1" in metrics else "accuracy"].mean
 
 
-def evaluator_of(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator | SequenceEvaluator:
-    """What a run is evaluated on, by the command's configuration."""
+def evaluator_of(
+    config: DictConfig, run: Run, own: FixedEpisodeSplits | None
+) -> Evaluator | SentenceEvaluator | SequenceEvaluator:
+    """What a run is evaluated on, by the command's configuration.
+
+    Args:
+        config: of the command.
+        run: to be evaluated.
+        own: the task of a user's own files, see `own_files`.
+
+    Raises:
+        ConfigError: if there is such a task, and the run is no few-shot tagger.
+    """
+    if own is not None and kind_of(run.protocol) != "sentences":
+        raise ConfigError(
+            f"support= and query= are one few-shot task of sentences, but {run.path} was trained on "
+            f"{kind_of(run.protocol)}; give a checkpoint of a few-shot tagger, such as experiment=records_5way_1shot."
+        )
     device = choose_device(config.device)
     if isinstance(run.protocol, SequenceTask):
         return _on_sequences(config, run.protocol, device)
     if isinstance(run.protocol, SentenceProtocol):
-        return _on_sentences(config, run, run.protocol, device)
+        return _on_sentences(config, run, run.protocol, own, device)
     return _on_episodes(config, run, run.protocol, device)
 
 
-def _on_sentences(config: DictConfig, run: Run, protocol: SentenceProtocol, device: torch.device) -> SentenceEvaluator:
+def _on_sentences(
+    config: DictConfig, run: Run, protocol: SentenceProtocol, own: FixedEpisodeSplits | None, device: torch.device
+) -> SentenceEvaluator:
     splits: SentenceSplits | FixedEpisodeSplits
-    if config.support:
-        splits, protocol = own_task(config.support, config.query), FixedSentences(scheme=protocol.scheme)
+    if own is not None:
+        splits, protocol = own, FixedSentences(scheme=protocol.scheme)
     else:
         splits = build_sentences(run.config)
         run.check_unchanged(splits, config.split)

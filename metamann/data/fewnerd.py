@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from metamann.data.columns import read_columns, read_text
+from metamann.data.columns import read_columns
 from metamann.data.files import public_file
 from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeSplits, fixed_splits, tagged_sentences
 from metamann.data.sentences import Sentence, SentenceSplits, SentenceStore, Span
+from metamann.data.text_files import read_text
 from metamann.errors import DataError
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -47,7 +48,7 @@ def fewnerd() -> SentenceSplits:
         SentenceStore("fewnerd/inter/train", tuple(_as_published(each) for file in subset for each in file.sentences)),
         SentenceStore("fewnerd/inter/val", val.sentences),
         SentenceStore("fewnerd/inter/test", test.sentences),
-        notes=(SUBSET_NOTE, *(file.note() for file in (*subset, val, test))),
+        notes=(SUBSET_NOTE, *(note for file in (*subset, val, test) for note in file.notes)),
     )
 
 

@@ -37,5 +37,5 @@ def gum() -> SentenceSplits:
         SentenceStore("gum/val", sentences[-VALIDATION:]),
         SentenceStore("gum/test", files["test"].sentences),
         disjoint_types=False,
-        notes=tuple(file.note() for file in files.values()),
+        notes=tuple(note for file in files.values() for note in file.notes),
     )

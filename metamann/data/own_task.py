@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from pathlib import Path
 
-from metamann.data.columns import read_columns, read_text
 from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeSplits, fixed_splits
-from metamann.data.jsonl import read_jsonl
-from metamann.data.sentences import Sentence
-from metamann.data.tokens import tokenise
-from metamann.errors import DataError
+from metamann.data.own_sentences import ReadingOptions, read_sentences
+from metamann.errors import DataError, excerpt
 
 
-def own_task(support: str, query: str) -> FixedEpisodeSplits:
-    """The task of two files, as the one episode of the test split.
+def own_task(support: str, query: str, options: ReadingOptions | None = None) -> FixedEpisodeSplits:
+    """The task of two files, as the one episode of the test split; it is labelled if the query has an entity.
 
     Args:
-        support: labelled: `.jsonl` with spans of characters, or a column file of any other name.
-        query: to be tagged: the same, labelled or not, for the scores; or `.txt`, a sentence in every line.
+        support: labelled, of any format that `read_sentences` knows.
+        query: to be tagged: the same, labelled or not.
+        options: for both files.
 
     Raises:
-        DataError: if a file cannot be read, a line of it is bad, spans are misaligned, or the support has no entity.
+        DataError: if a file cannot be read, a line of it is bad, or the support has no entity.
     """
-    told, asked = (_read(Path(path).expanduser()) for path in (support, query))
-    types = sorted({span.type for sentence in told for span in sentence.spans})
+    told, asked = (read_sentences(Path(path).expanduser(), options) for path in (support, query))
+    types = sorted({span.type for sentence in told.sentences for span in sentence.spans})
     if not types:
-        raise DataError(f"support={support} has no entity to learn from; label some.")
-    return fixed_splits(f"{Path(support).name} to {Path(query).name}", test=[FixedEpisode(told, asked, tuple(types))])
-
-
-def _read(path: Path) -> tuple[Sentence, ...]:
-    if path.suffix == ".txt":
-        lines = ((line, tokenise(line)) for line in read_text(path).split("\n"))
-        sentences = tuple(
-            Sentence(tuple(line[start:end] for start, end in tokens), ()) for line, tokens in lines if tokens
+        raise DataError(f"support={support} has no entity to learn from ({told.read_as}); label some.")
+    lacking = Counter(span.type for sentence in asked.sentences for span in sentence.spans if span.type not in types)
+    notes = list(dict.fromkeys((*told.notes, *asked.notes)))
+    if lacking:
+        named = ", ".join(f"{type_} ({count:,})" for type_, count in lacking.most_common())
+        notes.append(
+            f"{lacking.total():,} entities of the query count as O, the support lacks their types: {excerpt(named)}"
         )
-        if not sentences:
-            raise DataError(f"{path} holds no sentences; give a file with one in every line.")
-        return sentences
-    if path.suffix != ".jsonl":
-        return read_columns(path).sentences
-    file = read_jsonl(path)
-    if file.misaligned:
-        raise DataError(
-            f"{len(file.misaligned)} spans of {path} are no run of tokens: {file.misaligned[0]}. Repair them."
-        )
-    return file.sentences
+    name = f"{Path(support).name} to {Path(query).name}"
+    splits = fixed_splits(name, test=[FixedEpisode(told.sentences, asked.sentences, tuple(types))])
+    test = dataclasses.replace(splits.test, labelled=asked.labelled)
+    return dataclasses.replace(splits, test=test, notes=tuple(notes))

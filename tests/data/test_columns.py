@@ -1,17 +1,16 @@
-"""Column files: what is written is read, token for token; a bad line is named with its file and number."""
+"""Column files with known columns: what is written is read, token for token; a bad line is named with its number."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metamann.data.columns import columns, read_columns
+from metamann.data.columns import column_splits, read_columns
 from metamann.data.sentences import Sentence, Span
 from metamann.data.tags import SCHEMES, Scheme, write_tags
 from metamann.errors import DataError
@@ -36,7 +35,7 @@ HARD_TOKENS = (
 )
 # what the separators and the end of a line are made of cannot be in a token
 TOKENS = st.sampled_from(HARD_TOKENS) | st.text(
-    st.characters(exclude_characters=" \t\r\n|", exclude_categories=["Cs"]), min_size=1, max_size=5
+    st.characters(exclude_characters=" \t\r\n|\0", exclude_categories=["Cs"]), min_size=1, max_size=5
 ).filter(lambda token: not token.startswith(("-DOCSTART-", "\ufeff")))
 TYPES = ("person", "art-film", "người")
 
@@ -96,30 +95,18 @@ def test_what_is_written_is_read(
     given_name = {"\t": "tab", " ": "space"}.get(separator, separator)
     file = read_columns(path, given_name, scheme)
     assert list(file.sentences) == sentences
-    assert (file.broken, file.comments) == ((), 0)
+    assert len(file.notes) == 1
     if separator in "\t ":
         first_is_sure = not sentences[0].tokens[0].startswith("#")
         assert not first_is_sure or read_columns(path, scheme=scheme).sentences == file.sentences
-
-
-@SAME_FOLDER
-@given(corpora())
-def test_types_without_prefix_are_detected(tmp_path: Path, sentences: list[Sentence]) -> None:
-    path = put(tmp_path, "\n".join(rows(sentences, "IO", "\t")))
-    file = read_columns(path, "tab")
-    assert file.scheme == "IO"
-    assert file == read_columns(path, "tab", "IO")
-    assert [sentence.tokens for sentence in file.sentences] == [sentence.tokens for sentence in sentences]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_scheme_is_detected_and_stated(tmp_path: Path, scheme: Scheme) -> None:
     spans = (Span(0, 1, "a"), Span(1, 3, "a"), Span(4, 5, "b"))
     path = put(tmp_path, "\n".join(rows([Sentence(tuple("uvwxyz"), spans)], scheme, " ")))
-    file = read_columns(path)
-    assert file.scheme == scheme
-    assert file.note() == f"corpus.txt: scheme {scheme}, 1 sentences, 6 tokens, {2 if scheme == 'IO' else 3} entities"
-    assert columns(str(path)).notes[0] == file.note()
+    found = f"{scheme}, 1 sentences, {2 if scheme == 'IO' else 3} entities"
+    assert read_columns(path).notes == (f"corpus.txt: CoNLL, 2 columns, word first, tag last, {found}",)
 
 
 def test_tokens_are_kept_as_they_are_not_normalised(tmp_path: Path) -> None:
@@ -137,14 +124,7 @@ def test_documents_comments_and_blank_lines_set_sentences_apart(tmp_path: Path) 
     file = read_columns(put(tmp_path, text))
     assert [sentence.tokens for sentence in file.sentences] == [("EU", "#"), ("says",), ("yes",)]
     assert file.sentences[0].spans == (Span(0, 1, "ORG"),)
-    assert file.comments == 2
-    assert "2 comment lines" in file.note()
-
-
-def test_the_columns_can_be_chosen(tmp_path: Path) -> None:
-    path = put(tmp_path, "1,B-x,EU,_\n2,I-x,says,_\n")
-    file = read_columns(path, ",", token_column=2, tag_column=-3)
-    assert file.sentences == (Sentence(("EU", "says"), (Span(0, 2, "x"),)),)
+    assert file.notes[1] == "corpus.txt: comment and header lines skipped: 2, the first is line 1"
 
 
 def test_blanks_in_runs_and_at_the_end_are_one_separator(tmp_path: Path) -> None:
@@ -160,30 +140,28 @@ def test_a_sentence_of_2000_tokens_stays_whole(tmp_path: Path) -> None:
 
 def test_broken_tags_are_read_counted_and_the_first_is_named(tmp_path: Path) -> None:
     file = read_columns(put(tmp_path, "a B-x\nb I-x\nc O\nd I-x\n\ne I-y\nf B-x\n"))
-    assert file.scheme == "IOB2"
     assert [sentence.spans for sentence in file.sentences] == [
         (Span(0, 2, "x"), Span(3, 4, "x")),
         (Span(0, 1, "y"), Span(1, 2, "x")),
     ]
-    assert file.broken == (4, 6)
-    assert "2 tags that IOB2 would not put there, the first in line 4" in file.note()
+    assert file.notes[1] == "corpus.txt: 2 of 6 tags stand where IOB2 would not put them, the first in line 4"
 
 
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("a\tO\nb\n", 2, "has 1 columns, but the first token of the file has 2"),
-        ("a\tO\n#tag\n", 2, "has 1 columns"),
+        ("a\tO\nb\n", 2, "'b' has no tag"),
+        ("a\tO\n#tag\n", 2, "'#tag' has no tag"),
+        ("a\tO\tO\nb\tO\n", 2, "has 2 columns, but most lines have 3"),
         ("a\tO\nb\tO\tO\n", 2, "has 3 columns"),
-        ("a\tO\n\n\tO\n", 3, "has an empty token"),
-        ("a\tO\n \tO\n", 2, "has an empty token"),
-        ("a\tO\nb\t\n", 2, "has an empty tag"),
-        ("a\tO\r\nb\t\r\n", 2, "has an empty tag"),
+        ("a\tO\n\n\tO\n", 3, "has no word"),
+        ("a\tO\n \tO\n", 2, "has no word"),
+        ("a\tO\nb\t\n", 2, "'b' has no tag"),
+        ("a\tO\r\nb\t\r\n", 2, "'b' has no tag"),
         ("# c\n\na\tB-x\nb\tperson\n\nc\tB-x\n", 4, "tag 'person' is not of the scheme IOB2"),
         ("a\tB-x\nb\tE-x\n# c\nc\tI-x\nd\tO\n", 4, "IOBES"),
         ("a\tB-x\n\nb\tS-x\n", 1, "is the last of its sentence"),
         (b"a\tO\n\xffb\tO\n", 2, "is not UTF-8"),
-        ("a\tO\n".encode("utf-16"), 1, "is not UTF-8"),
     ],
 )
 def test_a_bad_line_is_named_with_its_file(tmp_path: Path, text: str | bytes, line: int, message: str) -> None:
@@ -226,35 +204,13 @@ def test_a_file_without_sentences_is_refused(tmp_path: Path, text: str) -> None:
         read_columns(put(tmp_path, text))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"tag_column": 2}, r"2 columns .* data\.tag_column"),
-        ({"token_column": -3}, r"2 columns .* data\.token_column"),
-        ({"tag_column": 0}, "should be in column 0 and the tag in column 0"),
-        ({"separator": ";"}, r"1 columns .* data\.separator"),
-        ({"separator": ""}, "data.separator is empty"),
-        ({"scheme": "BIO"}, "data.scheme=BIO is unknown; choose auto, IO, IOB1, IOB2, IOBES"),
-        ({"shares": (1, 1, 1)}, "data.shares"),
-        ({"seed": -1}, "data.seed"),
-    ],
-)
-def test_options_that_do_not_fit_are_named(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        columns(str(put(tmp_path, "a\tO\n")), **options)
+def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"corpus\.txt has no column of tags"):
+        read_columns(put(tmp_path, "a\nb\n"), "tab", "IOB2")
 
 
-@pytest.mark.parametrize("name", ["nowhere.txt", "."])
-def test_a_path_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"cannot be read .*; set data\.path to a file"):
-        columns(str(tmp_path / name))
-
-
-def test_types_of_a_file_are_dealt_to_the_splits(tmp_path: Path) -> None:
-    sentences = [Sentence((f"w{number}", "x"), (Span(0, 1, f"type{number % 5}"),)) for number in range(20)]
-    path = put(tmp_path, "\n".join(rows(sentences, "IOB2", "\t")))
-    splits = columns(str(path))
-    assert [len(splits.split(part).types) for part in ("train", "val", "test")] == [3, 1, 1]
-    assert [len(splits.split(part).sentences) for part in ("train", "val", "test")] == [12, 4, 4]
-    assert splits.name == "columns/corpus.txt"
-    assert len(columns(str(path), shares=(0, 0, 1)).test.types) == 5
+def test_a_file_a_split_has_the_notes_of_all(tmp_path: Path) -> None:
+    paths = [put(tmp_path, f"{part} B-x\n", part) for part in ("train", "val", "test")]
+    splits = column_splits("set", *paths, separator="space", scheme="IOB2")
+    assert splits.test.sentences == (Sentence(("test",), (Span(0, 1, "x"),)),)
+    assert [note.split(":")[0] for note in splits.notes] == ["train", "val", "test"]

@@ -1,0 +1,119 @@
+"""In which units a file counts its characters: code points, UTF-16 units (JavaScript, Java) or UTF-8 bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+from metamann.data.documents import Document, Mark
+from metamann.data.tokens import tokenise
+from metamann.errors import DataError
+
+WIDTHS = {
+    "code points": lambda character: 1,
+    "UTF-16 units": lambda character: 1 + (character > "\uffff"),
+    "UTF-8 bytes": lambda character: len(character.encode()),
+}
+SHIFTS = {"one too large": (-1, -1), "one too large at the start": (-1, 0), "one too small at the end": (0, 1)}
+FEWEST_SHIFTED = 2  # marks that must agree on it
+NOWHERE = -1  # an offset inside a character
+
+
+class Fit(NamedTuple):
+    """How well marks fit their texts; larger is better.
+
+    Attributes:
+        borders: marks that cover what they say or, where they say nothing, start and end at borders of words.
+        words: marks whose first and last character are letters or digits.
+    """
+
+    borders: int
+    words: int
+
+
+def in_code_points(path: Path, documents: Sequence[Document]) -> tuple[list[Document], str]:
+    """The documents with offsets in code points, and the units that the file counts in.
+
+    The units are those in which most marks fit their texts; code points unless others fit better.
+
+    Args:
+        path: of the file, for errors.
+        documents: all of the file.
+
+    Raises:
+        DataError: if the marks fit only when all are shifted.
+    """
+    candidates = {"code points": list(documents)}
+    if not all(document.text.isascii() for document in documents):
+        candidates |= {unit: [_converted(document, unit) for document in documents] for unit in list(WIDTHS)[1:]}
+    fits = {unit: _fit(converted) for unit, converted in candidates.items()}
+    unit = max(fits, key=lambda unit: fits[unit])
+    if not fits[unit].borders:
+        _refuse_shifted(path, documents)
+    return candidates[unit], unit
+
+
+def _converted(document: Document, unit: str) -> Document:
+    if document.text.isascii() or not document.marks:
+        return document
+    ends = list(accumulate(map(WIDTHS[unit], document.text)))
+    position = {offset: number for number, offset in enumerate([0, *ends])}
+
+    def converted(offset: int) -> int:
+        # what lies beyond the text stays beyond it
+        beyond = len(document.text) + offset - ends[-1]
+        return position.get(offset, NOWHERE if offset < ends[-1] else beyond)
+
+    marks = (mark._replace(start=converted(mark.start), end=converted(mark.end)) for mark in document.marks)
+    return document._replace(marks=tuple(marks))
+
+
+def _fit(documents: Sequence[Document]) -> Fit:
+    borders = words = 0
+    for document in documents:
+        if not document.marks:
+            continue
+        text = document.text
+        tokens = document.words or tokenise(text)
+        starts, ends = {start for start, _ in tokens}, {end for _, end in tokens}
+        for mark in document.marks:
+            if not 0 <= mark.start < mark.end <= len(text):
+                continue
+            covers = covers_text(text, mark)
+            borders += mark.start in starts and mark.end in ends if covers is None else covers
+            words += text[mark.start].isalnum() and text[mark.end - 1].isalnum()
+    return Fit(borders, words)
+
+
+def covers_text(text: str, mark: Mark) -> bool | None:
+    """Whether a mark covers the text that it says, white space apart; None if it does not say."""
+    if mark.text is None:
+        return None
+    return _folded(text[mark.start : mark.end]) == _folded(mark.text)
+
+
+def _folded(text: str) -> str:
+    return "".join(text.replace("\\n", " ").split())
+
+
+def _refuse_shifted(path: Path, documents: Sequence[Document]) -> None:
+    """Offsets that count from 1, or to the last character, would cut words into pieces."""
+    marks = sum(len(document.marks or ()) for document in documents)
+    if marks < FEWEST_SHIFTED:
+        return
+    for name, (start, end) in SHIFTS.items():
+        shifted = [
+            document._replace(
+                marks=tuple(
+                    mark._replace(start=mark.start + start, end=mark.end + end) for mark in document.marks or ()
+                )
+            )
+            for document in documents
+        ]
+        if _fit(shifted).borders == marks:
+            raise DataError(
+                f"{path}: the offsets of all {marks} spans are {name}. Count characters from 0; the end is one past "
+                "the last character."
+            )
