@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -24,10 +23,11 @@ from metamann.commands.contestants import (
 from metamann.commands.evaluate import evaluator_of
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, reopen
+from metamann.commands.report import attempt
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.data.cache import write_atomically
+from metamann.data.text_files import write_json, write_text
 from metamann.episodes.episode import Episode
-from metamann.errors import ConfigError, check_number
+from metamann.errors import ConfigError, check_number, excerpt
 from metamann.evaluation.comparison import Contestant, as_record, cells, compare, csv, latex, markdown
 from metamann.evaluation.plots import plot_comparison
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
@@ -77,6 +77,7 @@ def compare_runs(config: DictConfig) -> float:
         print(f"{number}/{len(wanted)}  {where}", file=sys.stderr, flush=True)
         run = reopen(where, config, None if learner is None else named_learner(learner))
         evaluator = evaluator_of(config, run)
+        _check_labelled(evaluator, config.query)
         if first is None:
             first = evaluator
             evaluator.tasks.save(directory / "tasks.npz")
@@ -87,7 +88,7 @@ def compare_runs(config: DictConfig) -> float:
     metric = config.metric or ("f1" if isinstance(first, SentenceEvaluator) else "accuracy")
     head, body = cells(rows, metric)
     for name, text in (("md", markdown), ("csv", csv), ("tex", latex)):
-        write_atomically(directory / f"comparison.{name}", text(head, body).encode())
+        write_text(directory / f"comparison.{name}", text(head, body))
     record = {
         "protocol": first.describe(),
         "episodes": len(first.tasks),
@@ -97,12 +98,21 @@ def compare_runs(config: DictConfig) -> float:
         **origin(),
         "learners": [as_record(row) for row in rows],
     }
-    write_atomically(directory / "comparison.json", (json.dumps(record, indent=2) + "\n").encode())
-    plot_comparison(directory / "plots" / "comparison.png", rows, metric, first.title)
-    print(f"{first.title}, differences to {rows[0].name}:")
-    print(markdown(head, body), end="")
+    write_json(directory / "comparison.json", record)
+    title = first.title
+    print(f"{title}, differences to {rows[0].name}:")
+    print(markdown(head, body), end="", flush=True)
+    attempt(directory / "plots" / "comparison.png", lambda path: plot_comparison(path, rows, metric, title))
     print_run_directory(directory)
     return rows[0].score.mean
+
+
+def _check_labelled(evaluator: AnyEvaluator, query: str | None) -> None:
+    if isinstance(evaluator, SentenceEvaluator) and not evaluator.labelled:
+        raise ConfigError(
+            f"query={excerpt(query)} has no labels, so learners cannot be compared on it; give a labelled query=, or "
+            "have it tagged by metamann-evaluate."
+        )
 
 
 def _judged(run: Run, evaluator: AnyEvaluator, learner_name: str | None, metric: str | None) -> Judged:

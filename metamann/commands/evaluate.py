@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import hydra
@@ -39,7 +40,7 @@ def evaluate(config: DictConfig) -> float:
     """Evaluate a checkpoint on a fixed list of episodes; the run's own protocol and data unless overridden.
 
     Returns:
-        Accuracy, F1 of sentences, for sweepers.
+        Accuracy, F1 of sentences, for sweepers; NaN where the query has no labels, so that nothing is scored.
     """
     directory = run_directory()
     check_number("seed", config.seed, least=0, whole=True)
@@ -65,7 +66,7 @@ def evaluate(config: DictConfig) -> float:
     finally:
         mirrors.close()
     print_run_directory(directory)
-    return metrics["f1" if "f1" in metrics else "accuracy"].mean
+    return metrics["f1" if "f1" in metrics else "accuracy"].mean if metrics else math.nan
 
 
 def evaluator_of(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator | SequenceEvaluator:

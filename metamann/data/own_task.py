@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from metamann.data.columns import read_columns, read_text
@@ -26,7 +27,9 @@ def own_task(support: str, query: str) -> FixedEpisodeSplits:
     types = sorted({span.type for sentence in told for span in sentence.spans})
     if not types:
         raise DataError(f"support={support} has no entity to learn from; label some.")
-    return fixed_splits(f"{Path(support).name} to {Path(query).name}", test=[FixedEpisode(told, asked, tuple(types))])
+    splits = fixed_splits(f"{Path(support).name} to {Path(query).name}", test=[FixedEpisode(told, asked, tuple(types))])
+    labelled = Path(query).suffix != ".txt"
+    return dataclasses.replace(splits, test=dataclasses.replace(splits.test, labelled=labelled))
 
 
 def _read(path: Path) -> tuple[Sentence, ...]:
