@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from metamann.commands.build import show_notes
 from metamann.commands.contestants import (
     AnyEvaluator,
     check_same_tasks,
@@ -20,7 +21,7 @@ from metamann.commands.contestants import (
     named_learner,
     told_apart,
 )
-from metamann.commands.evaluate import evaluator_of
+from metamann.commands.evaluate import evaluator_of, vocabulary_notes
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, reopen
 from metamann.commands.report import attempt
@@ -72,6 +73,7 @@ def compare_runs(config: DictConfig) -> float:
     if len(wanted) < 2:
         raise ConfigError("runs= needs two runs or more: runs=[RUN,RUN], or the directory of a sweep.")
     judged: list[Judged] = []
+    said: set[str] = set()  # runs share their encoder as a rule
     first: AnyEvaluator | None = None
     for number, (where, learner) in enumerate(wanted, 1):
         print(f"{number}/{len(wanted)}  {where}", file=sys.stderr, flush=True)
@@ -82,7 +84,11 @@ def compare_runs(config: DictConfig) -> float:
             first = evaluator
             evaluator.tasks.save(directory / "tasks.npz")
         check_same_tasks(first, evaluator, wanted[0][0], where)
-        judged.append(_judged(run, evaluator, learner, config.metric))
+        fitted = run.learner(evaluator.protocol)
+        notes = [note for note in vocabulary_notes(config, run, evaluator, fitted) if note not in said]
+        show_notes(notes)
+        said.update(notes)
+        judged.append(_judged(run, evaluator, fitted, learner, config.metric))
     assert first is not None
     rows = compare(_by_learner(judged))
     metric = config.metric or ("f1" if isinstance(first, SentenceEvaluator) else "accuracy")
@@ -115,8 +121,7 @@ def _check_labelled(evaluator: AnyEvaluator, query: str | None) -> None:
         )
 
 
-def _judged(run: Run, evaluator: AnyEvaluator, learner_name: str | None, metric: str | None) -> Judged:
-    learner = run.learner(evaluator.protocol)
+def _judged(run: Run, evaluator: AnyEvaluator, learner: Any, learner_name: str | None, metric: str | None) -> Judged:
     if isinstance(evaluator, SentenceEvaluator):
         if metric not in (None, "f1"):
             raise ConfigError(f"metric={metric}: sentences are compared by f1 of all entities; leave out metric=.")

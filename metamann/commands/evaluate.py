@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import hydra
 import torch
 from omegaconf import DictConfig
 
-from metamann.commands.build import build_data, build_sentences, plain_config
+from metamann.commands.build import build_data, build_sentences, plain_config, show_notes
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
 from metamann.commands.setting import at_most, with_types
@@ -18,6 +19,7 @@ from metamann.commands.train import mirrors_of
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.own_task import own_task
 from metamann.data.sentences import SentenceSplits
+from metamann.encoders.vocabulary import little_known
 from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.fixed_sentences import FixedSentences
 from metamann.episodes.protocols import EpisodeProtocol
@@ -60,6 +62,7 @@ def evaluate(config: DictConfig) -> float:
 
     evaluator = evaluator_of(config, run)
     learner = run.learner(evaluator.protocol)
+    show_notes(vocabulary_notes(config, run, evaluator, learner))
     mirrors = mirrors_of(config.logger, directory, plain_config(config))
     try:
         metrics = report(directory, learner, evaluator, run.origin(), mirrors)
@@ -67,6 +70,15 @@ def evaluate(config: DictConfig) -> float:
         mirrors.close()
     print_run_directory(directory)
     return metrics["f1" if "f1" in metrics else "accuracy"].mean if metrics else math.nan
+
+
+def vocabulary_notes(
+    config: DictConfig, run: Run, evaluator: Evaluator | SentenceEvaluator | SequenceEvaluator, learner: Any
+) -> tuple[str, ...]:
+    """What to say of a user's own sentences of which a pretrained encoder knows little, a line each."""
+    if not isinstance(evaluator, SentenceEvaluator) or not (config.support or "path" in run.config.data):
+        return ()
+    return little_known(learner, evaluator.data, evaluator.sampler.store)
 
 
 def evaluator_of(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator | SequenceEvaluator:
