@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import east_asian_width
 
 # before the first import of matplotlib: a run needs no display
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -18,18 +19,19 @@ from matplotlib.figure import Figure
 from metamann.data.cache import write_atomically
 from metamann.errors import shorten
 
-NAME, LONG_NAME, TITLE = 40, 60, 90  # characters that there is room for
+NAME, LONG_NAME, TITLE = 40, 60, 75  # characters that there is room for
 DPI = 110
 
 
 @contextmanager
-def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
+def picture(path: Path, width: float, height: float, title: str = "") -> Iterator[Figure]:
     """A figure to draw on, which is written when the block ends.
 
     Args:
         path: PNG to write, as a whole or not at all.
         width: of the figure, inches.
         height: of the figure, inches.
+        title: over it, of any length, with any characters.
     """
     # no name is a formula, such as $x$; until the figure is written, since labels of ticks are made only then
     plain = plt.rc_context({"text.parse_math": False, "text.usetex": False})
@@ -38,6 +40,8 @@ def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
         figure = plt.figure(figsize=(width, height), layout="constrained")
         try:
+            if title:
+                figure.suptitle(drawable(title, TITLE), fontsize=9)
             yield figure
             content = io.BytesIO()
             figure.savefig(content, format="png", dpi=DPI)
@@ -47,11 +51,14 @@ def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
 
 
 def drawable(text: str, most: int = NAME) -> str:
-    """A name or a title as it is drawn: one line of at most so many characters, its middle left out if need be.
+    """A name or a title as it is drawn: in one line, its middle left out if need be.
 
     Args:
         text: of any length, with any characters.
-        most: `NAME`, `LONG_NAME` or `TITLE`.
+        most: `NAME`, `LONG_NAME` or `TITLE` characters; wide ones, such as Chinese, count twice.
     """
     line = shorten(text, most)
-    return f"\u200b{line}" if line.startswith("_") else line  # legends leave out what starts with an underscore
+    if len(line) + sum(east_asian_width(character) in "WF" for character in line) > most:
+        line = shorten(line, most // 2)
+    # a legend leaves out an empty name, and one that starts with an underscore
+    return f"\u200b{line}" if line.startswith("_") or not line else line

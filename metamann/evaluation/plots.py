@@ -16,12 +16,13 @@ from metamann.episodes.episode import PADDING, Episode, Stream, first_instance_c
 from metamann.episodes.sequences import Sequences
 from metamann.evaluation.comparison import Compared
 from metamann.evaluation.metrics import Interval
-from metamann.evaluation.pictures import LONG_NAME, TITLE, drawable, picture
+from metamann.evaluation.pictures import LONG_NAME, drawable, picture
 from metamann.evaluation.published import INSTANCES, LAKE_RUNS, STREAM_5_WAY
 from metamann.memory.interface import Trace
 
 RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
 COLUMNS = 10
+NARROW_NAME = 30  # characters that there is room for over a matrix
 MOST_DRAWN = 50
 
 
@@ -68,7 +69,7 @@ def plot_instances(path: Path, metrics: Mapping[str, Interval], ways: int, title
     """
     ks = sorted(int(name.rpartition("_")[2]) for name in metrics if name.startswith("accuracy/instance_"))
     intervals = [metrics[f"accuracy/instance_{k}"] for k in ks]
-    with picture(path, 7, 4.5) as figure:
+    with picture(path, 7, 4.5, title) as figure:
         axis = figure.subplots()
         if ways == 5:
             for name, values in STREAM_5_WAY.items():
@@ -83,7 +84,6 @@ def plot_instances(path: Path, metrics: Mapping[str, Interval], ways: int, title
         errors = np.abs(100 * np.array([[i.low, i.high] for i in intervals]).T - means)
         axis.errorbar(ks, means, yerr=errors, color="black", marker="o", markersize=4, capsize=3, label="this run")
         axis.set(xlabel="instance of a class", ylabel="accuracy, %", ylim=(0, 102), xticks=ks)
-        axis.set_title(drawable(title, TITLE), fontsize=9)
         axis.legend(fontsize=8, loc="lower right")
         axis.grid(alpha=0.3)
 
@@ -97,7 +97,7 @@ def plot_error_rates(path: Path, error_rate: Interval, title: str) -> None:
         title: protocol, data and learner.
     """
     rates = {**LAKE_RUNS, "this run": error_rate.mean}
-    with picture(path, 7, 3) as figure:
+    with picture(path, 7, 3, title) as figure:
         axis = figure.subplots()
         colors = ["C0"] * len(LAKE_RUNS) + ["black"]
         bars = axis.barh(list(rates), [100 * rate for rate in rates.values()], color=colors)
@@ -115,7 +115,6 @@ def plot_error_rates(path: Path, error_rate: Interval, title: str) -> None:
         axis.margins(x=0.4)
         axis.invert_yaxis()
         axis.set_xlabel("error rate, %")
-        axis.set_title(drawable(title, TITLE), fontsize=9)
         axis.grid(axis="x", alpha=0.3)
 
 
@@ -128,7 +127,7 @@ def plot_comparison(path: Path, rows: Sequence[Compared], metric: str, title: st
         metric: its name.
         title: data, protocol and episodes.
     """
-    with picture(path, 7, 1.4 + 0.35 * len(rows)) as figure:
+    with picture(path, 7, 1.4 + 0.35 * len(rows), title) as figure:
         axis = figure.subplots()
         for height, row in enumerate(rows):
             low, mean, high = (100 * value for value in (row.score.low, row.score.mean, row.score.high))
@@ -136,10 +135,9 @@ def plot_comparison(path: Path, rows: Sequence[Compared], metric: str, title: st
             axis.plot(mean, height, "o", color="C0", markersize=6)
             seeds = [100 * value for value in row.by_seed]
             axis.plot(seeds, [height] * len(seeds), "|", color="black", markersize=9)
-        axis.set_yticks(range(len(rows)), [drawable(row.name, LONG_NAME) for row in rows])
+        axis.set_yticks(range(len(rows)), [drawable(row.name, LONG_NAME) for row in rows], fontsize=8)
         axis.invert_yaxis()
-        axis.set_xlabel(f"{metric}, %\nmean, 95 % interval over episodes, a stroke for each seed", fontsize=9)
-        axis.set_title(drawable(title, TITLE), fontsize=9)
+        figure.supxlabel(f"{metric}, %\nmean, 95 % interval over episodes, a stroke for each seed", fontsize=9)
         axis.grid(axis="x", alpha=0.3)
 
 
@@ -153,12 +151,11 @@ def plot_forgetting(path: Path, curves: Mapping[str, np.ndarray], classes: int, 
         title: data, protocol and sequences.
         measure: what the score is: accuracy, or F1 of sentences.
     """
-    with picture(path, 7, 4.5) as figure:
+    with picture(path, 7, 4.5, title) as figure:
         axis = figure.subplots()
         for name, curve in curves.items():
             axis.plot(classes * np.arange(len(curve)), 100 * curve, marker=".", label=drawable(name, LONG_NAME))
         axis.set(xlabel="classes taught since", ylabel=f"{measure} on the first task, %", ylim=(0, 102))
-        axis.set_title(drawable(title, TITLE), fontsize=9)
         axis.legend(fontsize=8)
         axis.grid(alpha=0.3)
 
@@ -173,18 +170,17 @@ def plot_accuracy_matrices(path: Path, matrices: Mapping[str, np.ndarray], title
     """
     columns = min(4, len(matrices))
     rows = -(-len(matrices) // columns)
-    with picture(path, 2.6 * columns + 1, 2.6 * rows + 0.5) as figure:
+    with picture(path, 2.6 * columns + 1, 2.6 * rows + 0.5, title) as figure:
         axes = figure.subplots(rows, columns, squeeze=False)
         for axis in axes.flat[len(matrices) :]:
             axis.axis("off")
         for axis, (name, matrix) in zip(axes.flat, matrices.items(), strict=False):
             image = axis.imshow(100 * matrix, vmin=0, vmax=100, cmap="viridis")
-            axis.set_title(drawable(name), fontsize=8)
+            axis.set_title(drawable(name, NARROW_NAME), fontsize=8)
             axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         figure.supxlabel("task asked for", fontsize=9)
         figure.supylabel("tasks learned", fontsize=9)
         figure.colorbar(image, ax=list(axes.flat), label="accuracy, %", shrink=0.8)
-        figure.suptitle(drawable(title, TITLE), fontsize=9)
 
 
 def plot_memory(path: Path, trace: Trace, labels: Tensor) -> None:
@@ -237,7 +233,7 @@ def plot_sequence(path: Path, sequences: Sequences, ones: Tensor, trace: Trace, 
         *((f"{trace.slot_label}, head {head}", weights[:steps]) for head, weights in heads),
     ]
     heights = [1.0, 1.0, 1.0] + [2.5] * (len(panels) - 3)
-    with picture(path, 9, 1 + 1.3 * sum(heights)) as figure:
+    with picture(path, 9, 1 + 1.3 * sum(heights), title) as figure:
         axes = figure.subplots(len(panels), 1, height_ratios=heights, sharex=True)
         for axis, (name, values) in zip(axes, panels, strict=True):
             drawn = values.float().cpu().numpy().T
@@ -246,7 +242,6 @@ def plot_sequence(path: Path, sequences: Sequences, ones: Tensor, trace: Trace, 
             axis.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.colorbar(image, ax=list(axes), label="bit, probability of a 1, read weight", shrink=0.6)
-        axes[0].set_title(drawable(title, TITLE), fontsize=9)
         axes[-1].set_xlabel("step")
 
 

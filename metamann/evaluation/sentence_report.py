@@ -16,7 +16,7 @@ from metamann.decoding.tag_spans import named_spans
 from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_table import SentenceTable
 from metamann.episodes.tagging import TagScheme
-from metamann.evaluation.pictures import TITLE, drawable, picture
+from metamann.evaluation.pictures import drawable, picture
 from metamann.evaluation.sentence_evaluator import Shown
 from metamann.evaluation.spans import span_intervals
 
@@ -153,14 +153,13 @@ def plot_confusion(path: Path, confusion: np.ndarray, types: Sequence[str], titl
     shares = 100 * drawn / np.maximum(confusion[most].sum(1, keepdims=True), 1)
     side = max(4.5, 0.42 * len(columns) + 2.5)
     names = [drawable(types[number]) for number in most]
-    with picture(path, side + 1, side) as figure:
+    with picture(path, side + 1, side, title) as figure:
         axis = figure.subplots()
         image = axis.imshow(shares, cmap="magma", vmin=0, vmax=100)
         figure.colorbar(image, ax=axis, shrink=0.7, label="% of the true entities")
         axis.set_yticks(range(len(names)), names, fontsize=7)
         axis.set_xticks(range(len(columns)), [*names, "not found"], fontsize=7, rotation=90)
         axis.set(ylabel="true type", xlabel="answered type")
-        axis.set_title(drawable(title, TITLE), fontsize=9)
 
 
 def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme: TagScheme, title: str) -> None:
@@ -181,12 +180,11 @@ def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme
     found = [(sizes[where].mean(), span_intervals(counts[where], scheme)["f1"]) for where in filled]
     means = np.array([100 * interval.mean for _, interval in found])
     ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in found]).T
-    with picture(path, 6, 4) as figure:
+    with picture(path, 6, 4, title) as figure:
         axis = figure.subplots()
         places, errors = [place for place, _ in found], np.abs(ends - means)
         axis.errorbar(places, means, yerr=errors, marker="o", capsize=3, color="black")
         axis.set(xlabel="sentences in the support", ylabel="F1, %", ylim=(0, 100))
-        axis.set_title(drawable(title, TITLE), fontsize=9)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
 

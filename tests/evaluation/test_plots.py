@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from metamann.data.store import ClassStore
@@ -199,9 +200,9 @@ def test_compared_learners_are_drawn(seeds: int, tmp_path: Path) -> None:
 def test_what_is_measured_can_be_read_beside_long_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def check(figure: Figure, *_: Any, **__: Any) -> None:
         figure.canvas.draw()
-        label = figure.axes[0].xaxis.label.get_window_extent()
-        assert label.x0 >= 0
-        assert label.x1 <= figure.bbox.x1
+        (label,) = (text for text in figure.findobj(Text) if "mean, 95 % interval" in text.get_text())
+        assert label.get_window_extent().x0 >= 0
+        assert label.get_window_extent().x1 <= figure.bbox.x1
 
     monkeypatch.setattr(Figure, "savefig", check)
     scores = np.random.default_rng(0).uniform(0.5, 1, (1, 30))
