@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from metamann.commands.build import classes_for
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.data.cache import write_atomically
+from metamann.data.plain_files import write_json, write_text
 from metamann.data.store import DataSplits
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_protocols import SentenceProtocol
@@ -46,10 +45,10 @@ def audit(config: DictConfig) -> float:
     if (config.checkpoint is None) == (config.make_sampler is None):
         raise ConfigError("give either checkpoint=RUN, or make_sampler=package.module.function of your own.")
     findings = _own(config) if config.checkpoint is None else _run(config, reopen(config.checkpoint, config))
-    write_atomically(directory / "audit.md", ("\n".join(markdown(findings)) + "\n").encode())
+    write_text(directory / "audit.md", "\n".join(markdown(findings)) + "\n")
     seconds = round(time.monotonic() - started)
     record = {**origin(), "seconds": seconds, "findings": [finding._asdict() for finding in findings]}
-    write_atomically(directory / "audit.json", (json.dumps(record, indent=2) + "\n").encode())
+    write_json(directory / "audit.json", record)
     for finding in findings:
         print(f"{finding.outcome:9}{finding.check}: {finding.evidence}", flush=True)
     failed = sum(finding.outcome == "fail" for finding in findings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from metamann.commands.build import show_notes
 from metamann.commands.contestants import (
     AnyEvaluator,
     check_same_tasks,
@@ -21,14 +21,15 @@ from metamann.commands.contestants import (
     named_learner,
     told_apart,
 )
-from metamann.commands.evaluate import evaluator_of
+from metamann.commands.evaluate import evaluator_of, vocabulary_notes
 from metamann.commands.origin import origin
 from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, reopen
+from metamann.commands.report import attempt
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.data.cache import write_atomically
+from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
-from metamann.errors import ConfigError, check_number
+from metamann.errors import ConfigError, check_number, excerpt
 from metamann.evaluation.comparison import Contestant, as_record, cells, compare, csv, latex, markdown
 from metamann.evaluation.plots import plot_comparison
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
@@ -74,22 +75,28 @@ def compare_runs(config: DictConfig) -> float:
         raise ConfigError("runs= needs two runs or more: runs=[RUN,RUN], or the directory of a sweep.")
     own = own_files(config)
     judged: list[Judged] = []
+    said: set[str] = set()  # runs share their encoder as a rule
     first: AnyEvaluator | None = None
     for number, (where, learner) in enumerate(wanted, 1):
         print(f"{number}/{len(wanted)}  {where}", file=sys.stderr, flush=True)
         run = reopen(where, config, None if learner is None else named_learner(learner))
         evaluator = evaluator_of(config, run, own)
+        _check_labelled(evaluator, config.query)
         if first is None:
             first = evaluator
             evaluator.tasks.save(directory / "tasks.npz")
         check_same_tasks(first, evaluator, wanted[0][0], where)
-        judged.append(_judged(run, evaluator, learner, config.metric))
+        fitted = run.learner(evaluator.protocol)
+        notes = [note for note in vocabulary_notes(config, run, evaluator, fitted) if note not in said]
+        show_notes(notes)
+        said.update(notes)
+        judged.append(_judged(run, evaluator, fitted, learner, config.metric))
     assert first is not None
     rows = compare(_by_learner(judged))
     metric = config.metric or ("f1" if isinstance(first, SentenceEvaluator) else "accuracy")
     head, body = cells(rows, metric)
     for name, text in (("md", markdown), ("csv", csv), ("tex", latex)):
-        write_atomically(directory / f"comparison.{name}", text(head, body).encode())
+        write_text(directory / f"comparison.{name}", text(head, body))
     record = {
         "protocol": first.describe(),
         "episodes": len(first.tasks),
@@ -99,16 +106,24 @@ def compare_runs(config: DictConfig) -> float:
         **origin(),
         "learners": [as_record(row) for row in rows],
     }
-    write_atomically(directory / "comparison.json", (json.dumps(record, indent=2) + "\n").encode())
-    plot_comparison(directory / "plots" / "comparison.png", rows, metric, first.title)
-    print(f"{first.title}, differences to {rows[0].name}:")
-    print(markdown(head, body), end="")
+    write_json(directory / "comparison.json", record)
+    title = first.title
+    print(f"{title}, differences to {rows[0].name}:")
+    print(markdown(head, body), end="", flush=True)
+    attempt(directory / "plots" / "comparison.png", lambda path: plot_comparison(path, rows, metric, title))
     print_run_directory(directory)
     return rows[0].score.mean
 
 
-def _judged(run: Run, evaluator: AnyEvaluator, learner_name: str | None, metric: str | None) -> Judged:
-    learner = run.learner(evaluator.protocol)
+def _check_labelled(evaluator: AnyEvaluator, query: str | None) -> None:
+    if isinstance(evaluator, SentenceEvaluator) and not evaluator.labelled:
+        raise ConfigError(
+            f"query={excerpt(query)} has no labels, so learners cannot be compared on it; give a labelled query=, or "
+            "have it tagged by metamann-evaluate."
+        )
+
+
+def _judged(run: Run, evaluator: AnyEvaluator, learner: Any, learner_name: str | None, metric: str | None) -> Judged:
     if isinstance(evaluator, SentenceEvaluator):
         if metric not in (None, "f1"):
             raise ConfigError(f"metric={metric}: sentences are compared by f1 of all entities; leave out metric=.")

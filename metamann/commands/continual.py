@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from typing import Any
 
@@ -16,8 +15,9 @@ from metamann.commands.build import classes_for
 from metamann.commands.contestants import check_same_tasks, contestants, name_of, named_learner
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
+from metamann.commands.report import attempt
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.data.cache import write_atomically
+from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
 from metamann.episodes.greedy import GreedySentences
 from metamann.episodes.protocols import NWayKShot
@@ -84,18 +84,19 @@ def continual(config: DictConfig) -> float:
             "first_task": first_task_curve(matrices[name]).tolist(),
         }
     table = "\n".join(lines) + "\n"
-    write_atomically(directory / "continual.md", table.encode())
-    write_atomically(directory / "continual.json", (json.dumps(record, indent=2) + "\n").encode())
+    write_text(directory / "continual.md", table)
+    write_json(directory / "continual.json", record)
     title = (
         f"{first.data} {first.split}: {config.tasks} tasks of {config.classes} classes, {config.shots} shots, "
         f"{config.sequences} sequences"
     )
+    print(f"{title}:\n{table}", end="", flush=True)
     curves = {name: first_task_curve(each) for name, each in matrices.items()}
     measure = "F1" if isinstance(first, SentenceEvaluator) else "accuracy"
-    plot_forgetting(directory / "plots" / "forgetting.png", curves, config.classes, title, measure)
     means = {name: each.mean(0) for name, each in matrices.items()}
-    plot_accuracy_matrices(directory / "plots" / "matrices.png", means, title)
-    print(f"{title}:\n{table}", end="")
+    plots = directory / "plots"
+    attempt(plots / "forgetting.png", lambda path: plot_forgetting(path, curves, config.classes, title, measure))
+    attempt(plots / "matrices.png", lambda path: plot_accuracy_matrices(path, means, title))
     print_run_directory(directory)
     return float(next(iter(scores.values()))["average_accuracy"].mean())
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import hydra
 import torch
 from omegaconf import DictConfig
 
-from metamann.commands.build import build_data, build_sentences, classes_for, plain_config
+from metamann.commands.build import build_data, build_sentences, classes_for, plain_config, show_notes
 from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
@@ -17,6 +19,7 @@ from metamann.commands.shell import job, print_run_directory, run_command, run_d
 from metamann.commands.train import mirrors_of
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences import SentenceSplits
+from metamann.encoders.vocabulary import little_known
 from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.fixed_sentences import FixedSentences
 from metamann.episodes.protocols import EpisodeProtocol
@@ -39,7 +42,7 @@ def evaluate(config: DictConfig) -> float:
     """Evaluate a checkpoint on a fixed list of episodes; the run's own protocol and data unless overridden.
 
     Returns:
-        Accuracy, F1 of sentences, for sweepers.
+        Accuracy, F1 of sentences, for sweepers; NaN where the query has no labels, so that nothing is scored.
     """
     directory = run_directory()
     check_number("seed", config.seed, least=0, whole=True)
@@ -49,13 +52,23 @@ def evaluate(config: DictConfig) -> float:
     run = reopen(config.checkpoint, config)
     evaluator = evaluator_of(config, run, own_files(config))
     learner = run.learner(evaluator.protocol)
+    show_notes(vocabulary_notes(config, run, evaluator, learner))
     mirrors = mirrors_of(config.logger, directory, plain_config(config))
     try:
         metrics = report(directory, learner, evaluator, run.origin(), mirrors)
     finally:
         mirrors.close()
     print_run_directory(directory)
-    return metrics["f1" if "f1" in metrics else "accuracy"].mean
+    return metrics["f1" if "f1" in metrics else "accuracy"].mean if metrics else math.nan
+
+
+def vocabulary_notes(
+    config: DictConfig, run: Run, evaluator: Evaluator | SentenceEvaluator | SequenceEvaluator, learner: Any
+) -> tuple[str, ...]:
+    """What to say of a user's own sentences of which a pretrained encoder knows little, a line each."""
+    if not isinstance(evaluator, SentenceEvaluator) or not (config.support or "path" in run.config.data):
+        return ()
+    return little_known(learner, evaluator.data, evaluator.sampler.store)
 
 
 def evaluator_of(

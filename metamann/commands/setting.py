@@ -20,9 +20,11 @@ from metamann.commands.build import (
     build_tagger,
     classes_for,
     code_width,
+    show_notes,
 )
 from metamann.data.sentences import SentenceSplits
 from metamann.encoders.frozen import FrozenEncoder
+from metamann.encoders.vocabulary import little_known
 from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.protocols import EpisodeProtocol, OnlineStream
 from metamann.episodes.sampler import Sampler
@@ -150,6 +152,8 @@ def _on_sentences(
         learner = build_tagger(config, protocol)
     else:
         learner = build_learner(config, code_width(protocol, train_protocol))
+    if "path" in config.data:  # a user's own
+        show_notes(little_known(learner, splits.name, splits.train, splits.val))
     for module in learner.modules():
         if isinstance(module, FrozenEncoder) and isinstance(splits, SentenceSplits):
             module.remember(splits.train)

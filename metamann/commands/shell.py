@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import math
 import os
 import re
@@ -36,6 +37,9 @@ def run_command(command: Callable[[], Any], open_groups: tuple[str, ...]) -> Non
         open_groups: nodes whose keys Hydra cannot know yet; the command checks them itself.
     """
     register_resolvers()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # as standard error does: a name that the terminal lacks characters for stops nothing
+        sys.stdout.reconfigure(errors="backslashreplace")
     key_of_open_group = rf"^({'|'.join(open_groups)})(?=\.|=\{{)"
     sys.argv[1:] = [re.sub(key_of_open_group, r"++\1", argument) for argument in sys.argv[1:]]
     # makes Hydra raise its errors instead of printing them in its own way

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,12 @@ def _rows(directory: Path) -> list[dict[str, str]]:
         content = json.loads(results.read_text())
         overrides = OmegaConf.load(results.parent / ".hydra" / "overrides.yaml")
         row = {"job": results.parent.name, "overrides": " ".join(str(each) for each in overrides)}
-        metrics = {name: Interval(**interval) for name, interval in content["metrics"].items()}
+        metrics = {name: _interval(interval) for name, interval in content["metrics"].items()}
         row |= {name: f"{mean:.2f} ± {(high - low) / 2:.2f}" for name, (mean, low, high) in shown(metrics).items()}
         rows.append(row)
     return rows
+
+
+def _interval(ends: Mapping[str, float | None]) -> Interval:
+    """An interval of `results.json`, which has null for numbers that are not finite."""
+    return Interval(**{name: math.nan if value is None else value for name, value in ends.items()})

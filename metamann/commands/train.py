@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from metamann.commands.build import build, build_protocols, plain_config
-from metamann.commands.report import report
+from metamann.commands.report import attempt, report
 from metamann.commands.setting import build_setting
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.commands.trust import open_checkpoint
@@ -80,8 +80,9 @@ def train(config: DictConfig) -> float:
         setting.settle()
         best._replace(learner=learner.state_dict()).save(checkpoints / "best.pt")
         curves = directory / "plots" / "training.png"
-        plot_curves(curves, [json.loads(line) for line in record.path.read_text().splitlines()])
-        mirrors.picture(trainer.steps, "training", curves)
+        events = [json.loads(line) for line in record.path.read_text().splitlines()]
+        if attempt(curves, lambda path: plot_curves(path, events)):
+            mirrors.picture(trainer.steps, "training", curves)
         context = {"checkpoint_step": best.step, "training_seconds": round(record.seconds)}
         metrics = report(directory, learner, validation, context, mirrors)
     except Interrupted as stopped:

@@ -46,12 +46,16 @@ class FixedEpisodeStore:
         """The types of all episodes, sorted."""
         return tuple(sorted({type_ for episode in self.episodes for type_ in episode.types}))
 
+    @property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """Those of all supports and queries; one query that episodes share counts once."""
+        parts = {id(part): part for episode in self.episodes for part in (episode.support, episode.query)}
+        return tuple(sentence for part in parts.values() for sentence in part)
+
     @cached_property
     def lexicon(self) -> tuple[str, ...]:
         """The distinct words, sorted."""
-        # episodes of a fixed support share one query, which is looked at once
-        parts = {id(part): part for episode in self.episodes for part in (episode.support, episode.query)}
-        return tuple(sorted({token for part in parts.values() for sentence in part for token in sentence.tokens}))
+        return tuple(sorted({token for sentence in self.sentences for token in sentence.tokens}))
 
     @cached_property
     def fingerprint(self) -> str:

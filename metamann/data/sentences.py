@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from metamann.errors import DataError
 
@@ -40,7 +40,10 @@ class SentenceStore:
     Attributes:
         name: what errors and reports call it, such as `fewnerd/inter/test`.
         sentences: in the order of their files.
+        labelled: always true; `FixedEpisodeStore` may hold sentences without labels.
     """
+
+    labelled: ClassVar[bool] = True
 
     name: str
     sentences: tuple[Sentence, ...]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+from unicodedata import category, name, normalize
 
 import torch
 from torch import Tensor
+
+# WordPiece takes a longer word for unknown as a whole
+LONGEST_WORD = 100  # characters, accents apart
+PART = LONGEST_WORD // 4  # a character and its accents are four characters at most
 
 
 class PieceTable(NamedTuple):
@@ -59,12 +65,50 @@ def piece_table(tokenizer: Any, lexicon: tuple[str, ...]) -> PieceTable:
     Words are tokenised as they stand inside a sentence, after a space; for word-piece and byte-level models this is
     what tokenising the whole sentence gives. A word of which nothing is left, such as a combining mark or a control
     character alone, becomes the unknown piece. The text of a special piece, such as `[SEP]`, is text like any other.
+    A word that is too long for the tokeniser is tokenised in parts.
     """
-    # JSON can hold halves of surrogate pairs, which are no text
-    texts = [" " + word.encode("utf-8", "replace").decode() for word in lexicon]
-    encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else []
     nothing = special_pieces(tokenizer).nothing
-    pieces = [ids or [nothing] for ids in encoded]
+    pieces = _tokenised(tokenizer, lexicon)
+    for place, word in enumerate(lexicon):
+        if nothing in pieces[place] and len(normalize("NFD", word)) > LONGEST_WORD:
+            parts = [word[start : start + PART] for start in range(0, len(word), PART)]
+            pieces[place] = [piece for ids in _tokenised(tokenizer, parts) for piece in ids]
+    pieces = [ids or [nothing] for ids in pieces]
     length = torch.tensor([len(ids) for ids in pieces], dtype=torch.int64)
     flat = torch.tensor([piece for ids in pieces for piece in ids], dtype=torch.int64)
     return PieceTable(flat, length.cumsum(0) - length, length)
+
+
+def unknown_pieces(tokenizer: Any, table: PieceTable) -> Tensor:
+    """How many pieces of each word say nothing of it, `words`: unknown ones, and those of a word that is spelled out.
+
+    A vocabulary has the letters of scripts in which it knows no word. So letters count as unknown where a word has
+    two of them or more as pieces; not Latin ones, nor characters that are words or syllables.
+    """
+    distinct, place = torch.unique(table.ids, return_inverse=True)
+    letters = [_is_foreign_letter(text) for text in tokenizer.convert_ids_to_tokens(distinct.tolist())]
+    word = torch.arange(len(table.length)).repeat_interleave(table.length)
+
+    def per_word(pieces: Tensor) -> Tensor:
+        return torch.zeros_like(table.length).index_add(0, word, pieces.long())
+
+    spelled = per_word(torch.tensor(letters, dtype=torch.bool)[place])
+    return per_word(table.ids == special_pieces(tokenizer).nothing) + spelled.where(spelled > 1, 0)
+
+
+def _is_foreign_letter(piece: str) -> bool:
+    letter = piece.removeprefix("##").removeprefix("\u2581")  # a piece inside a word, or at its beginning
+    return (
+        len(letter) == 1
+        and category(letter)[0] in "LM"
+        and not name(letter, "").startswith(("LATIN", "CJK", "HANGUL SYLLABLE"))
+    )
+
+
+def _tokenised(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:
+    # JSON can hold halves of surrogate pairs, which are no text
+    texts = [" " + word.encode("utf-8", "replace").decode() for word in words]
+    if not texts:
+        return []
+    # verbose warns of more pieces than the model has positions, which windows are for
+    return list(tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"])

@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -14,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from metamann.encoders.lexicon import LexiconTables
-from metamann.encoders.pieces import PieceTable, piece_table, special_pieces
+from metamann.encoders.pieces import PieceTable, piece_table, special_pieces, unknown_pieces
 from metamann.encoders.transformer import MINILM, load_transformer
 from metamann.encoders.windows import Window, groups, windows
-from metamann.episodes.text import Text
+from metamann.episodes.text import Text, number_words
 from metamann.errors import ConfigError, check_number
 from metamann.hardware import full_precision
 
@@ -111,6 +112,21 @@ class PretrainedEncoder(nn.Module):
             mean = total / torch.tensor(count, device=device).unsqueeze(-1)
         features[present.to(device)] = self.dropout(mean)
         return features
+
+    def unknown_shares(self, sentences: Sequence[Sequence[str]], lexicon: tuple[str, ...]) -> Tensor:
+        """Share of the pieces of each sentence that say nothing, see `unknown_pieces`, `sentences`; 0 without words.
+
+        Args:
+            sentences: the words of each.
+            lexicon: that has all of them.
+        """
+        table = self._tables(lexicon, torch.device("cpu"))
+        of_word = torch.stack([unknown_pieces(self.tokenizer, table), table.length]).float()
+        sizes = torch.tensor([len(sentence) for sentence in sentences], dtype=torch.int64)
+        place = torch.arange(len(sizes)).repeat_interleave(sizes)
+        words = torch.from_numpy(number_words(sentences, lexicon))
+        of_sentence = torch.zeros(2, len(sizes)).index_add(1, place, of_word[:, words])
+        return of_sentence[0] / of_sentence[1].clamp_min(1)
 
     def _table(self, lexicon: tuple[str, ...], device: torch.device) -> PieceTable:
         return PieceTable(*(each.to(device) for each in piece_table(self.tokenizer, lexicon)))

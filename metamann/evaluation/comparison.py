@@ -89,7 +89,7 @@ def compare(contestants: Sequence[Contestant], seed: int = 0) -> list[Compared]:
         pools += _on_common_seeds(contestants[0], each)
     right, asked = (np.stack(part) for part in zip(*pools, strict=True))
     drawn = _resampled_scores(right, asked, seed)
-    means = right.sum(1) / asked.sum(1)
+    means = _share(right, asked)
     ours, theirs = slice(len(contestants), None, 2), slice(len(contestants) + 1, None, 2)
     differences, drawn_differences = means[theirs] - means[ours], drawn[theirs] - drawn[ours]
     p = holm([_two_sided(row) for row in drawn_differences])
@@ -100,7 +100,7 @@ def compare(contestants: Sequence[Contestant], seed: int = 0) -> list[Compared]:
             Compared(
                 each.name,
                 _interval(float(means[number]), drawn[number]),
-                tuple(float(value) for value in each.right.sum(1) / each.asked.sum(1)),
+                tuple(float(value) for value in _share(each.right, each.asked)),
                 _interval(float(differences[other]), drawn_differences[other]) if number else None,
                 p[other] if number else None,
                 each.facts,
@@ -203,7 +203,13 @@ def _resampled_scores(right: np.ndarray, asked: np.ndarray, seed: int) -> np.nda
         with np.errstate(invalid="ignore"):  # where all drawn episodes ask nothing
             parts.append((right @ weights) / (asked @ weights))
         left -= now
-    return np.concatenate(parts, 1)
+    return np.where(asked.any(1, keepdims=True), np.concatenate(parts, 1), 0.0)
+
+
+def _share(right: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Score of each row; 0 where nothing is asked in any episode: no entity, neither true nor answered."""
+    whole = asked.sum(1)
+    return np.where(whole > 0, right.sum(1) / np.where(whole > 0, whole, 1), 0.0)
 
 
 def _interval(mean: float, drawn: np.ndarray) -> Interval:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from metamann.data.cache import write_atomically
+from metamann.data.plain_files import to_json, write_json, write_text
 from metamann.evaluation.metrics import Interval, shown
+
+NOT_SCORED = "Nothing is scored: the query has no labels."
 
 
 def write_results(
@@ -26,7 +27,7 @@ def write_results(
         protocol: data set, split, and settings of the episodes.
         episodes: number of episodes.
         seed: of the task list.
-        metrics: by name.
+        metrics: by name; none where nothing is labelled.
         context: what else belongs beside the numbers: checkpoint, task list hash, command, machine, commit.
 
     Returns:
@@ -39,26 +40,28 @@ def write_results(
         "metrics": {name: interval._asdict() for name, interval in metrics.items()},
         **context,
     }
-    write_atomically(run_directory / "results.json", (json.dumps(content, indent=2) + "\n").encode())
+    write_json(run_directory / "results.json", content)
     text = "\n".join(
         [
             *results_table(metrics),
             "",
-            f"{episodes} episodes, task seed {seed}; the interval is 95 % over episodes.",
+            f"{episodes} episodes, task seed {seed}{'; the interval is 95 % over episodes' if metrics else ''}.",
             "",
             *(f"- {name}: {value}" for name, value in [*_flat(protocol), *_flat(context)]),
             "",
         ]
     )
-    write_atomically(run_directory / "results.md", text.encode())
+    write_text(run_directory / "results.md", text)
     return text
 
 
 def results_table(metrics: Mapping[str, Interval]) -> list[str]:
-    """A Markdown table of metrics, in percent unless a name says otherwise."""
+    """A Markdown table of metrics, in percent unless a name says otherwise; where there are none, why."""
+    if not metrics:
+        return [NOT_SCORED]
     rows = [f"| {name} | {mean:.2f} | {low:.2f} to {high:.2f} |" for name, (mean, low, high) in shown(metrics).items()]
     return ["| metric | mean % | 95 % interval |", "|---|---|---|", *rows]
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, json.dumps(value) if isinstance(value, dict | list) else value) for name, value in values.items()]
+    return [(name, to_json(value) if isinstance(value, dict | list) else value) for name, value in values.items()]

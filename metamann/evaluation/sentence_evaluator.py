@@ -83,12 +83,17 @@ class SentenceEvaluator(NamedTuple):
         return self.sampler.protocol
 
     @property
+    def labelled(self) -> bool:
+        """Whether the queries have labels to score answers by; where they have none, answers are all there is."""
+        return self.sampler.store.labelled
+
+    @property
     def scheme(self) -> TagScheme:
         """Of the tags."""
         return self.sampler.protocol.scheme
 
     def tagged(self, learner: Learner[Any]) -> Tagged:
-        """Answer all episodes."""
+        """Answer all episodes, and count what is right by their labels."""
         types = self.sampler.source.table.types
         counts, confusion = [], np.zeros((len(types) + 1, len(types) + 1), dtype=np.int64)
         for plans, batch in self._batches():

@@ -6,18 +6,17 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from metamann.data.cache import write_atomically
+from metamann.data.plain_files import write_text
 from metamann.data.sentences import Span
 from metamann.data.tags import write_tags
 from metamann.decoding.tag_spans import named_spans
 from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_table import SentenceTable
 from metamann.episodes.tagging import TagScheme
-from metamann.evaluation.plots import save_figure
+from metamann.evaluation.pictures import drawable, picture
 from metamann.evaluation.sentence_evaluator import Shown
 from metamann.evaluation.spans import span_intervals
 
@@ -28,11 +27,14 @@ MOST_SENTENCES = 60  # of a support or a query
 MOST_SHARES = 3  # of types, for one word
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px/2 sans-serif;max-width:60em;margin:2em auto;color:#222}} .s{{margin:.2em 0}}
-mark{{padding:.15em .3em;border-radius:.3em}} sub{{font-size:65%;color:#555;margin-left:.3em}}
-.missed{{background:none;border-bottom:2px dashed #cf222e}} .wrong{{outline:2px solid #cf222e}}</style>
-<h1>{title}</h1><p>Filled: answered. Outlined in red: answered wrongly. Dashed: an entity that was missed, or is
-another than was answered. A few-shot tagger says what it read for a word of the query: hold the pointer over it.</p>
+mark{{padding:.15em .3em;border-radius:.3em}} sub{{font-size:65%;color:#555;margin-left:.3em}}{style}</style>
+<h1>{title}</h1><p>Filled: answered. {legend} A few-shot tagger says what it read for a word of the query: hold the
+pointer over it.</p>
 """
+SCORED_STYLE = """
+.missed{background:none;border-bottom:2px dashed #cf222e} .wrong{outline:2px solid #cf222e}"""
+SCORED = """Outlined in red: answered wrongly. Dashed: an entity that was missed, or is another than was answered."""
+NOT_SCORED = """The query has no labels, so nothing says which answers are right."""
 
 
 class Reader:
@@ -62,7 +64,7 @@ class Reader:
         return self.answered(plan, row, tags.numpy())
 
 
-def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown]) -> None:
+def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown], labelled: bool = True) -> None:
     """Sentences of a few episodes with answered and true entities in colour, as one HTML file.
 
     Args:
@@ -70,8 +72,10 @@ def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown]
         title: what was evaluated.
         reader: of the sentences.
         episodes: each with its answers.
+        labelled: the queries have labels to hold the answers against.
     """
-    parts = [PAGE.format(title=html.escape(title))]
+    style, legend = (SCORED_STYLE, SCORED) if labelled else ("", NOT_SCORED)
+    parts = [PAGE.format(title=html.escape(title), style=style, legend=legend)]
     for number, shown in enumerate(episodes, 1):
         plan = shown.plan
         types = [reader.table.types[each] for each in plan.types]
@@ -84,8 +88,9 @@ def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown]
         parts.append("<h3>Query</h3>")
         for place, (row, tags) in enumerate(list(zip(plan.query, shown.answers, strict=True))[:MOST_SENTENCES]):
             answered, notes = reader.answered(plan, row, tags), read_notes(reader, shown, place)
-            parts.append(_sentence(reader.words(row), answered, reader.true(plan, row), colour, notes))
-    write_atomically(path, "\n".join(parts).encode("utf-8", "replace"))
+            true = reader.true(plan, row) if labelled else answered
+            parts.append(_sentence(reader.words(row), answered, true, colour, notes))
+    write_text(path, "\n".join(parts))
 
 
 def read_notes(reader: Reader, shown: Shown, place: int) -> list[str]:
@@ -129,7 +134,7 @@ def write_answers(path: Path, reader: Reader, plan: SentencePlan, answers: np.nd
         words = reader.words(row)
         written = write_tags(len(words), reader.answered(plan, row, tags), "IOB2")
         blocks.append("".join(f"{word}\t{tag}\n" for word, tag in zip(words, written, strict=True)))
-    write_atomically(path, "\n".join(blocks).encode("utf-8", "surrogatepass"))
+    write_text(path, "\n".join(blocks))
 
 
 def plot_confusion(path: Path, confusion: np.ndarray, types: Sequence[str], title: str) -> None:
@@ -147,33 +152,27 @@ def plot_confusion(path: Path, confusion: np.ndarray, types: Sequence[str], titl
     drawn = confusion[np.ix_(most, columns)]
     shares = 100 * drawn / np.maximum(confusion[most].sum(1, keepdims=True), 1)
     side = max(4.5, 0.42 * len(columns) + 2.5)
-    _, axis = plt.subplots(figsize=(side + 1, side), layout="constrained")
-    image = axis.imshow(shares, cmap="magma", vmin=0, vmax=100)
-    axis.figure.colorbar(image, ax=axis, shrink=0.7, label="% of the true entities")
-    names = [types[number] for number in most]
-    axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.set_xticks(range(len(columns)), [*names, "not found"], fontsize=7, rotation=90)
-    axis.set(ylabel="true type", xlabel="answered type")
-    axis.set_title(title, fontsize=9)
-    save_figure(path)
+    names = [drawable(types[number]) for number in most]
+    with picture(path, side + 1, side, title) as figure:
+        axis = figure.subplots()
+        image = axis.imshow(shares, cmap="magma", vmin=0, vmax=100)
+        figure.colorbar(image, ax=axis, shrink=0.7, label="% of the true entities")
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_xticks(range(len(columns)), [*names, "not found"], fontsize=7, rotation=90)
+        axis.set(ylabel="true type", xlabel="answered type")
 
 
-def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme: TagScheme, title: str) -> bool:
+def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme: TagScheme, title: str) -> None:
     """Draw pooled F1 by the number of sentences in the support, with its 95 % interval.
 
     Args:
         path: PNG to write.
         counts: `episodes x COUNTED`.
-        sizes: `episodes`, sentences of each support.
+        sizes: `episodes`, sentences of each support, not all the same.
         scheme: of the tags.
         title: what was evaluated.
-
-    Returns:
-        Whether there was something to draw: supports of different sizes.
     """
     groups = np.unique(sizes)
-    if len(groups) < 2:
-        return False
     if len(groups) > MOST_GROUPS:
         groups = np.unique(np.quantile(sizes, np.arange(MOST_GROUPS) / MOST_GROUPS).astype(int))
     group_of = np.searchsorted(groups, sizes, side="right")
@@ -181,14 +180,13 @@ def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme
     found = [(sizes[where].mean(), span_intervals(counts[where], scheme)["f1"]) for where in filled]
     means = np.array([100 * interval.mean for _, interval in found])
     ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in found]).T
-    _, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    axis.errorbar([place for place, _ in found], means, yerr=np.abs(ends - means), marker="o", capsize=3, color="black")
-    axis.set(xlabel="sentences in the support", ylabel="F1, %", ylim=(0, 100), title=title)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.title.set_fontsize(9)
-    axis.grid(alpha=0.3)
-    save_figure(path)
-    return True
+    with picture(path, 6, 4, title) as figure:
+        axis = figure.subplots()
+        places, errors = [place for place, _ in found], np.abs(ends - means)
+        axis.errorbar(places, means, yerr=errors, marker="o", capsize=3, color="black")
+        axis.set(xlabel="sentences in the support", ylabel="F1, %", ylim=(0, 100))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
 
 
 def _sentence(

@@ -14,6 +14,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from metamann.data.cache import write_atomically
+from metamann.data.plain_files import to_json
 from metamann.errors import TrainingError
 from metamann.training.dashboards import Mirrors
 
@@ -101,7 +102,7 @@ class Record:
         self.close()
 
     def _write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        line = json.dumps({"kind": kind, "step": step, **values, "seconds": round(self.seconds, 3)})
+        line = to_json({"kind": kind, "step": step, **values, "seconds": round(self.seconds, 3)})
         try:
             self._file.write(line + "\n")
             self._file.flush()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from metamann.data.sentences import Sentence, SentenceStore
 from metamann.encoders.frozen import FrozenEncoder, fingerprint
+from metamann.encoders.pretrained import PretrainedEncoder
 from metamann.encoders.recurrent import RecurrentEncoder
 from metamann.encoders.words import WordEncoder
 from metamann.episodes.text import Text
@@ -123,3 +124,20 @@ def test_a_batch_may_hold_no_word(shape: tuple[int, ...]) -> None:
     features = frozen(text(["a"])._replace(words=torch.full(shape, -1)))
     assert features.shape == (*shape, frozen.features)
     assert not features.any()
+
+
+def test_long_sentences_and_long_words_are_frozen_to_their_end(tiny_bert: Path) -> None:
+    """A model of 24 positions; what is remembered has no window of its own."""
+    sentences = [tuple("abcdefghij" * 20), ("x", "ab" * 200, "y"), ("short",)]
+    encoder = PretrainedEncoder(str(tiny_bert), overlap=8).eval()
+    frozen = FrozenEncoder(encoder)
+    frozen.remember(store(*sentences))
+    batch = text(*sentences)
+    features = frozen(batch)
+    with torch.no_grad():
+        torch.testing.assert_close(features, encoder(batch), rtol=1e-3, atol=1e-3)
+    assert (features[0, 0].norm(dim=-1) > 0.1).all()
+    for place, word in ((0, tuple("abcdefghij" * 19 + "abcdefghix")), (1, ("x", "ab" * 199 + "ac", "y"))):
+        changed = frozen(text(word))[0, 0]
+        last = len(word) - 1 if place == 0 else 1
+        assert not torch.equal(changed[last], features[0, place, last])

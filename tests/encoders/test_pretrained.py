@@ -87,6 +87,16 @@ def test_a_word_longer_than_a_window_is_the_mean_of_all_its_pieces(tiny: Pretrai
 
 
 @torch.no_grad()
+def test_a_word_of_5000_characters_counts_to_its_last(tiny: PretrainedEncoder) -> None:
+    word = "ab" * 2500
+    features = tiny(text(["x", word, "y"]))[0, 0]
+    assert features.isfinite().all()
+    for other in ("c" + word[1:], word[:2500] + "c" + word[2501:], word[:-1] + "c"):
+        assert not torch.equal(tiny(text(["x", other, "y"]))[0, 0, 1], features[1])
+    assert not torch.allclose(features[2], tiny(text(["y"]))[0, 0, 0], atol=1e-3)  # read beside the end of the word
+
+
+@torch.no_grad()
 def test_2000_words_of_the_real_model_are_all_read(minilm: PretrainedEncoder) -> None:
     words = ["London", "calling", "to", "the", "faraway", "towns"]
     sentence = [words[number % 6] for number in range(2000)]

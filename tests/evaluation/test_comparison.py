@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as csv_reader
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -101,6 +102,17 @@ def test_correction_only_raises_and_keeps_the_order(p: list[float]) -> None:
         assert after <= 1
     ordered = [corrected[number] for number in np.argsort(p, kind="stable")]
     assert ordered == sorted(ordered)
+
+
+def test_where_nothing_is_asked_and_nothing_answered_the_score_is_0_as_of_metamann_evaluate() -> None:
+    nothing, some = np.zeros((1, 3)), np.array([[1.0, 0.0, 1.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = compare([Contestant("none", (0,), nothing, nothing, {}), Contestant("some", (0,), some, some, {})])
+    assert [row.score for row in rows] == [(0, 0, 0), (1, 1, 1)]
+    assert rows[0].by_seed == (0,)
+    assert rows[1].difference == (1, 1, 1)
+    assert cells(rows, "f1")[1][0][1] == "0.00 ± 0.00"
 
 
 def test_other_episodes_are_refused() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from metamann.data.store import ClassStore
@@ -195,17 +198,13 @@ def test_compared_learners_are_drawn(seeds: int, tmp_path: Path) -> None:
 
 
 def test_what_is_measured_can_be_read_beside_long_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import matplotlib.pyplot as plt
-
-    def check(_: Path) -> None:
-        figure = plt.gcf()
+    def check(figure: Figure, *_: Any, **__: Any) -> None:
         figure.canvas.draw()
-        label = figure.axes[0].xaxis.label.get_window_extent()
-        assert label.x0 >= 0
-        assert label.x1 <= figure.bbox.x1
-        plt.close(figure)
+        (label,) = (text for text in figure.findobj(Text) if "mean, 95 % interval" in text.get_text())
+        assert label.get_window_extent().x0 >= 0
+        assert label.get_window_extent().x1 <= figure.bbox.x1
 
-    monkeypatch.setattr("metamann.evaluation.plots.save_figure", check)
+    monkeypatch.setattr(Figure, "savefig", check)
     scores = np.random.default_rng(0).uniform(0.5, 1, (1, 30))
     names = ("no memory, gru, encoder of another run", "prototypes")
     rows = compare([Contestant(name, (0,), scores, np.ones_like(scores), {}) for name in names])

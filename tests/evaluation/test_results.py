@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,31 @@ def test_results_replace_those_that_were_there(written: Path) -> None:
     write_results(written, PROTOCOL, 10, 8, METRICS, CONTEXT)
     assert json.loads((written / "results.json").read_text())["episodes"] == 10
     assert sorted(file.name for file in written.iterdir()) == ["results.json", "results.md"]
+
+
+def test_where_nothing_is_labelled_there_is_no_score_and_a_sentence_that_says_why(tmp_path: Path) -> None:
+    write_results(tmp_path, PROTOCOL, 1, 0, {}, CONTEXT)
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert content["metrics"] == {}
+    assert {"protocol", "episodes", "seed", *CONTEXT} <= set(content)
+    text = (tmp_path / "results.md").read_text()
+    assert text.startswith("Nothing is scored: the query has no labels.\n")
+    assert "%" not in text
+    assert "ways: [2, 5]" in text
+
+
+def test_numbers_that_are_not_finite_are_null(tmp_path: Path) -> None:
+    metrics = {"bits_per_sequence": Interval(0.1, 0.0, math.inf)}
+    write_results(tmp_path, PROTOCOL, 2, 0, metrics, {"memory": {"entropy": math.nan}})
+    text = (tmp_path / "results.json").read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    content = json.loads(text)
+    assert content["metrics"]["bits_per_sequence"] == {"mean": 0.1, "low": 0.0, "high": None}
+    assert content["memory"] == {"entropy": None}
+
+
+def test_names_with_half_a_surrogate_pair_are_written(tmp_path: Path) -> None:
+    write_results(tmp_path, {"data": "own\ud800"}, 2, 0, METRICS, {"checkpoint": "\udcff"})
+    assert json.loads((tmp_path / "results.json").read_text())["protocol"]["data"] == "own\ud800"
+    assert "data: own\\ud800" in (tmp_path / "results.md").read_text()

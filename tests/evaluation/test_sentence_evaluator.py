@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
+import torch
 from toy_words import toy_store
 
+from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.episodes.episode import PADDING
+from metamann.episodes.fixed_sentences import FixedSentences
+from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentence_tasks import SentenceTaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.spans import COUNTED, count_spans
 from metamann.learners.mann import MANN
@@ -50,3 +56,16 @@ def test_it_says_what_was_evaluated(evaluator: Callable[..., SentenceEvaluator])
         "data": "toy", "split": "test", "types": 8, **every.sampler.protocol.describe(),
     }  # fmt: skip
     assert every.title == "toy test, up to 3 types, 12 episodes"
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_it_says_whether_there_is_anything_to_score_by(
+    labelled: bool, evaluator: Callable[..., SentenceEvaluator]
+) -> None:
+    assert evaluator().labelled
+    types = tuple(sorted({span.type for sentence in STORE.sentences[:3] for span in sentence.spans}))
+    task = FixedEpisode(STORE.sentences[:3], STORE.sentences[3:5], types)
+    sampler = SentenceSampler(FixedEpisodeStore("own", (task,), labelled), FixedSentences())
+    tasks = SentenceTaskList.draw(sampler, 1)
+    own = SentenceEvaluator("own", "test", sampler, tasks, torch.device("cpu"), "fp32", 400)
+    assert own.labelled == labelled
