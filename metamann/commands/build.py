@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import hydra.utils
@@ -11,6 +12,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from metamann.commands.kinds import check_kinds
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences import SentenceSplits
 from metamann.data.store import DataSplits
@@ -21,9 +23,13 @@ from metamann.episodes.protocols import EpisodeProtocol
 from metamann.episodes.sentence_protocols import SentenceProtocol
 from metamann.episodes.supervised import Supervised
 from metamann.episodes.tagging import n_tags
-from metamann.errors import ConfigError, MetamannError
+from metamann.errors import ConfigError, MetamannError, excerpt, setting, shorten
+from metamann.hardware import TensorsFit, out_of_memory
 from metamann.learners.learner import Learner
 from metamann.learners.sequence import SequenceLearner
+
+# key of the group that a package of metamann is configured by
+GROUPS = {"episodes": "protocol", "encoders": "encoder", "learners": "learner", "training": "trainer"}
 
 
 def build(node: DictConfig, trust: Sequence[str] = (), **extra: Any) -> Any:
@@ -40,21 +46,17 @@ def build(node: DictConfig, trust: Sequence[str] = (), **extra: Any) -> Any:
     Raises:
         ConfigError: if the target is not trusted, or does not take these arguments.
         MetamannError: what the object itself refuses.
+        OSError: if a file that it reads cannot be read.
     """
     plain = plain_config(node)
     for target in _targets(plain):
         _check_trusted(target, ("metamann", *trust))
+    key = _key_of(node, plain)
     try:
+        check_kinds(plain, key)
         return hydra.utils.instantiate(plain, _convert_="all", **extra)
     except InstantiationException as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, MetamannError):
-            cause = cause.__cause__
-        if isinstance(cause, MetamannError):
-            raise cause from error
-        if isinstance(error.__cause__, TypeError):
-            raise ConfigError(f"{error.__cause__}; correct the configuration of {plain.get('_target_')}.") from error
-        raise
+        raise _refusal(error, plain, key) from error
 
 
 def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
@@ -64,18 +66,19 @@ def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
         config: of the run.
         code_width: of its label codes.
     """
-    encoder = build(config.encoder, config.trust)
-    memory = build(config.memory, config.trust, features=encoder.features, code_width=code_width)
-    learner: Learner[Any] = build(config.learner, config.trust, encoder=encoder, memory=memory, code_width=code_width)
+    encoder = _build_module(config.encoder, config.trust)
+    memory = _build_module(config.memory, config.trust, features=encoder.features, code_width=code_width)
+    parts = {"encoder": encoder, "memory": memory, "code_width": code_width}
+    learner: Learner[Any] = _build_module(config.learner, config.trust, **parts)
     return learner
 
 
 def build_tagger(config: DictConfig, protocol: Supervised) -> Learner[Any]:
     """The learner of a run on supervised sentences: its memory is told no labels."""
-    encoder = build(config.encoder, config.trust)
-    memory = build(config.memory, config.trust, features=encoder.features, code_width=0)
+    encoder = _build_module(config.encoder, config.trust)
+    memory = _build_module(config.memory, config.trust, features=encoder.features, code_width=0)
     tags = n_tags(protocol.scheme, len(protocol.types or ()))
-    learner: Learner[Any] = build(config.learner, config.trust, encoder=encoder, memory=memory, tags=tags)
+    learner: Learner[Any] = _build_module(config.learner, config.trust, encoder=encoder, memory=memory, tags=tags)
     return learner
 
 
@@ -90,9 +93,15 @@ def build_sequence_learner(config: DictConfig, task: SequenceTask) -> SequenceLe
             f"{config.protocol._target_} draws its own sequences and takes no data; start from experiment=copy, "
             "repeat_copy or associative_recall, and leave out data=."
         )
-    memory = build(config.memory, config.trust, features=task.channels, code_width=0)
-    learner: SequenceLearner = build(config.learner, config.trust, memory=memory, bits=task.bits)
+    memory = _build_module(config.memory, config.trust, features=task.channels, code_width=0)
+    learner: SequenceLearner = _build_module(config.learner, config.trust, memory=memory, bits=task.bits)
     return learner
+
+
+def _build_module(node: DictConfig, trust: Sequence[str], **extra: Any) -> Any:
+    """As `build`, refusing what this machine has no memory for."""
+    with TensorsFit():
+        return build(node, trust, **extra)
 
 
 AnyProtocol = EpisodeProtocol | SentenceProtocol | SequenceTask
@@ -190,6 +199,42 @@ def show_notes(notes: Sequence[str]) -> None:
     """Say what a reader of data found and decided, a line each, on standard error."""
     for note in notes:
         print(f"note: {note}", file=sys.stderr, flush=True)
+
+
+def _key_of(node: DictConfig, plain: Mapping[str, Any]) -> str:
+    """The key of a node; that of its group where it is no part of a configuration."""
+    package = str(plain.get("_target_")).partition(".")[2].partition(".")[0]
+    return str(node._get_full_key(None)) or GROUPS.get(package, package)
+
+
+def _refusal(error: InstantiationException, plain: Mapping[str, Any], key: str) -> Exception:
+    """What a user can do about an object that cannot be built."""
+    cause: BaseException = error
+    while cause.__cause__ is not None and not isinstance(cause, MetamannError):
+        cause = cause.__cause__
+    inner = re.search(r"full_key: (\S+)$", str(error))  # of a node in this one
+    path = f"{key}.{inner.group(1)}" if inner else key
+    if isinstance(cause, MetamannError):
+        group = key.partition(".")[0]
+        return type(cause)(re.sub(rf"\b{group}\.(?=\w)", f"{path}.", str(cause))) if path != group else cause
+    if isinstance(cause, OSError):
+        return cause
+    if out_of_memory(cause):
+        largest = max(_numbers(plain, key), key=lambda number: number[1], default=(f"the sizes of {key}", None))
+        size = largest[0] if largest[1] is None else f"{largest[0]}={largest[1]}"
+        return ConfigError(f"{path} needs more memory than this machine has ({excerpt(cause)}); lower {size}.")
+    given = ", ".join(f"{name}={setting(value)}" for name, value in plain.items() if not name.startswith("_"))
+    return ConfigError(
+        f"{path} cannot be built ({type(cause).__name__}: {shorten(cause, 100)}); correct its settings: "
+        f"{shorten(given, 120)}."
+    )
+
+
+def _numbers(node: Any, key: str) -> list[tuple[str, int]]:
+    """Keys and values of all whole numbers in a node."""
+    if isinstance(node, Mapping):
+        return [number for name, value in node.items() for number in _numbers(value, f"{key}.{name}")]
+    return [(key, node)] if isinstance(node, int) and not isinstance(node, bool) else []
 
 
 def _code_width(protocol: AnyProtocol) -> int:

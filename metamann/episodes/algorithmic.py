@@ -91,7 +91,7 @@ class Copy:
             EpisodeError: with the setting's name.
         """
         ranges.check("protocol.lengths", self.lengths)
-        ranges.check("protocol.width", self.width)
+        ranges.check("protocol.width", self.width, ranged=False)
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Draw one sequence, `2 length + 1` steps."""
@@ -144,7 +144,7 @@ class RepeatCopy:
         """
         ranges.check("protocol.lengths", self.lengths)
         ranges.check("protocol.repeats", self.repeats)
-        ranges.check("protocol.width", self.width)
+        ranges.check("protocol.width", self.width, ranged=False)
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Draw one sequence, `length + 1 + length * repeats + 1` steps."""
@@ -200,8 +200,8 @@ class AssociativeRecall:
             EpisodeError: with the setting's name.
         """
         ranges.check("protocol.items", self.items)
-        ranges.check("protocol.vectors", self.vectors)
-        ranges.check("protocol.width", self.width)
+        ranges.check("protocol.vectors", self.vectors, ranged=False)
+        ranges.check("protocol.width", self.width, ranged=False)
         if ranges.ends(self.items)[0] < 2:
             raise EpisodeError(f"protocol.items={self.items} must be at least 2: one to ask with, the next to answer.")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from metamann.data.columns import columns, read_columns
 from metamann.data.sentences import Sentence, Span
 from metamann.data.tags import SCHEMES, Scheme, write_tags
-from metamann.errors import DataError
+from metamann.errors import DataError, MetamannError
 
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 HARD_TOKENS = (
@@ -240,7 +240,7 @@ def test_a_file_without_sentences_is_refused(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_options_that_do_not_fit_are_named(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(MetamannError, match=message):
         columns(str(put(tmp_path, "a\tO\n")), **options)
 
 
