@@ -9,7 +9,7 @@ LONGEST_MESSAGE = 300  # characters
 LONGEST_EXCERPT = 60
 LARGEST_SEED = 2**64 - 1  # torch takes no larger one
 LARGEST_SIZE = 10**6  # of what is counted: far above what anyone has used, and below what fills a machine
-LARGEST_NUMBER = 3.4e38  # of 32 bits
+LARGEST_NUMBER = 10**18  # 64 bits hold it as a whole number, and 32 as a fraction
 
 
 class MetamannError(Exception):
@@ -144,7 +144,7 @@ def check_seed(name: str, value: object) -> None:
     Raises:
         ConfigError: with the setting's name.
     """
-    check_number(name, value, least=0, whole=True)
+    check_number(name, value, least=0, most=math.inf, whole=True)
     if isinstance(value, int) and value > LARGEST_SEED:
         raise ConfigError(f"{name}={setting(value)} must be at most {LARGEST_SEED} (2^64 - 1).")
 

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from metamann.commands.build import show_notes
+from metamann.commands.capacity import capacity_notes
 from metamann.commands.contestants import (
     AnyEvaluator,
     check_same_tasks,
@@ -21,7 +23,7 @@ from metamann.commands.contestants import (
     named_learner,
     told_apart,
 )
-from metamann.commands.evaluate import evaluator_of
+from metamann.commands.evaluate import dealer_of, evaluator_of
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
@@ -66,7 +68,6 @@ def compare_runs(config: DictConfig) -> float:
         Score of the first learner.
     """
     directory = run_directory()
-    check_number("seed", config.seed, least=0, whole=True)
     check_number("episodes", config.episodes, least=2, whole=True)
     wanted = contestants(config.runs)
     if len(wanted) < 2:
@@ -107,6 +108,7 @@ def compare_runs(config: DictConfig) -> float:
 
 def _judged(run: Run, evaluator: AnyEvaluator, learner_name: str | None, metric: str | None) -> Judged:
     learner = run.learner(evaluator.protocol)
+    show_notes(capacity_notes(learner, dealer_of(evaluator)))
     if isinstance(evaluator, SentenceEvaluator):
         if metric not in (None, "f1"):
             raise ConfigError(f"metric={metric}: sentences are compared by f1 of all entities; leave out metric=.")

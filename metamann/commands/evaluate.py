@@ -8,7 +8,8 @@ import hydra
 import torch
 from omegaconf import DictConfig
 
-from metamann.commands.build import build_data, build_sentences, plain_config
+from metamann.commands.build import build_data, build_sentences, plain_config, show_notes
+from metamann.commands.capacity import capacity_notes
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
 from metamann.commands.setting import at_most, with_types
@@ -42,7 +43,6 @@ def evaluate(config: DictConfig) -> float:
         Accuracy, F1 of sentences, for sweepers.
     """
     directory = run_directory()
-    check_number("seed", config.seed, least=0, whole=True)
     check_number("episodes", config.episodes, least=2, whole=True)
     for name in ("images_per_batch", "sentences_per_batch"):
         check_number(name, config[name], least=1, whole=True)
@@ -59,6 +59,7 @@ def evaluate(config: DictConfig) -> float:
 
     evaluator = evaluator_of(config, run)
     learner = run.learner(evaluator.protocol)
+    show_notes(capacity_notes(learner, dealer_of(evaluator)))
     mirrors = mirrors_of(config.logger, directory, plain_config(config))
     try:
         metrics = report(directory, learner, evaluator, run.origin(), mirrors)
@@ -66,6 +67,11 @@ def evaluate(config: DictConfig) -> float:
         mirrors.close()
     print_run_directory(directory)
     return metrics["f1" if "f1" in metrics else "accuracy"].mean
+
+
+def dealer_of(evaluator: Evaluator | SentenceEvaluator | SequenceEvaluator) -> Sampler | SentenceSampler | SequenceTask:
+    """What deals the episodes of an evaluation."""
+    return evaluator.task if isinstance(evaluator, SequenceEvaluator) else evaluator.sampler
 
 
 def evaluator_of(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator | SequenceEvaluator:

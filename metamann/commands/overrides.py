@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 ONE_PATH = r"checkpoint|resume|encoder_from|tasks|support|query|data\.\w*path|encoder[\w.]*\.model"
 OUTPUT = r"hydra\.(run|sweep)\.(dir|subdir)"
 PATH = re.compile(rf"\+*({ONE_PATH}|{OUTPUT})")
+SWEPT = re.compile(rf"\+*({ONE_PATH})")  # Hydra's own settings are the same for all jobs
 GROUP = re.compile(r"experiment|data|protocol|encoder|memory|learner|trainer|logger")
 PATHS = re.compile(r"\+*runs")
 
@@ -50,6 +51,7 @@ def _readable(argument: str, *, sweep: bool) -> str:
     if not PATH.fullmatch(key):
         number_for_name = GROUP.fullmatch(key) and isinstance(found, int | float)
         return f"{key}={quoted(value)}" if found is UNREADABLE or number_for_name else argument
+    sweep = sweep and bool(SWEPT.fullmatch(key))
     if sweep and "," in value and not re.fullmatch(r"\w+\(.*\)", value):
         return f"{key}={','.join(map(_text, _paths(value)))}"
     return argument if sweep and isinstance(found, Sweep) else f"{key}={_text(value)}"

@@ -16,6 +16,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from metamann.commands.shell import Failure, print_run_directory, stop
+from metamann.errors import LONGEST_MESSAGE, shorten
 from metamann.evaluation.metrics import Interval, shown
 
 
@@ -38,6 +39,7 @@ class SweepTable(Callback):
             self.records = tempfile.mkdtemp(prefix=".jobs-", dir=directory)
         except OSError as error:
             stop(error)  # Hydra would turn it into a warning
+        # of a sweep that is stopped, too
         atexit.register(shutil.rmtree, self.records, ignore_errors=True)
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
@@ -58,10 +60,13 @@ class SweepTable(Callback):
         directory = Path(config.hydra.sweep.dir).resolve()
         try:
             failed = _write_table(directory, _jobs(Path(self.records)))
+            shutil.rmtree(self.records)
         except (OSError, ValueError, KeyError) as error:
             stop(error)
         if failed:
-            print(f"error: {len(failed)} jobs of the sweep failed, see above: {', '.join(failed)}.", file=sys.stderr)
+            jobs = "1 job" if len(failed) == 1 else f"{len(failed)} jobs"
+            names = f"{jobs} of the sweep failed, see above and sweep.md: {', '.join(failed)}."
+            print(f"error: {shorten(names, LONGEST_MESSAGE)}", file=sys.stderr)
         print_run_directory(directory)
         if failed:
             sys.exit(2)

@@ -48,6 +48,9 @@ class SequenceTask(Protocol):
     def bits(self) -> int:
         """Width of the answers."""
 
+    def stored(self) -> int:
+        """Vectors that a memory has to hold, at most."""
+
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
 
@@ -79,6 +82,10 @@ class Copy:
     def bits(self) -> int:
         """Those of a vector."""
         return self.width
+
+    def stored(self) -> int:
+        """Those of the longest sequence."""
+        return ranges.ends(self.lengths)[1]
 
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
@@ -126,6 +133,10 @@ class RepeatCopy:
     def bits(self) -> int:
         """Those of a vector and the end bit."""
         return self.width + 1
+
+    def stored(self) -> int:
+        """Those of the longest sequence, whatever its repeats."""
+        return ranges.ends(self.lengths)[1]
 
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
@@ -183,6 +194,10 @@ class AssociativeRecall:
     def bits(self) -> int:
         """Those of a vector."""
         return self.width
+
+    def stored(self) -> int:
+        """Those of the longest list."""
+        return ranges.ends(self.items)[1] * self.vectors
 
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""

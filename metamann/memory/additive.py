@@ -130,6 +130,11 @@ class AdditiveMemory(Memory[AdditiveState]):
             start_write(self.write_score)
             start_read(self.query, self.score, self.shortcut.item)
 
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
+
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> AdditiveState:
         """Initial memory, nothing told.
 

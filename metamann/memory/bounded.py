@@ -94,6 +94,11 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
         # mass of its label below which an item is a surprise
         self.known = None if surprise is None else math.exp(-surprise)
 
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
+
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> BoundedState:
         """Empty slots."""
         return BoundedState(

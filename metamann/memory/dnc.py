@@ -144,6 +144,11 @@ class DNCMemory(ControlledMemory[DNCState]):
         if links:
             self.start_part("modes", torch.tensor([0.0, gates, 0.0]).repeat(heads))
 
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
+
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> DNCState:
         """Empty memory, nothing told.
 

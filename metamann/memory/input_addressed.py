@@ -96,6 +96,11 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         nn.init.normal_(self.add_code.weight)
         nn.init.constant_(self.erase.bias, 3.0)
 
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
+
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> InputAddressedState:
         """Nothing written, nothing told.
 

@@ -134,6 +134,11 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         self.log_strength = nn.Parameter(torch.full((heads,), math.log(strength))) if strength is not None else None
         self.start_part("gate", write_gate)
 
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
+
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> LRUAState:
         """Empty memory, nothing told.
 

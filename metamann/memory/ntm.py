@@ -160,6 +160,11 @@ class NTMMemory(ControlledMemory[NTMState]):
         self.start_part("shift", torch.cat([on.repeat(self.write_heads), shift.repeat(self.heads)]))
         self.start_part("erase", 3.0)
 
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
+
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> NTMState:
         """Fresh memory, heads where they start, nothing told.
 

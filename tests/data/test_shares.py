@@ -35,8 +35,15 @@ def test_the_seed_chooses() -> None:
 
 @pytest.mark.parametrize(
     ("shares", "seed"),
-    [((1, 0), 0), ((0.5, 0.5, 0.5), 0), ((1.5, -0.5, 0), 0), ((1, 0, 0), -1)]
-    + [((1, 0, 0), 2**64), ((1, 0, 0), 1.0), ((1, 0, 0), True), ((1, 0, 0), "0"), ("100", 0), (1, 0), ((1, "a", 0), 0)],
+    [
+        ((1, 0), 0),
+        ((0.5, 0.5, 0.5), 0),
+        ((1.5, -0.5, 0), 0),
+        ("100", 0),
+        (1, 0),
+        ((1, "a", 0), 0),
+        *(((1, 0, 0), seed) for seed in (-1, 2**64, 1.5, True, "0")),
+    ],
 )
 def test_no_whole_and_no_seed_are_refused(shares: Any, seed: Any) -> None:
     with pytest.raises(MetamannError, match=r"data\.shares=" if seed == 0 else r"data\.seed="):
