@@ -9,6 +9,8 @@ LONGEST_MESSAGE = 300  # characters
 LONGEST_EXCERPT = 60
 MOST_EXCERPTS, LONGEST_EXCERPT_OF_MANY = 5, 40
 LARGEST_SEED = 2**64 - 1  # torch takes no larger one
+LARGEST_SIZE = 10**6  # of what is counted: far above what anyone has used, and below what fills a machine
+LARGEST_NUMBER = 10**18  # 64 bits hold it as a whole number, and 32 as a fraction
 
 
 class MetamannError(Exception):
@@ -62,19 +64,85 @@ class TrainingError(MetamannError):
     """Meta-training that cannot go on: a loss that is not finite, a disk that is full."""
 
 
-def check_number(name: str, value: object, *, least: float, most: float = math.inf, whole: bool = False) -> None:
+def check_number(
+    name: str,
+    value: object,
+    *,
+    least: float = -LARGEST_NUMBER,
+    most: float = LARGEST_NUMBER,
+    whole: bool = False,
+    above: bool = False,
+) -> None:
     """Refuse a setting that is no number, too small or too large a one.
+
+    Args:
+        name: of the setting.
+        value: what it is set to.
+        least: smallest value.
+        most: largest value.
+        whole: fractions are refused.
+        above: `least` itself is too small.
 
     Raises:
         ConfigError: with the setting's name.
     """
-    kind = "a whole number" if whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not math.isfinite(value):
-        raise ConfigError(f"{name}={excerpt(value)} must be {kind}, at least {least:g}.")
-    if value < least:
-        raise ConfigError(f"{name}={excerpt(value)} must be at least {least:g}.")
+    bound = f"{'above' if above else 'at least'} {_plain(least)}"
+    number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    # a whole number may be too large for a float
+    if not number or (isinstance(value, float) and not math.isfinite(value)):
+        kind = "a whole number" if whole else "a number"
+        raise ConfigError(f"{name}={setting(value)} must be {kind}{f', {bound}' if least > -LARGEST_NUMBER else ''}.")
+    assert isinstance(value, int | float)
+    if value < least or (above and value == least):
+        raise ConfigError(f"{name}={setting(value)} must be {bound}.")
     if value > most:
-        raise ConfigError(f"{name}={excerpt(value)} must be at most {most:g}.")
+        raise ConfigError(f"{name}={setting(value)} must be at most {_plain(most)}.")
+
+
+def check_size(name: str, value: object, *, least: int = 1, optional: bool = False) -> None:
+    """Refuse a setting that counts units, slots or items: it is a whole number, and none that no machine has room for.
+
+    Args:
+        name: of the setting.
+        value: what it is set to.
+        least: smallest value.
+        optional: null is a value too.
+
+    Raises:
+        ConfigError: with the setting's name.
+    """
+    if value is not None or not optional:
+        check_number(name, value, least=least, most=LARGEST_SIZE, whole=True)
+
+
+def check_sizes(name: str, values: object, parts: Sequence[str], most: int = LARGEST_SIZE) -> None:
+    """Refuse a setting that is not one size for each of these parts.
+
+    Args:
+        name: of the setting.
+        values: what it is set to.
+        parts: what the sizes are of.
+        most: largest size.
+
+    Raises:
+        ConfigError: with the setting's name.
+    """
+    whole = isinstance(values, Sequence) and all(type(value) is int and 1 <= value <= most for value in values)
+    if not whole or len(values) != len(parts):  # type: ignore[arg-type]  # it is a sequence
+        raise ConfigError(
+            f"{name}={setting(values)} must be {len(parts)} whole numbers from 1 to {most}: of {', '.join(parts)}."
+        )
+
+
+def check_choice(name: str, value: object, known: Sequence[str]) -> None:
+    """Refuse a setting that is none of the known values.
+
+    Raises:
+        ConfigError: with the setting's name, and what may be chosen.
+    """
+    if value not in known:
+        choices = " or ".join([", ".join(known[:-1]), known[-1]] if len(known) > 1 else known)
+        raise ConfigError(f"{name}={setting(value)} is unknown; choose {choices}.")
 
 
 def check_seed(name: str, value: object) -> None:
@@ -83,6 +151,17 @@ def check_seed(name: str, value: object) -> None:
     Raises:
         ConfigError: with the setting's name.
     """
-    check_number(name, value, least=0, whole=True)
+    check_number(name, value, least=0, most=math.inf, whole=True)
     if isinstance(value, int) and value > LARGEST_SEED:
-        raise ConfigError(f"{name}={excerpt(value)} must be at most {LARGEST_SEED} (2^64 - 1).")
+        raise ConfigError(f"{name}={setting(value)} must be at most {LARGEST_SEED} (2^64 - 1).")
+
+
+def setting(value: object) -> str:
+    """The value of a setting as it is written on a command line, short enough to be quoted inside a message."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return excerpt(value)
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from metamann.errors import ConfigError
+
+# what torch says where the memory of the machine, or the range of sizes, is at its end
+NO_MEMORY = ("can't allocate memory", "not enough memory", "multiplication overflow", "out of memory")
 
 
 def choose_device(name: str) -> torch.device:
@@ -52,6 +60,39 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Float32 inside an `autocast`: cosines and sums over a long episode do not stand 8 bits."""
     return torch.autocast(device.type, enabled=False)
+
+
+class TensorsFit(TorchDispatchMode):  # type: ignore[no-untyped-call]  # missing in torch's stubs
+    """Refuses new tensors that need more memory than the machine has, all of them together.
+
+    A system may promise memory that it lacks, and end the process once it is used.
+
+    Raises:
+        MemoryError: with the size of the tensor that is too much.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._left = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Count what makes a tensor of a given shape, and run it."""
+        shape = args[0] if args else None
+        if isinstance(shape, Sequence) and all(isinstance(size, int) for size in shape):
+            needed = 4 * math.prod(shape)
+            self._left -= needed
+            if self._left < 0:
+                raise MemoryError(f"a tensor of {needed / 2**30:,.1f} GiB")
+        return func(*args, **(kwargs or {}))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether there was no memory, on whichever device."""
+    message = str(error)
+    told = isinstance(error, RuntimeError) and any(sign in message for sign in NO_MEMORY)
+    return told or isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def describe_machine() -> str:

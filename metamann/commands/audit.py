@@ -39,7 +39,6 @@ def audit(config: DictConfig) -> float:
         How many checks failed. Where any did, the command ends with exit status 1.
     """
     directory, started = run_directory(), time.monotonic()
-    check_number("seed", config.seed, least=0, whole=True)
     for name in ("episodes", "answered"):
         check_number(name, config[name], least=LEAST_EPISODES, whole=True)
     if (config.checkpoint is None) == (config.make_sampler is None):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from metamann.commands.trust import GROUP_OF, trusted_class
+from metamann.commands.construct import construct
 from metamann.data.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences import SentenceSplits
 from metamann.data.store import ClassStore, DataSplits
@@ -23,6 +22,7 @@ from metamann.episodes.sentence_protocols import SentenceProtocol
 from metamann.episodes.supervised import Supervised
 from metamann.episodes.tagging import n_tags
 from metamann.errors import ConfigError
+from metamann.hardware import TensorsFit
 from metamann.learners.learner import Learner
 from metamann.learners.sequence import SequenceLearner
 from metamann.training.plain import plain_fault
@@ -42,30 +42,9 @@ def build(config: DictConfig, part: str, **extra: Any) -> Any:
     Raises:
         ConfigError: if a class is not trusted, or does not take these arguments.
         MetamannError: what the object itself refuses.
+        OSError: if a file that it reads cannot be read.
     """
-    return _construct(plain_config(config[part]), part, config.trust, extra)
-
-
-def _construct(node: dict[str, Any], part: str, trust: Sequence[str], extra: Mapping[str, Any]) -> Any:
-    if "_target_" not in node:
-        raise ConfigError(f"{part} names no class; choose one of conf/{GROUP_OF[part]}/ with {part}=NAME.")
-    called = trusted_class(node["_target_"], part, trust)
-    arguments = {key: _built(value, part, trust) for key, value in node.items() if key != "_target_"}
-    try:
-        inspect.signature(called).bind(**arguments, **extra)
-    except TypeError as error:
-        raise ConfigError(f"{error}; correct the configuration of {part}, {node['_target_']}.") from error
-    return called(**arguments, **extra)
-
-
-def _built(value: Any, part: str, trust: Sequence[str]) -> Any:
-    if isinstance(value, list):
-        return [_built(item, part, trust) for item in value]
-    if isinstance(value, dict):
-        if "_target_" in value:
-            return _construct(value, part, trust, {})
-        return {key: _built(item, part, trust) for key, item in value.items()}
-    return value
+    return construct(plain_config(config[part]), part, config.trust, extra)
 
 
 def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
@@ -75,18 +54,19 @@ def build_learner(config: DictConfig, code_width: int) -> Learner[Any]:
         config: of the run.
         code_width: of its label codes.
     """
-    encoder = build(config, "encoder")
-    memory = build(config, "memory", features=encoder.features, code_width=code_width)
-    learner: Learner[Any] = build(config, "learner", encoder=encoder, memory=memory, code_width=code_width)
+    encoder = _build_module(config, "encoder")
+    memory = _build_module(config, "memory", features=encoder.features, code_width=code_width)
+    parts = {"encoder": encoder, "memory": memory, "code_width": code_width}
+    learner: Learner[Any] = _build_module(config, "learner", **parts)
     return learner
 
 
 def build_tagger(config: DictConfig, protocol: Supervised) -> Learner[Any]:
     """The learner of a run on supervised sentences: its memory is told no labels."""
-    encoder = build(config, "encoder")
-    memory = build(config, "memory", features=encoder.features, code_width=0)
+    encoder = _build_module(config, "encoder")
+    memory = _build_module(config, "memory", features=encoder.features, code_width=0)
     tags = n_tags(protocol.scheme, len(protocol.types or ()))
-    learner: Learner[Any] = build(config, "learner", encoder=encoder, memory=memory, tags=tags)
+    learner: Learner[Any] = _build_module(config, "learner", encoder=encoder, memory=memory, tags=tags)
     return learner
 
 
@@ -101,9 +81,15 @@ def build_sequence_learner(config: DictConfig, task: SequenceTask) -> SequenceLe
             f"{config.protocol._target_} draws its own sequences and takes no data; start from experiment=copy, "
             "repeat_copy or associative_recall, and leave out data=."
         )
-    memory = build(config, "memory", features=task.channels, code_width=0)
-    learner: SequenceLearner = build(config, "learner", memory=memory, bits=task.bits)
+    memory = _build_module(config, "memory", features=task.channels, code_width=0)
+    learner: SequenceLearner = _build_module(config, "learner", memory=memory, bits=task.bits)
     return learner
+
+
+def _build_module(config: DictConfig, part: str, **extra: Any) -> Any:
+    """As `build`, refusing what this machine has no memory for."""
+    with TensorsFit():
+        return build(config, part, **extra)
 
 
 AnyProtocol = EpisodeProtocol | SentenceProtocol | SequenceTask
@@ -114,7 +100,7 @@ def build_protocols(config: DictConfig) -> tuple[AnyProtocol, AnyProtocol]:
     training = config.train_protocol
     if "_target_" not in training:
         training = update(config.protocol, training, "train_protocol")
-    trained = _construct(plain_config(training), "train_protocol", config.trust, {})
+    trained = construct(plain_config(training), "train_protocol", config.trust, {})
     return build(config, "protocol"), trained
 
 

@@ -68,7 +68,6 @@ def compare_runs(config: DictConfig) -> float:
         Score of the first learner.
     """
     directory = run_directory()
-    check_number("seed", config.seed, least=0, whole=True)
     check_number("episodes", config.episodes, least=2, whole=True)
     wanted = contestants(config.runs)
     if len(wanted) < 2:
@@ -87,7 +86,8 @@ def compare_runs(config: DictConfig) -> float:
             evaluator.tasks.save(directory / "tasks.npz")
         check_same_tasks(first, evaluator, wanted[0][0], where)
         fitted = run.learner(evaluator.protocol)
-        notes = [note for note in vocabulary_notes(config, run, evaluator, fitted) if note not in said]
+        found = (*vocabulary_notes(config, run, evaluator, fitted), *capacity_notes(fitted, dealer_of(evaluator)))
+        notes = [note for note in found if note not in said]
         show_notes(notes)
         said.update(notes)
         judged.append(_judged(run, evaluator, fitted, learner, config.metric))

@@ -35,7 +35,7 @@ def _expanded(entry: str) -> list[tuple[str, str | None]]:
     where, _, learner = entry.rpartition(":") if ":" in entry else (entry, "", None)
     path = Path(where).expanduser()
     if path.is_dir() and not (path / "checkpoints").is_dir():
-        jobs = sorted(each.parent for each in path.glob("*/.hydra"))
+        jobs = sorted(each.parent for each in path.rglob(".hydra"))  # a job may lie in folders of its own
         if not jobs:
             raise ConfigError(f"{path} holds no runs; give run directories of metamann-train, or that of a sweep.")
         without = [job for job in jobs if not (job / "checkpoints").is_dir()]

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from metamann.commands.build import classes_for
+from metamann.commands.build import classes_for, show_notes
+from metamann.commands.capacity import capacity_notes
 from metamann.commands.contestants import check_same_tasks, contestants, name_of, named_learner
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
@@ -45,7 +46,6 @@ def continual(config: DictConfig) -> float:
         Average accuracy of the first run.
     """
     directory = run_directory()
-    check_number("seed", config.seed, least=0, whole=True)
     for name, least in (("sequences", 2), ("tasks", 2), ("classes", 1), ("shots", 1), ("queries", 1)):
         check_number(name, config[name], least=least, whole=True)
     wanted = contestants(config.runs)
@@ -63,7 +63,9 @@ def continual(config: DictConfig) -> float:
         name = learner_name or name_of(run.config)
         if name in matrices:
             raise ConfigError(f"two runs are called {name}; give runs that differ in their learner.")
-        matrices[name] = _matrices(run.learner(evaluator.protocol), evaluator, config.tasks)
+        learner = run.learner(evaluator.protocol)
+        show_notes(capacity_notes(learner, evaluator.sampler))
+        matrices[name] = _matrices(learner, evaluator, config.tasks)
     assert first is not None
     scores = {name: continual_scores(each) for name, each in matrices.items()}
     lines = ["| learner | " + " | ".join(f"{measure}, %" for measure in MEASURES) + " |", "| --- " * 5 + "|"]

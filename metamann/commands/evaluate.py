@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from metamann.commands.build import build_data, build_sentences, classes_for, plain_config, show_notes
+from metamann.commands.capacity import capacity_notes
 from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
@@ -45,14 +46,13 @@ def evaluate(config: DictConfig) -> float:
         Accuracy, F1 of sentences, for sweepers; NaN where the query has no labels, so that nothing is scored.
     """
     directory = run_directory()
-    check_number("seed", config.seed, least=0, whole=True)
     check_number("episodes", config.episodes, least=2, whole=True)
     for name in ("images_per_batch", "sentences_per_batch"):
         check_number(name, config[name], least=1, whole=True)
     run = reopen(config.checkpoint, config)
     evaluator = evaluator_of(config, run, own_files(config))
     learner = run.learner(evaluator.protocol)
-    show_notes(vocabulary_notes(config, run, evaluator, learner))
+    show_notes((*vocabulary_notes(config, run, evaluator, learner), *capacity_notes(learner, dealer_of(evaluator))))
     mirrors = mirrors_of(config.logger, directory, plain_config(config))
     try:
         metrics = report(directory, learner, evaluator, run.origin(), mirrors)
@@ -60,6 +60,11 @@ def evaluate(config: DictConfig) -> float:
         mirrors.close()
     print_run_directory(directory)
     return metrics["f1" if "f1" in metrics else "accuracy"].mean if metrics else math.nan
+
+
+def dealer_of(evaluator: Evaluator | SentenceEvaluator | SequenceEvaluator) -> Sampler | SentenceSampler | SequenceTask:
+    """What deals the episodes of an evaluation."""
+    return evaluator.task if isinstance(evaluator, SequenceEvaluator) else evaluator.sampler
 
 
 def vocabulary_notes(

@@ -22,6 +22,7 @@ from metamann.commands.build import (
     code_width,
     show_notes,
 )
+from metamann.commands.capacity import capacity_notes
 from metamann.data.sentences import SentenceSplits
 from metamann.encoders.frozen import FrozenEncoder
 from metamann.encoders.vocabulary import little_known
@@ -80,9 +81,26 @@ def build_setting(
 ) -> Setting:
     """What is trained by the first protocol of `build_protocols` for validation and the second for training.
 
+    It is said if the memory is too small for the episodes.
+
     Raises:
         ConfigError: if the two do not deal the same kind of thing.
     """
+    setting = _build_setting(config, protocol, train_protocol, device, precision)
+    dealers: tuple[Any, Any] = (protocol, train_protocol)
+    if not isinstance(setting.validation, SequenceEvaluator):
+        dealers = (setting.sampler, setting.validation.sampler)
+    show_notes(capacity_notes(setting.learner, *dealers))
+    return setting
+
+
+def _build_setting(
+    config: DictConfig,
+    protocol: AnyProtocol,
+    train_protocol: AnyProtocol,
+    device: torch.device,
+    precision: str,
+) -> Setting:
     if isinstance(protocol, SequenceTask) and isinstance(train_protocol, SequenceTask):
         return _on_sequences(config, protocol, train_protocol, device)
     if isinstance(protocol, SentenceProtocol) and isinstance(train_protocol, SentenceProtocol):
@@ -182,6 +200,8 @@ def with_types(protocol: SentenceProtocol, types: Sequence[str]) -> SentenceProt
 
 
 def _on_sequences(config: DictConfig, task: SequenceTask, train_task: SequenceTask, device: torch.device) -> Setting:
+    task.check()
+    train_task.check()
     if (train_task.channels, train_task.bits) != (task.channels, task.bits):
         raise ConfigError(
             "train_protocol and protocol differ in the width of their inputs or answers; make them equal."

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import io
-import math
 import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from metamann.errors import LONGEST_MESSAGE, CheckpointError, MetamannError, shorten
+from metamann.commands.command_settings import check_command
+from metamann.commands.messages import message_of
+from metamann.commands.overrides import readable
+from metamann.errors import LONGEST_MESSAGE, CheckpointError, ConfigError, excerpt, shorten
 from metamann.training.checkpoint import find_checkpoint
 
-USER_ERRORS = (MetamannError, HydraException, OmegaConfBaseException)
-# no room, no right, no such place: the user's to mend, wherever a file is written
-DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+
+class Failure(float):
+    """NaN, of a job of a sweep that ended in an error.
+
+    Attributes:
+        reason: the line of the error.
+    """
+
+    reason: str
+
+    def __new__(cls, reason: str) -> Failure:
+        """NaN with a reason."""
+        failure = super().__new__(cls, "nan")
+        failure.reason = reason
+        return failure
 
 
 def run_command(command: Callable[[], Any], open_groups: tuple[str, ...]) -> None:
@@ -40,40 +52,55 @@ def run_command(command: Callable[[], Any], open_groups: tuple[str, ...]) -> Non
     if isinstance(sys.stdout, io.TextIOWrapper):
         # as standard error does: a name that the terminal lacks characters for stops nothing
         sys.stdout.reconfigure(errors="backslashreplace")
-    key_of_open_group = rf"^({'|'.join(open_groups)})(?=\.|=\{{)"
-    sys.argv[1:] = [re.sub(key_of_open_group, r"++\1", argument) for argument in sys.argv[1:]]
     # makes Hydra raise its errors instead of printing them in its own way
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        check_encoding(sys.argv[1:])
+        key_of_open_group = rf"^({'|'.join(open_groups)})(?=\.|=\{{)"
+        sys.argv[1:] = [re.sub(key_of_open_group, r"++\1", argument) for argument in readable(sys.argv[1:])]
         command()
-    except USER_ERRORS as error:
-        _stop(error)
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        _stop(error)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr, flush=True)
         sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        stop(error)
+
+
+def check_encoding(arguments: list[str]) -> None:
+    """Refuse arguments that cannot be written down beside the results.
+
+    Raises:
+        ConfigError: with the argument.
+    """
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(
+                f"{excerpt(argument)} holds bytes that are no UTF-8; rename the file, or give the path of a link to it."
+            ) from error
 
 
 def job(task: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
     """Let a single job end with its one line before Hydra adds its own; jobs of a sweep let the others go on.
 
-    A job of a sweep that fails returns NaN, and `SweepTable` ends the sweep with exit status 2.
+    A job of a sweep that fails returns a `Failure`, and `SweepTable` ends the sweep with exit status 2.
     """
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float:
         try:
+            check_command(str(HydraConfig.get().job.config_name), config)
             return task(config)
-        except (*USER_ERRORS, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in DISK_ERRORS:
-                raise
+        except Exception as error:
             if HydraConfig.get().mode != RunMode.MULTIRUN:
-                _stop(error)
-            print(f"error: {_one_line(error)}", file=sys.stderr, flush=True)
-            return math.nan
+                stop(error)
+            message = message_of(error)
+            if message is None:
+                traceback.print_exc()  # of a mistake of ours, that the other jobs need not share
+            reason = shorten(message or repr(error), LONGEST_MESSAGE)
+            print(f"error: {reason}", file=sys.stderr, flush=True)
+            return Failure(reason)
 
     return guarded
 
@@ -110,26 +137,14 @@ def print_run_directory(path: Path) -> None:
     print(f"run directory: {path}", flush=True)
 
 
-def _stop(error: Exception) -> NoReturn:
-    print(f"error: {_one_line(error)}", file=sys.stderr, flush=True)
+def stop(error: Exception) -> NoReturn:
+    """End the command with the one line of an error that a user can cause; any other is raised.
+
+    Raises:
+        Exception: one that no user can cause.
+    """
+    message = message_of(error)
+    if message is None:
+        raise error
+    print(f"error: {shorten(message, LONGEST_MESSAGE)}", file=sys.stderr, flush=True)
     sys.exit(2)
-
-
-def _one_line(error: Exception) -> str:
-    return shorten(_message(error), LONGEST_MESSAGE)
-
-
-def _message(error: Exception) -> str:
-    # Hydra's own messages span lines: what is wrong, then where
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, MetamannError):
-        cause = cause.__cause__
-    if cause is not None:
-        return str(cause)
-    if isinstance(error, OSError) and not isinstance(error, HydraException):
-        where = error.filename or (f"a file of {run_directory()}" if HydraConfig.initialized() else "a file")
-        return f"{where} cannot be written ({error.strerror}); make room, or choose another place."
-    message = str(error).strip()
-    if isinstance(error, HydraException) and error.__cause__ is not None:
-        message = f"{message} {error.__cause__}"
-    return message

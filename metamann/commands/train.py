@@ -43,7 +43,6 @@ def train(config: DictConfig) -> float:
     if config.resume:
         resumed = open_checkpoint(find_checkpoint(config.resume, "last.pt"), config.trust)
         config = _resumed_config(config, resumed)
-    check_number("seed", config.seed, least=0, whole=True)
     check_number("validation.episodes", config.validation.episodes, least=2, whole=True)
     for name in ("images_per_batch", "sentences_per_batch"):
         check_number(f"validation.{name}", config.validation[name], least=1, whole=True)

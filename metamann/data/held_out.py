@@ -26,7 +26,8 @@ def hold_out_types(
         notes: what the reader has to say.
 
     Raises:
-        DataError: if these are no three shares that sum to 1, or the seed is negative.
+        DataError: if these are no three shares that sum to 1.
+        ConfigError: if the seed is none.
     """
     counts = Counter(span.type for sentence in sentences for span in sentence.spans)
     types = sorted(counts)

@@ -23,9 +23,10 @@ from torch import Tensor
 from metamann.data.cache import cached, data_folder, expect
 from metamann.data.download import fetch
 from metamann.data.store import ClassStore, DataSplits
-from metamann.errors import DataError
+from metamann.errors import DataError, check_choice, check_number
 
 ARCHIVES = ("images_background", "images_evaluation")
+FRAME = 105  # pixels
 DRAWINGS = 20
 COUNTS = {"alphabets": 50, "characters": 1623, "images": 32460}
 PUBLIC_ARCHIVES = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
@@ -56,12 +57,11 @@ def omniglot(
         train_mirrors: make mirrored drawings further classes, of the training split alone.
 
     Raises:
-        DataError: if files are missing, damaged or not what was published, or an argument is unknown.
+        DataError: if files are missing, damaged or not what was published.
+        ConfigError: if an argument is unknown or out of range.
     """
-    if split not in ("vinyals", "lake"):
-        raise DataError(f"Omniglot has no split '{split}'; set data.split to vinyals or lake.")
-    if not 8 <= size <= 105:
-        raise DataError(f"data.size is {size}; Omniglot is drawn on 105 pixels, choose 8 to 105 (usual: 28, 20).")
+    check_choice("data.split", split, ("vinyals", "lake"))
+    check_number("data.size", size, least=8, most=FRAME, whole=True)  # usual are 28 and 20
     everything = _all_characters(size)
     number_of = {name: number for number, name in enumerate(everything.class_names)}
     stores = {}

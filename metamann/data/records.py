@@ -23,7 +23,7 @@ from torch import Tensor
 from metamann.data.cache import cached, expect
 from metamann.data.record_values import WORD_LISTS, Values
 from metamann.data.sentences import PARTS, Sentence, SentenceSplits, SentenceStore, Span
-from metamann.errors import DataError
+from metamann.errors import check_seed, check_sizes
 
 TYPES = {
     "train": (
@@ -49,12 +49,10 @@ def records(sentences: Sequence[int] = (4000, 1000, 1000), seed: int = 0) -> Sen
         seed: of everything.
 
     Raises:
-        DataError: if the numbers are no three positive ones, or the seed is negative.
+        ConfigError: if these are no three numbers, or the seed is none.
     """
-    if len(sentences) != 3 or min(sentences) < 1 or seed < 0:
-        raise DataError(
-            f"data.sentences={list(sentences)} must be three numbers of at least 1, and data.seed={seed} at least 0."
-        )
+    check_sizes("data.sentences", sentences, PARTS)
+    check_seed("data.seed", seed)
     version = importlib.metadata.version("faker")
     key = f"records-{'-'.join(map(str, sentences))}-{seed}-{_digest()}-faker{version}"
     train, val, test = cached(key, lambda: _packed(sentences, seed), _unpacked)

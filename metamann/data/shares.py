@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from metamann.errors import DataError
+from metamann.errors import DataError, check_seed, setting
 
 
 def deal(units: Sequence[Any], shares: Sequence[float], seed: int) -> dict[str, list[int]]:
@@ -19,12 +19,13 @@ def deal(units: Sequence[Any], shares: Sequence[float], seed: int) -> dict[str, 
         seed: of the order in which they are dealt.
 
     Raises:
-        DataError: if these are no three shares that sum to 1, or the seed is negative.
+        DataError: if these are no three shares that sum to 1.
+        ConfigError: if the seed is none.
     """
-    if len(shares) != 3 or min(shares) < 0 or not np.isclose(sum(shares), 1):
-        raise DataError(f"data.shares={list(shares)} must be three shares of train, val and test that sum to 1.")
-    if seed < 0:
-        raise DataError(f"data.seed={seed} must be at least 0.")
+    numbers = isinstance(shares, Sequence) and all(type(share) in (int, float) and share >= 0 for share in shares)
+    if not numbers or len(shares) != 3 or not np.isclose(sum(shares), 1):
+        raise DataError(f"data.shares={setting(shares)} must be three shares of train, val and test that sum to 1.")
+    check_seed("data.seed", seed)
     distinct = sorted(set(units))
     order = np.random.default_rng(seed).permutation(len(distinct))
     borders = np.round(np.cumsum(shares) * len(distinct)).astype(int)

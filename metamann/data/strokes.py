@@ -21,7 +21,7 @@ from torch import Tensor
 
 from metamann.data.cache import cached, expect
 from metamann.data.store import ClassStore, DataSplits
-from metamann.errors import DataError
+from metamann.errors import check_number, check_seed, check_sizes
 
 Floats = NDArray[np.float64]
 
@@ -84,14 +84,13 @@ def strokes(
         rotations: make every rotation by 90 degrees a class of its own, in all three splits.
 
     Raises:
-        DataError: if an argument is out of range.
+        ConfigError: if an argument is out of range.
     """
-    if len(alphabets) != 3 or min(alphabets) < 1 or max(alphabets) > 1000:
-        raise DataError(f"data.alphabets is {list(alphabets)}; give 1 to 1000 for each of train, val and test.")
-    values = (characters, 1, 100), (drawings, 2, 1000), (size, 8, FRAME), (seed, 0, 2**32 - 1)
-    for name, (value, low, high) in zip(("characters", "drawings", "size", "seed"), values, strict=True):
-        if not low <= value <= high:
-            raise DataError(f"data.{name} of strokes is {value}; choose {low} to {high}.")
+    check_sizes("data.alphabets", alphabets, SPLITS, 1000)
+    check_number("data.characters", characters, least=1, most=100, whole=True)
+    check_number("data.drawings", drawings, least=2, most=1000, whole=True)
+    check_number("data.size", size, least=8, most=FRAME, whole=True)
+    check_seed("data.seed", seed)
     # numbered across the splits in turn, so that no split's alphabets depend on the size of another
     numbers = {split: [3 * row + part for row in range(alphabets[part])] for part, split in enumerate(SPLITS)}
     images = cached(

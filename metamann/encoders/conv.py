@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.encoders.jitter import AffineJitter
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_number, check_size
 
 SMALLEST = 16
 
@@ -33,7 +33,7 @@ class ConvEncoder(nn.Module):
             anywhere and not only into one corner.
 
     Raises:
-        ConfigError: if the images are too small.
+        ConfigError: if the images are too small, or a number is out of its range.
     """
 
     def __init__(
@@ -48,6 +48,10 @@ class ConvEncoder(nn.Module):
         first_channels: int | None = None,
     ) -> None:
         super().__init__()
+        for name, value in (("size", size), ("channels", channels), ("in_channels", in_channels)):
+            check_size(f"encoder.{name}", value)
+        check_size("encoder.first_channels", first_channels, optional=True)
+        check_number("encoder.dropout", dropout, least=0, most=1)
         if size < SMALLEST:
             raise ConfigError(
                 f"images of {size} pixels are too small for ConvEncoder; set data.size to {SMALLEST} or more."

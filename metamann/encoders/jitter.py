@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from metamann.errors import check_number
+
 
 class AffineJitter(nn.Module):
     """Turns, scales, shears and shifts each image a little; the identity in evaluation mode.
@@ -13,9 +15,13 @@ class AffineJitter(nn.Module):
     Args:
         amount: standard deviations are this many times 9 degrees of rotation, 10 % of either scale and of shear,
             and 3 % of the image size of shift.
+
+    Raises:
+        ConfigError: if it is negative.
     """
 
     def __init__(self, amount: float) -> None:
+        check_number("encoder.jitter", amount, least=0)
         super().__init__()
         self.amount = amount
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from metamann.errors import check_size
+
 
 class PixelEncoder(nn.Module):
     """Flatten images to features in [0, 1]; nothing is learned.
@@ -11,10 +13,15 @@ class PixelEncoder(nn.Module):
     Args:
         size: height and width of the images, pixels.
         in_channels: of the images.
+
+    Raises:
+        ConfigError: if a size is below 1.
     """
 
     def __init__(self, size: int = 20, in_channels: int = 1) -> None:
         super().__init__()
+        check_size("encoder.size", size)
+        check_size("encoder.in_channels", in_channels)
         self.features = in_channels * size * size
 
     def forward(self, inputs: Tensor) -> Tensor:

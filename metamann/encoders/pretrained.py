@@ -19,7 +19,7 @@ from metamann.encoders.pieces import PieceTable, piece_table, special_pieces, un
 from metamann.encoders.transformer import MINILM, load_transformer
 from metamann.encoders.windows import Window, groups, windows
 from metamann.episodes.text import Text, number_words
-from metamann.errors import ConfigError, check_number
+from metamann.errors import ConfigError, check_number, check_size
 from metamann.hardware import full_precision
 
 
@@ -38,7 +38,8 @@ class PretrainedEncoder(nn.Module):
         dropout: share of the features dropped, in training.
 
     Raises:
-        ConfigError: if there is no such model, it has fewer layers, or the windows do not fit.
+        ConfigError: if there is no such model, it has fewer layers, the windows do not fit, or a number is out of its
+            range.
         DataError: if the weights of the default model are not the published ones.
     """
 
@@ -51,12 +52,15 @@ class PretrainedEncoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_size("encoder.window", window, optional=True)
+        check_size("encoder.overlap", overlap, least=0)
+        check_number("encoder.trained_layers", trained_layers, least=0, whole=True)
+        check_number("encoder.dropout", dropout, least=0, most=1)
         self.model, self.tokenizer = load_transformer(model)
         layers = self.model.config.num_hidden_layers
         self.special = special_pieces(self.tokenizer)
         self.window = _positions(self.model, self.tokenizer) if window is None else window
         self.room = self.window - len(self.special.before) - len(self.special.after)
-        check_number("encoder.overlap", overlap, least=0, whole=True)
         if not 0 <= overlap < self.room or self.window > _positions(self.model, self.tokenizer):
             raise ConfigError(
                 f"windows of {self.window} pieces that overlap by {overlap} do not fit; model '{model}' has "
@@ -185,7 +189,6 @@ def _top_layers(model: Any, layers: int, trained: int) -> tuple[nn.Module, ...]:
     Raises:
         ConfigError: if there are not as many.
     """
-    check_number("encoder.trained_layers", trained, least=0, whole=True)
     stack = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == layers]
     if trained and (trained > layers or not stack):
         raise ConfigError(f"encoder.trained_layers={trained}, but the model has {layers if stack else 0} to train.")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from metamann.episodes.text import Text
-from metamann.errors import ConfigError
+from metamann.errors import check_choice, check_number, check_size
 from metamann.hardware import full_precision
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
@@ -34,7 +34,7 @@ class RecurrentEncoder(nn.Module):
         hand_on: put the features of the words themselves behind the states.
 
     Raises:
-        ConfigError: if the cell is unknown.
+        ConfigError: if the cell is unknown, or a number is out of its range.
     """
 
     def __init__(
@@ -47,8 +47,10 @@ class RecurrentEncoder(nn.Module):
         hand_on: bool = False,
     ) -> None:
         super().__init__()
-        if cell not in CELLS:
-            raise ConfigError(f"there is no cell '{cell}'; set encoder.cell to {' or '.join(CELLS)}.")
+        check_choice("encoder.cell", cell, tuple(CELLS))
+        check_size("encoder.hidden", hidden)
+        check_size("encoder.layers", layers)
+        check_number("encoder.dropout", dropout, least=0, most=1)
         self.words = words
         self.dropout = nn.Dropout(dropout)
         self.cell = CELLS[cell](

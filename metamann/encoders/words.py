@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from metamann.encoders.lexicon import LexiconTables
 from metamann.episodes.text import Text
-from metamann.errors import check_number
+from metamann.errors import check_number, check_size
 
 FUNCTIONS = 4  # hash functions of each part
 FILTER_BITS = 2**20  # 100,000 training words leave 1 unknown word in 100 taken for a known one
@@ -62,7 +62,7 @@ class WordEncoder(nn.Module):
         dropout: share of features dropped, in training.
 
     Raises:
-        ConfigError: if there are too few rows.
+        ConfigError: if a number is out of its range.
     """
 
     known: Tensor
@@ -78,8 +78,12 @@ class WordEncoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_number("encoder.rows", rows, least=4, whole=True)
-        check_number("encoder.character_rows", character_rows, least=ASCII + 1, whole=True)
+        for name, value in (("width", width), ("characters", characters), ("character_width", character_width)):
+            check_size(f"encoder.{name}", value)
+        check_size("encoder.rows", rows, least=4)
+        check_size("encoder.character_rows", character_rows, least=ASCII + 1)
+        check_number("encoder.word_dropout", word_dropout, least=0, most=1)
+        check_number("encoder.dropout", dropout, least=0, most=1)
         self.character_rows, self.word_dropout = character_rows, word_dropout
         self.rows = (rows, rows // 4, rows // 4, rows // 4)
         tables = [nn.Embedding(size, width) for size in self.rows]

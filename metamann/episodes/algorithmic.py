@@ -48,6 +48,9 @@ class SequenceTask(Protocol):
     def bits(self) -> int:
         """Width of the answers."""
 
+    def stored(self) -> int:
+        """Vectors that a memory has to hold, at most."""
+
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
 
@@ -80,6 +83,10 @@ class Copy:
         """Those of a vector."""
         return self.width
 
+    def stored(self) -> int:
+        """Those of the longest sequence."""
+        return ranges.ends(self.lengths)[1]
+
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
         return {"name": "copy", "lengths": ranges.plain(self.lengths), "width": self.width}
@@ -91,7 +98,7 @@ class Copy:
             EpisodeError: with the setting's name.
         """
         ranges.check("protocol.lengths", self.lengths)
-        ranges.check("protocol.width", self.width)
+        ranges.check("protocol.width", self.width, ranged=False)
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Draw one sequence, `2 length + 1` steps."""
@@ -127,6 +134,10 @@ class RepeatCopy:
         """Those of a vector and the end bit."""
         return self.width + 1
 
+    def stored(self) -> int:
+        """Those of the longest sequence, whatever its repeats."""
+        return ranges.ends(self.lengths)[1]
+
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
         return {
@@ -144,7 +155,7 @@ class RepeatCopy:
         """
         ranges.check("protocol.lengths", self.lengths)
         ranges.check("protocol.repeats", self.repeats)
-        ranges.check("protocol.width", self.width)
+        ranges.check("protocol.width", self.width, ranged=False)
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Draw one sequence, `length + 1 + length * repeats + 1` steps."""
@@ -184,6 +195,10 @@ class AssociativeRecall:
         """Those of a vector."""
         return self.width
 
+    def stored(self) -> int:
+        """Those of the longest list."""
+        return ranges.ends(self.items)[1] * self.vectors
+
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
         return {
@@ -200,8 +215,8 @@ class AssociativeRecall:
             EpisodeError: with the setting's name.
         """
         ranges.check("protocol.items", self.items)
-        ranges.check("protocol.vectors", self.vectors)
-        ranges.check("protocol.width", self.width)
+        ranges.check("protocol.vectors", self.vectors, ranged=False)
+        ranges.check("protocol.width", self.width, ranged=False)
         if ranges.ends(self.items)[0] < 2:
             raise EpisodeError(f"protocol.items={self.items} must be at least 2: one to ask with, the next to answer.")
 

@@ -95,10 +95,8 @@ class LabelCodes:
         """
         if self.kind not in ("onehot", "random"):
             raise EpisodeError(f"protocol.codes.kind={self.kind} is unknown; choose onehot or random.")
-        if self.width is not None and self.width < 1:
-            raise EpisodeError(
-                f"protocol.codes.width={self.width} must be at least 1, or null for the number of classes."
-            )
+        if self.width is not None:
+            ranges.check("protocol.codes.width", self.width, ranged=False)
         if self.kind == "onehot" and self.width is not None and self.width < classes:
             raise EpisodeError(
                 f"one-hot codes of width {self.width} cannot tell {classes} classes apart. Raise protocol.codes.width, "
@@ -175,10 +173,10 @@ class NWayKShot:
         """
         ranges.check("protocol.ways", self.ways)
         ranges.check("protocol.shots", self.shots)
+        ranges.check("protocol.queries", self.queries, ranged=False)
         if self.groups is not None:
+            ranges.check("protocol.groups", self.groups, ranged=False)
             check_groups(store, self.ways, self.groups, self.within_group)
-        if self.queries < 1:
-            raise EpisodeError(f"protocol.queries is {self.queries}; an episode needs at least 1 query a class.")
         self.codes.check(self.max_ways)
         check_classes(store, self.max_ways, self.within_group)
         check_items(store, self.need())
@@ -274,6 +272,7 @@ class OnlineStream:
             EpisodeError: with the numbers that do not fit.
         """
         ranges.check("protocol.ways", self.ways)
+        ranges.check("protocol.steps", self.steps, ranged=False)
         self.codes.check(self.max_ways)
         check_classes(store, self.max_ways, self.within_group)
         if self.steps < self.max_ways:

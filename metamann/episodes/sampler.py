@@ -26,7 +26,8 @@ class Sampler:
         seed: of the sequence of episodes.
 
     Raises:
-        EpisodeError: if the store cannot give such episodes, or the seed is negative.
+        EpisodeError: if the store cannot give such episodes.
+        ConfigError: if the seed is none.
     """
 
     def __init__(self, store: ClassStore, protocol: EpisodeProtocol, seed: int = 0) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metamann.errors import EpisodeError
+from metamann.errors import check_seed
 
 PLAN, CODES = 0, 1  # what numbers are for: label codes have a stream of their own, so that they leave the items alone
 
@@ -30,10 +30,9 @@ class Seeds(NamedTuple):
         """Seeds of episodes of these data under this protocol.
 
         Raises:
-            EpisodeError: if the seed is negative.
+            ConfigError: if the seed is none.
         """
-        if seed < 0:
-            raise EpisodeError(f"seed={seed} must be at least 0.")
+        check_seed("seed", seed)
         identity = json.dumps([fingerprint, protocol], sort_keys=True)
         return cls(int.from_bytes(hashlib.sha256(identity.encode()).digest()[:16], "big"), seed)
 

@@ -30,7 +30,8 @@ class SentenceSampler:
         seed: of the sequence of episodes.
 
     Raises:
-        EpisodeError: if the store cannot give such episodes, or the seed is negative.
+        EpisodeError: if the store cannot give such episodes.
+        ConfigError: if the seed is none.
     """
 
     def __init__(self, store: SentenceStore | FixedEpisodeStore, protocol: SentenceProtocol, seed: int = 0) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from metamann.data.cache import write_atomically
 from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.episode import PADDING
-from metamann.errors import EpisodeError
+from metamann.errors import EpisodeError, check_seed
 
 
 class Sequences(NamedTuple):
@@ -52,15 +52,15 @@ class SequenceSampler:
         seed: of all sequences.
 
     Raises:
-        EpisodeError: if the settings make no sequence, the split is unknown, or the seed is negative.
+        EpisodeError: if the settings make no sequence, or the split is unknown.
+        ConfigError: if the seed is none.
     """
 
     def __init__(self, task: SequenceTask, split: str, seed: int = 0) -> None:
         task.check()
         if split not in ("train", "val", "test"):
             raise EpisodeError(f"there is no split '{split}'; choose train, val or test.")
-        if seed < 0:
-            raise EpisodeError(f"seed={seed} must be at least 0.")
+        check_seed("seed", seed)
         self.task, self.split, self.seed = task, split, seed
         identity = json.dumps([task.describe(), split], sort_keys=True)
         self._entropy = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:16], "big")

@@ -52,7 +52,7 @@ class Supervised:
         Raises:
             EpisodeError: if a setting is no such number, or the store has episodes, other types or no sentences.
         """
-        ranges.check("protocol.sentences", self.sentences)
+        ranges.check("protocol.sentences", self.sentences, ranged=False)
         check_scheme(self.scheme)
         if isinstance(store, FixedEpisodeStore):
             raise EpisodeError(

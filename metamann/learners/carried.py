@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from metamann.episodes.episode import Stream
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_choice, check_number
 from metamann.hardware import full_precision
 from metamann.learners.mann import MANN
 from metamann.memory.interface import Memory
@@ -43,10 +43,8 @@ class CarriedMANN(MANN):
         decay: float = 0.5,
     ) -> None:
         super().__init__(encoder, memory, code_width)
-        if reset not in ("never", "decay"):
-            raise ConfigError(f"learner.reset={reset} is unknown; choose never or decay, or learner=mann for a reset.")
-        if not 0 <= decay <= 1:
-            raise ConfigError(f"learner.decay={decay} must lie between 0 and 1.")
+        check_choice("learner.reset", reset, ("never", "decay"))
+        check_number("learner.decay", decay, least=0, most=1)
         self.kept = 1.0 if reset == "never" else decay
         self.carried: Any = None
 

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from metamann.episodes.episode import PADDING, Classes, Examples, Stream
 from metamann.episodes.text import Text
-from metamann.errors import ConfigError, check_number
+from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.hardware import full_precision
 from metamann.learners.learner import Learner, is_encoded, log_probabilities
 from metamann.memory.interface import Memory
@@ -74,11 +74,10 @@ class GradientLearner(Learner[GradientState]):
     ) -> None:
         super().__init__()
         del memory
-        if algorithm not in ("maml", "anil", "meta_sgd"):
-            raise ConfigError(f"learner.algorithm={algorithm} is unknown; choose maml, anil or meta_sgd.")
+        check_choice("learner.algorithm", algorithm, ("maml", "anil", "meta_sgd"))
         check_number("learner.inner_rate", inner_rate, least=0)
         for name, value in (("inner_steps", inner_steps), ("test_steps", test_steps)):
-            check_number(f"learner.{name}", value, least=1, whole=True)
+            check_size(f"learner.{name}", value)
         self.inner_steps, self.test_steps, self.first_order = inner_steps, test_steps, first_order
         head = FullPrecisionLinear(int(encoder.features), code_width)  # type: ignore[arg-type]  # what all encoders have
         self.outputs = code_width

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from metamann.episodes.episode import PADDING, Classes, Examples
 from metamann.episodes.text import Text
-from metamann.errors import check_number
+from metamann.errors import check_number, check_size
 from metamann.hardware import full_precision
 from metamann.learners.learner import Learner, log_probabilities
 from metamann.learners.mann import MANN, positions
@@ -72,7 +72,7 @@ class FineTunedHead(MANN):
         rehearse: bool = True,
     ) -> None:
         super().__init__(encoder, memory, code_width)
-        check_number("learner.steps", steps, least=1, whole=True)
+        check_size("learner.steps", steps)
         for name, value in (("learning_rate", learning_rate), ("decay", decay), ("norm", norm)):
             check_number(f"learner.{name}", value, least=0)
         self.steps, self.learning_rate, self.decay, self.norm = steps, learning_rate, decay, norm

@@ -31,7 +31,7 @@ from metamann.encoders.spelling import SpellingEncoder, capitalised
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
 from metamann.episodes.tagging import OUTSIDE, TagScheme, check_scheme, n_tags
 from metamann.episodes.text import Text
-from metamann.errors import ConfigError, check_number
+from metamann.errors import ConfigError, check_number, check_size
 from metamann.hardware import full_precision
 from metamann.learners.heads import LabelMassHead, LinearHead
 from metamann.learners.learner import Learner, Loss, Reading
@@ -96,9 +96,10 @@ class SentenceMANN(Learner[SentenceState]):
     ) -> None:
         super().__init__()
         check_scheme(scheme)
-        check_number("learner.doubt", doubt, least=0)
-        if doubt > 1:
-            raise ConfigError(f"learner.doubt={doubt} is a share; set it between 0 and 1.")
+        check_number("learner.doubt", doubt, least=0, most=1)
+        check_size("learner.hidden", hidden)
+        check_size("learner.key_width", key_width)
+        check_number("learner.dropout", dropout, least=0, most=1)
         self.scheme: TagScheme = scheme
         self.doubt = doubt
         self.label_names = label_names

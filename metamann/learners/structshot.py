@@ -50,8 +50,10 @@ class StructShot(MANN):
         check_scheme(scheme)
         check_number("learner.power", power, least=0)
         names = cell_names(scheme)
-        if set(counts) != set(names) or min(counts.values()) <= 0:
+        if set(counts) != set(names):
             raise ConfigError(f"learner.counts needs a number above 0 for each of: {', '.join(names)}.")
+        for name in names:
+            check_number(f"learner.counts.{name}", counts[name], least=0, above=True)
         shares = log_shares(torch.tensor([float(counts[name]) for name in names]), scheme)
         # counted, not learned: no part of what was trained
         self.transitions = [Transitions(scheme, shares).requires_grad_(False)]

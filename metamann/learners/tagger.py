@@ -26,7 +26,7 @@ from metamann.encoders.recurrent import CELLS
 from metamann.episodes.episode import Classes, Episode, Examples, Stream
 from metamann.episodes.tagging import TagScheme, check_scheme
 from metamann.episodes.text import Text
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.hardware import full_precision
 from metamann.learners.learner import Learner, Loss
 from metamann.learners.sentence_mann import as_text, sentence_loss
@@ -71,8 +71,9 @@ class Tagger(Learner[TaggerState]):
     ) -> None:
         super().__init__()
         check_scheme(scheme)
-        if decoder not in CELLS:
-            raise ConfigError(f"there is no cell '{decoder}'; set learner.decoder to {' or '.join(CELLS)}.")
+        check_choice("learner.decoder", decoder, tuple(CELLS))
+        check_size("learner.hidden", hidden)
+        check_number("learner.dropout", dropout, least=0, most=1)
         if memory.reads_label_mass:
             raise ConfigError(
                 "this memory reads label codes, and a tagger of fixed classes is told none; choose one with a "

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_choice, check_size
 from metamann.memory.additive_start import fresh_rows, start_read, start_write, start_written
-from metamann.memory.controlled import check_code_width, check_option, item_projection, read_by_step, trace_steps
+from metamann.memory.controlled import check_code_width, item_projection, read_by_step, trace_steps
 from metamann.memory.controllers import Controller, ControllerState
 from metamann.memory.interface import Memory, Trace, keep
 from metamann.memory.scores import AdditiveScore, make_score
@@ -76,7 +76,7 @@ class AdditiveMemory(Memory[AdditiveState]):
             is the bare formula, and the controller must learn to carry each item for one step to bind it to its label.
 
     Raises:
-        ConfigError: if an option has an unknown value, or two contradict each other.
+        ConfigError: if an option has an unknown value, a number is out of its range, or options contradict each other.
     """
 
     def __init__(
@@ -95,9 +95,11 @@ class AdditiveMemory(Memory[AdditiveState]):
         write_gradient: Literal["local", "full"] = "local",
         shortcut: bool = True,
     ) -> None:
-        check_option("query", query, ("input", "controller"))
-        check_option("initial_memory", initial_memory, ("learned", "random", "zeros"))
-        check_option("write_gradient", write_gradient, ("local", "full"))
+        check_choice("memory.query", query, ("input", "controller"))
+        check_choice("memory.initial_memory", initial_memory, ("learned", "random", "zeros"))
+        check_choice("memory.write_gradient", write_gradient, ("local", "full"))
+        check_size("memory.slots", slots)
+        check_size("memory.width", width)
         if shortcut and query == "controller":
             raise ConfigError("memory.query=controller asks before the item is seen: set memory.shortcut=false.")
         if shortcut and width < 8:
@@ -127,6 +129,11 @@ class AdditiveMemory(Memory[AdditiveState]):
             start_written(self.written, self.shortcut.item, self.shortcut.code)
             start_write(self.write_score)
             start_read(self.query, self.score, self.shortcut.item)
+
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> AdditiveState:
         """Initial memory, nothing told.

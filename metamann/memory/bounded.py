@@ -19,8 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from metamann.errors import check_number
-from metamann.memory.controlled import check_option
+from metamann.errors import check_choice, check_number, check_size
 from metamann.memory.interface import Trace
 from metamann.memory.pairs import PairMemory, masses
 
@@ -85,15 +84,20 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
         never_seen: float = 0.5,
         top_k: int | None = None,
     ) -> None:
-        check_number("memory.slots", slots, least=1, whole=True)
-        check_option("evict", evict, ("age", "usage", "quota"))
+        check_size("memory.slots", slots)
+        check_choice("memory.evict", evict, ("age", "usage", "quota"))
         if surprise is not None:
             check_number("memory.surprise", surprise, least=0)
-        check_number("memory.usage_decay", usage_decay, least=0)
+        check_number("memory.usage_decay", usage_decay, least=0, most=1)
         super().__init__(features, code_width, key_width, hops, strength, never_seen, top_k)
         self.slots, self.evict, self.usage_decay = slots, evict, usage_decay
         # mass of its label below which an item is a surprise
         self.known = None if surprise is None else math.exp(-surprise)
+
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> BoundedState:
         """Empty slots."""

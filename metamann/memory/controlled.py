@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_size
 from metamann.memory.controllers import Controller, ControllerState
 from metamann.memory.interface import Memory, State, Trace, keep
 
@@ -169,16 +169,6 @@ class _Shortcut(nn.Module):
         self.item.weight.data.view(keys // written, written, item_width).copy_(self.told_item.weight.data)
 
 
-def check_option(option: str, value: str, known: tuple[str, ...]) -> None:
-    """Refuse an unknown value of a memory's option.
-
-    Raises:
-        ConfigError: naming the option and its values.
-    """
-    if value not in known:
-        raise ConfigError(f"memory.{option}={value} is unknown; choose {' or '.join(known)}.")
-
-
 def check_code_width(code_width: int, built_for: int) -> None:
     """Refuse label codes wider than those that a memory was built for.
 
@@ -193,7 +183,12 @@ def check_code_width(code_width: int, built_for: int) -> None:
 
 
 def item_projection(features: int, item_width: int | None) -> nn.Module:
-    """Features to normalised items of this width; None takes them as they are."""
+    """Features to normalised items of this width; None takes them as they are.
+
+    Raises:
+        ConfigError: for a width below 1.
+    """
+    check_size("memory.item_width", item_width, optional=True)
     return nn.Sequential(nn.Linear(features, item_width), nn.LayerNorm(item_width)) if item_width else nn.Identity()
 
 

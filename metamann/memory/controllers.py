@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from metamann.errors import ConfigError
+from metamann.errors import check_choice, check_size
 
 KINDS = ("lstm", "gru", "feedforward")
 
@@ -30,13 +30,13 @@ class Controller(nn.Module):
         hidden: width of the hidden state.
 
     Raises:
-        ConfigError: for another kind.
+        ConfigError: for another kind, or a width below 1.
     """
 
     def __init__(self, kind: Literal["lstm", "gru", "feedforward"], inputs: int, hidden: int) -> None:
         super().__init__()
-        if kind not in KINDS:
-            raise ConfigError(f"memory.controller={kind} is unknown; choose {' or '.join(KINDS)}.")
+        check_choice("memory.controller", kind, KINDS)
+        check_size("memory.hidden", hidden)
         self.hidden = hidden
         self.cell: nn.Module = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "feedforward": nn.Linear}[kind](inputs, hidden)
 

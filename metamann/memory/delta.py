@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.errors import ConfigError, check_number
+from metamann.errors import ConfigError, check_size
 from metamann.memory.compiled import load_library
 from metamann.memory.controlled import check_code_width
 from metamann.memory.delta_compiled import compiled_delta_scan
@@ -53,7 +53,7 @@ class DeltaMemory(Memory[DeltaState]):
         chunk: steps that `scan` works off at once where it runs in PyTorch; the results are the same for any.
 
     Raises:
-        ConfigError: if `heads` or `chunk` is not a whole number from 1 on, or several heads have the features as keys.
+        ConfigError: if a size is not a whole number from 1 on, or several heads have the features as keys.
     """
 
     def __init__(
@@ -65,8 +65,9 @@ class DeltaMemory(Memory[DeltaState]):
         gated: bool = False,
         chunk: int = 32,
     ) -> None:
-        check_number("memory.heads", heads, least=1, whole=True)
-        check_number("memory.chunk", chunk, least=1, whole=True)
+        check_size("memory.key_width", key_width, optional=True)
+        check_size("memory.heads", heads)
+        check_size("memory.chunk", chunk)
         if heads > 1 and not key_width:
             raise ConfigError(
                 f"memory.heads={heads} would all have the features as keys and read alike: set memory.key_width."

@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_number, check_size
 from metamann.memory.controlled import ControlledMemory
 from metamann.memory.interface import Trace
 from metamann.memory.scores import cosine
@@ -95,7 +95,7 @@ class DNCMemory(ControlledMemory[DNCState]):
         shortcut: see `ControlledMemory`; the paper has none.
 
     Raises:
-        ConfigError: if an option has an unknown value.
+        ConfigError: if an option has an unknown value, or a number is out of its range.
     """
 
     def __init__(
@@ -113,6 +113,10 @@ class DNCMemory(ControlledMemory[DNCState]):
         gates: float = 3.0,
         shortcut: bool = True,
     ) -> None:
+        for name, value in (("slots", slots), ("width", width), ("heads", heads)):
+            check_size(f"memory.{name}", value)
+        check_number("memory.gates", gates)
+        check_number("memory.strength", strength)
         if strength <= 1:
             raise ConfigError(f"memory.strength={strength} is out of reach of 1 + log(1 + e^x); raise it above 1.")
         parts = {
@@ -139,6 +143,11 @@ class DNCMemory(ControlledMemory[DNCState]):
         self.start_part("free_gates", -gates)
         if links:
             self.start_part("modes", torch.tensor([0.0, gates, 0.0]).repeat(heads))
+
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> DNCState:
         """Empty memory, nothing told.

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.errors import ConfigError, check_number
+from metamann.errors import check_number, check_size
 from metamann.memory.controlled import check_code_width, item_projection, told
 from metamann.memory.erase_add import erase_and_add, scan_erase_and_add
 from metamann.memory.interface import Memory, Trace, keep, scan_by_groups
@@ -77,9 +77,8 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     ) -> None:
         super().__init__()
         for name, value in (("slots", slots), ("width", width), ("heads", heads)):
-            check_number(f"memory.{name}", value, least=1, whole=True)
-        if strength <= 0:
-            raise ConfigError(f"memory.strength={strength} must be above 0.")
+            check_size(f"memory.{name}", value)
+        check_number("memory.strength", strength, least=0, above=True)
         self.item_width, self.code_width = item_width or features, code_width
         self.slots, self.width, self.heads = slots, width, heads
         self.item = item_projection(features, item_width)
@@ -96,6 +95,11 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         nn.init.zeros_(self.add_item.weight)
         nn.init.normal_(self.add_code.weight)
         nn.init.constant_(self.erase.bias, 3.0)
+
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> InputAddressedState:
         """Nothing written, nothing told.

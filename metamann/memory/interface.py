@@ -48,6 +48,11 @@ class Memory(nn.Module, Generic[State]):
     controller_width: int = 0
     reads_label_mass: ClassVar[bool] = False
 
+    @property
+    def capacity(self) -> int | None:
+        """How many items it can hold at once; None where it grows with what is written, or has no slots."""
+        return None
+
     @abstractmethod
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> State:
         """State of `batch` fresh episodes, on the device and in the type of `like`."""

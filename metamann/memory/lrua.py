@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.memory.cells import packed
-from metamann.memory.controlled import ControlledMemory, check_code_width, check_option, told
+from metamann.memory.controlled import ControlledMemory, check_code_width, told
 from metamann.memory.lrua_core import Rules
 from metamann.memory.lrua_scan import Carried, scan_lrua
 from metamann.memory.scores import cosine
@@ -82,7 +82,7 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         write_gate: logit of the gate at the start of training; below 0, fresh networks write to unused slots.
 
     Raises:
-        ConfigError: if an option has an unknown value.
+        ConfigError: if an option has an unknown value, or a number is out of its range.
     """
 
     def __init__(
@@ -105,11 +105,17 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         shortcut: bool = True,
         write_gate: float = -3.0,
     ) -> None:
-        check_option("written", written, ("key", "add"))
-        check_option("least_used", least_used, ("per_head", "shared", "threshold"))
-        check_option("zeroed", zeroed, ("one", "all"))
-        check_option("address_on", address_on, ("after", "before"))
-        check_option("cosine_epsilon", cosine_epsilon, ("root", "added"))
+        check_choice("memory.written", written, ("key", "add"))
+        check_choice("memory.least_used", least_used, ("per_head", "shared", "threshold"))
+        check_choice("memory.zeroed", zeroed, ("one", "all"))
+        check_choice("memory.address_on", address_on, ("after", "before"))
+        check_choice("memory.cosine_epsilon", cosine_epsilon, ("root", "added"))
+        for name, value in (("slots", slots), ("width", width), ("heads", heads)):
+            check_size(f"memory.{name}", value)
+        check_number("memory.usage_decay", usage_decay, least=0, most=1)
+        check_number("memory.write_gate", write_gate)
+        if strength is not None:
+            check_number("memory.strength", strength, least=0, above=True)
         if heads > slots:
             raise ConfigError(f"{heads} heads need {heads} slots, but memory.slots is {slots}; raise it.")
         if least_used == "threshold" and zeroed == "all":
@@ -125,8 +131,13 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         self.least_used, self.zeroed, self.address_on = least_used, zeroed, address_on
         self.usage_decay = usage_decay
         self.cosine_epsilon: Literal["root", "added"] = cosine_epsilon
-        self.log_strength = nn.Parameter(torch.full((heads,), math.log(strength))) if strength else None
+        self.log_strength = nn.Parameter(torch.full((heads,), math.log(strength))) if strength is not None else None
         self.start_part("gate", write_gate)
+
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> LRUAState:
         """Empty memory, nothing told.

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from metamann.errors import ConfigError, check_number
-from metamann.memory.controlled import ControlledMemory, check_code_width, check_option
+from metamann.errors import ConfigError, check_choice, check_number
+from metamann.memory.controlled import ControlledMemory, check_code_width
 from metamann.memory.controllers import ControllerState
 from metamann.memory.interface import keep
 
@@ -58,7 +58,7 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
         label: Literal["late", "beside"] = "late",
         start_scale: float = 1.0,
     ) -> None:
-        check_option("label", label, ("late", "beside"))
+        check_choice("memory.label", label, ("late", "beside"))
         check_number("memory.start_scale", start_scale, least=0)
         if label == "beside" and controller == "feedforward":
             raise ConfigError("memory.controller=feedforward forgets a label beside its item; set memory.label=late.")

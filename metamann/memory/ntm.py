@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.errors import ConfigError, check_number
-from metamann.memory.controlled import ControlledMemory, check_option
+from metamann.errors import ConfigError, check_choice, check_size
+from metamann.memory.controlled import ControlledMemory
 from metamann.memory.erase_add import erase_and_add
 from metamann.memory.scores import cosine
 
@@ -97,7 +97,7 @@ class NTMMemory(ControlledMemory[NTMState]):
             on by one slot alike: for tasks that ask for what came after something.
 
     Raises:
-        ConfigError: if an option has an unknown value, or options do not fit together.
+        ConfigError: if an option has an unknown value, a number is out of its range, or options do not fit together.
     """
 
     def __init__(
@@ -116,15 +116,18 @@ class NTMMemory(ControlledMemory[NTMState]):
         shortcut: bool = True,
         follows: bool = False,
     ) -> None:
-        check_number("memory.heads", heads, least=1, whole=True)
-        check_number("memory.write_heads", write_heads, least=1, whole=True)
-        check_number("memory.shift_range", shift_range, least=1 if shortcut else 0, whole=True)
-        check_option("initial_memory", initial_memory, ("constant", "random", "learned"))
+        sizes = {"slots": slots, "width": width, "heads": heads, "write_heads": write_heads}
+        for name, value in sizes.items():
+            check_size(f"memory.{name}", value)
+        check_size("memory.shift_range", shift_range, least=1 if shortcut else 0)
+        check_choice("memory.initial_memory", initial_memory, ("constant", "random", "learned"))
         shifts = 2 * shift_range + 1
         if follows and not shortcut:
             raise ConfigError("memory.follows is a way to start with the shortcut: set memory.shortcut=true.")
         if shifts > slots:
-            raise ConfigError(f"memory.shift_range={shift_range} needs {shifts} slots, but memory.slots is {slots}.")
+            raise ConfigError(
+                f"memory.shift_range={shift_range} needs {shifts} slots, but memory.slots is {slots}; raise it."
+            )
         if shortcut and heads % write_heads:
             raise ConfigError(
                 f"memory.shortcut gives every write head as many read heads: memory.heads={heads} must be a multiple "
@@ -156,6 +159,11 @@ class NTMMemory(ControlledMemory[NTMState]):
         self.start_part("gate", torch.tensor([-5.0] * self.write_heads + [content] * self.heads))
         self.start_part("shift", torch.cat([on.repeat(self.write_heads), shift.repeat(self.heads)]))
         self.start_part("erase", 3.0)
+
+    @property
+    def capacity(self) -> int:
+        """Its slots."""
+        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> NTMState:
         """Fresh memory, heads where they start, nothing told.

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.errors import check_number
+from metamann.errors import check_number, check_size
 from metamann.memory.interface import Memory
 
 # a NamedTuple of tensors, batch first, with at least: `keys`, `batch x slots x key_width`, unit vectors, zeros where
@@ -38,7 +38,7 @@ class PairMemory(Memory[PairState]):
             in its fourth decimal, the first ones. None reads all.
 
     Raises:
-        ConfigError: if `top_k` is no whole number above 0.
+        ConfigError: if a number is out of its range.
     """
 
     reads_label_mass: ClassVar[bool] = True
@@ -53,8 +53,11 @@ class PairMemory(Memory[PairState]):
         never_seen: float,
         top_k: int | None,
     ) -> None:
-        if top_k is not None:
-            check_number("memory.top_k", top_k, least=1, whole=True)
+        check_size("memory.key_width", key_width, optional=True)
+        check_size("memory.top_k", top_k, optional=True)
+        check_size("memory.hops", hops)
+        check_number("memory.strength", strength, least=0, above=True)
+        check_number("memory.never_seen", never_seen)
         super().__init__()
         self.key_width = key_width or features
         self.read_width = code_width + 1
@@ -62,7 +65,7 @@ class PairMemory(Memory[PairState]):
         self.hops = hops
         self.query_update = nn.GRUCell(self.key_width, self.key_width) if hops > 1 else None
         self.log_strength = nn.Parameter(torch.tensor(math.log(strength)))
-        self.never_seen = nn.Parameter(torch.tensor(never_seen))
+        self.never_seen = nn.Parameter(torch.tensor(float(never_seen)))
         self.top_k = top_k
         self.margin: Tensor
         self.register_buffer("margin", torch.zeros(()))

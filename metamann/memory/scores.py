@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_choice, check_number
 
 EPSILON = 1e-6
 SCORES = ("dot", "additive", "multiplicative", "cosine")
@@ -143,10 +143,9 @@ def make_score(name: str, query_width: int, width: int, strength: float | None =
     Raises:
         ConfigError: for another name, widths that a score cannot compare, or a strength that is not above 0.
     """
-    if name not in SCORES:
-        raise ConfigError(f"memory.score={name} is unknown; choose {' or '.join(SCORES)}.")
-    if strength is not None and not (strength > 0 and math.isfinite(strength)):
-        raise ConfigError(f"memory.strength={strength} must be above 0; null takes the score as it is.")
+    check_choice("memory.score", name, SCORES)
+    if strength is not None:
+        check_number("memory.strength", strength, least=0, above=True)
     if name in ("dot", "cosine") and query_width != width:
         raise ConfigError(
             f"memory.score={name} compares queries of width {query_width} with rows of width {width}: make them equal, "

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from metamann.errors import check_size
 from metamann.memory.controlled import check_code_width, item_projection
 from metamann.memory.interface import Memory, Trace
 
@@ -49,6 +50,9 @@ class SnailMemory(Memory[SnailState]):
         filters: of every convolution; keys and values of attention go with it as in the paper.
         matched: let the first attention start by comparing the item with those told before, so that a fresh network
             already finds what it was told. Without it, as in the paper, it must find out that items are to be compared.
+
+    Raises:
+        ConfigError: if a size is below 1.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class SnailMemory(Memory[SnailState]):
         filters: int = 128,
         matched: bool = True,
     ) -> None:
+        check_size("memory.longest", longest)
+        check_size("memory.filters", filters)
         super().__init__()
         self.item_width, self.code_width = item_width or features, code_width
         self.item = item_projection(features, item_width)

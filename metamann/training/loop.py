@@ -19,13 +19,15 @@ from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.sequences import SequenceSampler
-from metamann.errors import ConfigError, TrainingError, check_number
+from metamann.errors import LARGEST_SIZE, ConfigError, TrainingError, check_number
 from metamann.hardware import autocast, choose_device, choose_precision
 from metamann.learners.learner import Learner, Loss
 from metamann.learners.sequence import SequenceLearner
 from metamann.training.checkpoint import Checkpoint
 from metamann.training.record import Record
 
+MOST_STEPS = 10**7  # weeks, and their batches are listed before the first
+MOST_WORKERS = 256
 CHOSEN_BY = ("f1", "accuracy", "bits_per_sequence")
 
 
@@ -70,8 +72,9 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         """Refuse settings that cannot be followed, with the one to change."""
         for name in ("steps", "batch_size", "accumulate", "validate_every", "log_every", "workers"):
-            check_number(f"trainer.{name}", getattr(self, name), least=1, whole=True)
-        check_number("trainer.warmup_steps", self.warmup_steps, least=0, whole=True)
+            most = {"steps": MOST_STEPS, "workers": MOST_WORKERS}.get(name, LARGEST_SIZE)
+            check_number(f"trainer.{name}", getattr(self, name), least=1, most=most, whole=True)
+        check_number("trainer.warmup_steps", self.warmup_steps, least=0, most=MOST_STEPS, whole=True)
         for name in ("learning_rate", "pretrained_rate", "weight_decay", "max_grad_norm", "save_every_seconds"):
             check_number(f"trainer.{name}", getattr(self, name), least=0)
         if self.batch_size % self.accumulate:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metamann.data.shares import deal
-from metamann.errors import DataError
+from metamann.errors import MetamannError
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), max_size=20), st.integers(0, 5))
@@ -31,7 +33,18 @@ def test_the_seed_chooses() -> None:
     assert len({tuple(deal(range(10), (0.5, 0.5, 0), seed)["train"]) for seed in range(5)}) > 1
 
 
-@pytest.mark.parametrize(("shares", "seed"), [((1, 0), 0), ((0.5, 0.5, 0.5), 0), ((1.5, -0.5, 0), 0), ((1, 0, 0), -1)])
-def test_no_whole_and_no_seed_are_refused(shares: tuple[float, ...], seed: int) -> None:
-    with pytest.raises(DataError, match="shares" if seed == 0 else "seed=-1"):
+@pytest.mark.parametrize(
+    ("shares", "seed"),
+    [
+        ((1, 0), 0),
+        ((0.5, 0.5, 0.5), 0),
+        ((1.5, -0.5, 0), 0),
+        ("100", 0),
+        (1, 0),
+        ((1, "a", 0), 0),
+        *(((1, 0, 0), seed) for seed in (-1, 2**64, 1.5, True, "0")),
+    ],
+)
+def test_no_whole_and_no_seed_are_refused(shares: Any, seed: Any) -> None:
+    with pytest.raises(MetamannError, match=r"data\.shares=" if seed == 0 else r"data\.seed="):
         deal("ab", shares, seed)

@@ -10,7 +10,7 @@ import torch
 
 from metamann.data import strokes as strokes_module
 from metamann.data.strokes import strokes
-from metamann.errors import DataError
+from metamann.errors import ConfigError, DataError
 from metamann.evaluation.contact_sheet import contact_sheet
 
 SMALL = {"alphabets": (2, 1, 1), "characters": 4, "drawings": 3}
@@ -143,18 +143,20 @@ def test_another_generator_does_not_read_the_old_cache(cache: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "fix"),
     [
-        ({"alphabets": (0, 1, 1)}, "1 to 1000 for each"),
-        ({"alphabets": (1, 1)}, "1 to 1000 for each"),
-        ({"characters": 0}, "choose 1 to 100"),
-        ({"characters": 101}, "choose 1 to 100"),
-        ({"drawings": 1}, "choose 2 to"),
-        ({"size": 7}, "choose 8 to 105"),
-        ({"size": 106}, "choose 8 to 105"),
-        ({"seed": -1}, "choose 0 to"),
+        ({"alphabets": (0, 1, 1)}, r"data\.alphabets=\(0, 1, 1\) must be 3 whole numbers from 1 to 1000"),
+        ({"alphabets": (1, 1)}, "of train, val, test"),
+        ({"alphabets": 3}, r"data\.alphabets=3"),
+        ({"characters": 0}, r"data\.characters=0 must be at least 1"),
+        ({"characters": 101}, "at most 100"),
+        ({"drawings": 1}, r"data\.drawings=1 must be at least 2"),
+        ({"size": 7}, r"data\.size=7 must be at least 8"),
+        ({"size": 106}, "at most 105"),
+        ({"seed": -1}, r"data\.seed=-1 must be at least 0"),
+        ({"seed": 2**64}, "at most 18446744073709551615"),
     ],
 )
 def test_a_bad_argument_is_refused_with_the_fix(arguments: dict[str, object], fix: str, cache: Path) -> None:
-    with pytest.raises(DataError, match=fix):
+    with pytest.raises(ConfigError, match=fix):
         strokes(**{**SMALL, **arguments})
     assert not list(cache.iterdir())
 

@@ -97,5 +97,5 @@ def test_the_cell_keeps_full_precision_under_bf16() -> None:
 
 
 def test_an_unknown_cell_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"no cell 'rnn'; set encoder\.cell to lstm or gru"):
+    with pytest.raises(ConfigError, match=r"encoder\.cell=rnn is unknown; choose lstm or gru"):
         make("rnn")

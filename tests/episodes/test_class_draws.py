@@ -32,7 +32,7 @@ def test_classes_come_evenly_from_so_many_groups(make_store: Callable[..., Class
         ({"ways": 10, "groups": 3}, "a multiple of it"),
         ({"ways": (6, 9), "groups": 3}, "a fixed number of ways"),
         ({"ways": 9, "groups": 3, "within_group": True}, r"excludes protocol\.within_group"),
-        ({"ways": 9, "groups": 0}, "a multiple of it"),
+        ({"ways": 9, "groups": 0}, r"protocol\.groups=0 must be 1 to"),
         ({"ways": 24, "groups": 3}, "needs as many groups of 8 classes, but 'tiny' has 0"),
     ],
 )

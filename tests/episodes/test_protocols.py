@@ -177,7 +177,7 @@ def test_every_item_of_a_class_is_drawn(store: ClassStore) -> None:
         (OnlineStream(ways=7, within_group=True), "7 classes, but the largest group of 'tiny' has 6"),
         (NWayKShot(ways=5, shots=10, queries=3), "need 13 items of each class, but a class of 'tiny' has 12"),
         (NWayKShot(ways=5, shots=[1, 10], queries=3), "need 13 items"),
-        (NWayKShot(queries=0), "queries is 0"),
+        (NWayKShot(queries=0), r"protocol\.queries=0 must be 1 to"),
         (NWayKShot(ways=0), "ways=0"),
         (NWayKShot(shots=0), "shots=0"),
         (NWayKShot(ways=[5, 2]), r"ways=\[5, 2\]"),

@@ -464,7 +464,7 @@ def test_trace_holds_the_weights_that_were_read_with() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"evict": "oldest"}, "evict=oldest is unknown; choose age or usage or quota"),
+        ({"evict": "oldest"}, "evict=oldest is unknown; choose age, usage or quota"),
         ({"slots": 0}, "memory.slots=0"),
         ({"surprise": -0.1}, r"memory.surprise=-0.1"),
         ({"usage_decay": -0.1}, r"memory.usage_decay=-0.1"),

@@ -381,7 +381,7 @@ def test_fresh_memory_that_follows_reads_what_came_next_too(follows: bool) -> No
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"initial_memory": "zeros"}, "initial_memory=zeros.*constant or random or learned"),
+        ({"initial_memory": "zeros"}, "initial_memory=zeros.*constant, random or learned"),
         ({"controller": "rnn"}, "controller=rnn"),
         ({"heads": 0}, "memory.heads=0"),
         ({"write_heads": 0}, "memory.write_heads=0"),

@@ -210,7 +210,7 @@ def test_rows_and_queries_are_scored_each_by_itself(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "widths", "strength", "message"),
     [
-        ("euclid", (4, 4), None, r"score=euclid.*dot or additive or multiplicative or cosine"),
+        ("euclid", (4, 4), None, r"score=euclid.*dot, additive, multiplicative or cosine"),
         ("dot", (3, 4), None, r"score=dot.*width 3.*width 4.*multiplicative"),
         ("cosine", (3, 4), None, r"score=cosine.*width 3.*width 4.*multiplicative"),
         ("dot", (4, 4), 0.0, r"strength=0\.0 must be above 0"),

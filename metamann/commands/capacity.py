@@ -1,0 +1,59 @@
+"""Whether the memory of a learner has the slots for what an episode tells it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from metamann.episodes.algorithmic import SequenceTask
+from metamann.episodes.protocols import OnlineStream
+from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.supervised import Supervised
+from metamann.learners.linear_head import FineTunedHead
+from metamann.learners.majority import Majority
+from metamann.memory.interface import Memory
+
+
+class Load(NamedTuple):
+    """What an episode writes.
+
+    Attributes:
+        number: how much it is at most.
+        unit: what is counted.
+    """
+
+    number: int
+    unit: str
+
+
+def capacity_notes(learner: Any, *dealers: Sampler | SentenceSampler | SequenceTask) -> tuple[str, ...]:
+    """One line if the learner's memory has too few slots for the episodes that these deal.
+
+    Args:
+        learner: of any kind; those that leave a memory alone have nothing to say.
+        dealers: of the episodes it is trained or evaluated on.
+    """
+    memory = getattr(learner, "memory", None)
+    if not isinstance(memory, Memory) or memory.capacity is None or isinstance(learner, FineTunedHead | Majority):
+        return ()
+    loads = [load for dealer in dealers for load in _loads(dealer)]
+    # classes come first: each of them needs a slot, while two items of one class may share theirs
+    excess = [load for load in loads if load.number > memory.capacity]
+    if not excess:
+        return ()
+    worst = max(excess, key=lambda load: (load.unit == "classes", load.number))
+    return (
+        f"memory.slots={memory.capacity} is less than the {worst.number} {worst.unit} of an episode, so that some take "
+        f"the place of others; train with memory.slots={worst.number} or more to hold all of them.",
+    )
+
+
+def _loads(dealer: Sampler | SentenceSampler | SequenceTask) -> list[Load]:
+    if isinstance(dealer, SequenceTask):
+        return [Load(dealer.stored(), "vectors")]
+    if isinstance(dealer, SentenceSampler):
+        told_nothing = isinstance(dealer.protocol, Supervised)
+        return [] if told_nothing else [Load(dealer.source.max_ways, "classes")]
+    protocol = dealer.protocol
+    items = protocol.steps if isinstance(protocol, OnlineStream) else protocol.support_size
+    return [Load(protocol.max_ways, "classes"), *([] if items is None else [Load(items, "items")])]

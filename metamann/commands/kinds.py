@@ -1,0 +1,90 @@
+"""The kind of every value of a configuration, checked against the annotations of what it builds."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from metamann.errors import ConfigError, setting
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+
+
+def check_kinds(node: Mapping[str, Any], where: str, find: Callable[[object], Any]) -> None:
+    """Refuse arguments that a node's `_target_` does not have, or of another kind than it says, in nested nodes too.
+
+    Args:
+        node: plain configuration of an object.
+        where: its key.
+        find: what a `_target_` names; it refuses what is not trusted.
+
+    Raises:
+        ConfigError: with the key, and what it takes.
+    """
+    arguments: Mapping[str, Any] = {}
+    hints: Mapping[str, Any] = {}
+    if "_target_" in node:
+        target = find(node["_target_"])
+        arguments, hints = _arguments(target)
+    for key, value in node.items():
+        name = f"{where}.{key}"
+        if key.startswith("_"):
+            continue
+        if arguments and key not in arguments:
+            raise ConfigError(f"{name} is no setting of {node['_target_']}; it has {', '.join(arguments)}.")
+        if isinstance(value, Mapping):
+            check_kinds(value, name, find)
+        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            for number, item in enumerate(value):
+                if isinstance(item, dict):
+                    check_kinds(item, f"{name}[{number}]", find)
+        elif key in hints and not _fits(value, hints[key]):
+            raise ConfigError(f"{name}={setting(value)} must be {_in_words(hints[key])}.")
+
+
+def _arguments(target: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Arguments that a callable has, none if it takes any, and the annotations of those that can be looked up."""
+    try:
+        parameters = inspect.signature(target).parameters
+        function = target if inspect.isfunction(target) or "__init__" not in vars(target) else target.__init__
+        hints = typing.get_type_hints(function)
+    except (TypeError, ValueError, NameError):  # of C, or annotated with what is imported for type checkers alone
+        return {}, {}
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return ({} if takes_any else parameters), hints
+
+
+def _fits(value: object, hint: Any) -> bool:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, each) for each in inner)
+    if origin is Literal:
+        return any(value == each and type(value) is type(each) for each in inner)
+    if hint in (bool, str, type(None)):
+        return isinstance(value, hint)
+    if hint in (int, float):
+        number = isinstance(value, (int, float) if hint is float else int) and not isinstance(value, bool)
+        return number and (isinstance(value, int) or math.isfinite(typing.cast(float, value)))
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        kind = inner[0] if inner else Any
+        return isinstance(value, Sequence) and not isinstance(value, str) and all(_fits(each, kind) for each in value)
+    if hint is Path:
+        return isinstance(value, str)
+    # an object, which only a node of its own can give
+    return not isinstance(hint, type) or hint is object
+
+
+def _in_words(hint: Any) -> str:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_in_words(each) for each in inner)
+    if origin is Literal:
+        return " or ".join(map(str, inner))
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return "a list" + (f", each {_in_words(inner[0])}" if inner else "")
+    return WORDS.get(hint, f"a node that builds a {getattr(hint, '__name__', hint)}")
