@@ -13,6 +13,7 @@ import torch
 from omegaconf import DictConfig
 
 from metamann.commands.build import show_notes
+from metamann.commands.capacity import capacity_notes
 from metamann.commands.contestants import (
     AnyEvaluator,
     check_same_tasks,
@@ -21,7 +22,7 @@ from metamann.commands.contestants import (
     named_learner,
     told_apart,
 )
-from metamann.commands.evaluate import evaluator_of, vocabulary_notes
+from metamann.commands.evaluate import dealer_of, evaluator_of, vocabulary_notes
 from metamann.commands.origin import origin
 from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, reopen
