@@ -46,12 +46,13 @@ def _construct(node: Mapping[str, Any], key: str, part: str, trust: Sequence[str
 
     called = trusted_class(node["_target_"], part, trust)
     arguments = {name: built(value, f"{key}.{name}") for name, value in node.items() if name != "_target_"}
+    arguments |= extra
     try:
-        inspect.signature(called).bind(**arguments, **extra)
+        inspect.signature(called).bind(**arguments)
     except TypeError as error:
         raise ConfigError(f"{key}: {error}; correct the configuration of {excerpt(node['_target_'])}.") from error
     try:
-        return called(**arguments, **extra)
+        return called(**arguments)
     except OSError:
         raise
     except Exception as error:  # what a class of any package makes of settings that do not fit; the cause is kept

@@ -107,23 +107,23 @@ def sentences() -> SentenceStore:
 def build_choice(group: str, config: DictConfig, images: ClassStore, sentences: SentenceStore) -> None:
     """Build what a group configures, as a run would, up to its first episode."""
     if group == "memory":
-        build(config.memory, features=16, code_width=CODES)
+        build(config, "memory", features=16, code_width=CODES)
     elif group in ("encoder", "trainer", "data"):
-        build(config[group])
+        build(config, group)
     elif group == "protocol":
-        protocol: Any = build(config.protocol)
+        protocol: Any = build(config, "protocol")
         if isinstance(protocol, SequenceTask):
             SequenceSampler(protocol, "train")
         elif isinstance(protocol, SentenceProtocol):
             if isinstance(protocol, Supervised) and protocol.types is None:
-                protocol = build(config.protocol, types=sentences.types)
+                protocol = build(config, "protocol", types=sentences.types)
             SentenceSampler(EPISODES if config.protocol._target_.endswith("FixedSentences") else sentences, protocol)
         else:
             Sampler(images, protocol)
     elif config.learner._target_.endswith("Tagger"):
         build_tagger(config, Supervised(types=("a", "b")))
     elif config.learner._target_.endswith("SequenceLearner"):
-        build_sequence_learner(config, build(config.protocol))
+        build_sequence_learner(config, build(config, "protocol"))
     else:
         build_learner(config, CODES)
 
