@@ -199,7 +199,7 @@ def _sentences(source: Source, table: Table) -> Content:
                 row.setdefault("tags", row.pop(name))
         values.append((f"line {line}", row))
     content = read_items(source.path, Items(values, ()))
-    return content._replace(format=f"CSV, a sentence a line ({content.format})")
+    return content._replace(format="CSV, a sentence a line")
 
 
 def _is_list_of_words(value: Any) -> bool:

@@ -98,6 +98,13 @@ def test_what_spacy_writes_is_read_with_its_words_and_sentences(tmp_path: Path) 
     assert [document.place for document in content.documents] == ["line 1, sentence 1", "line 1, sentence 2"]
 
 
+def test_a_text_that_its_tokens_do_not_cover_is_cut_anew(tmp_path: Path) -> None:
+    content = read(tmp_path, lines({"text": TEXT, "spans": OBJECTS, "tokens": TOKENS[:2], "answer": "accept"}))
+    assert content.documents[0].words is None
+    assert marked(content.documents[0]) == FOUND
+    assert len(content.notes) == 1
+
+
 def test_texts_that_prodigy_did_not_accept_are_left_out(tmp_path: Path) -> None:
     values = [{"text": f"Text {answer}", "answer": answer, **HASHES} for answer in ("accept", "reject", "ignore")]
     content = read(tmp_path, lines(*values))
