@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metamann.data.documents import Document, Mark
-from metamann.data.formats.source import Content, Format, Source, Tally, check_characters, split_document
+from metamann.data.formats.source import Content, Format, Source, Tally, split_document
 from metamann.data.text_files import read_text
 from metamann.errors import DataError, excerpt
 
@@ -142,7 +142,6 @@ def _entities(ann: Path, tally: Tally) -> list[_Entity]:
         found = ENTITY.fullmatch(line)
         if found:
             _, type_, offsets, text = found.groups()
-            check_characters(f"{ann}, line {number}", type_)
             pieces = [piece.split(" ") for piece in offsets.split(";")]
             if any(len(digits) > 18 for piece in pieces for digits in piece):
                 raise DataError(f"{ann}, line {number}: the offsets {excerpt(offsets)} are too large; repair the line.")

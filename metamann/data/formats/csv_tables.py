@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from metamann.data.documents import TaggedSentence
 from metamann.data.formats.json_formats import read_items
 from metamann.data.formats.json_items import Items
-from metamann.data.formats.source import Content, Format, Source, check_characters
+from metamann.data.formats.source import Content, Format, Source
 from metamann.errors import DataError, excerpt
 
 DELIMITERS = ",;\t"
@@ -164,7 +164,6 @@ def _words(source: Source, table: Table, word: int, tag: int | None) -> Content:
         text = cells[word].strip(" \t\r\n")
         if not text:
             raise DataError(f"{source.path}, line {line} has an empty {table.header[word]}; repair the line.")
-        check_characters(f"{source.path}, line {line}", text)
         words.append(text)
         tags.append((cells[tag].strip() or None) if tag is not None else None)
         places.append(f"line {line}")

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metamann.data.formats.source import Source, Tally, check_characters
+from metamann.data.formats.source import Source, Tally
 from metamann.errors import DataError, excerpt
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 CERTAIN = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{]\s*["{}\]]|\[\s*$)')  # starts that no text and no column file has
+HALF_PAIR = re.compile("[\ud800-\udfff]")  # JSON's escapes can write one
 TEXT_KEYS = ("text", "data", "sentence", "content")
 WORD_KEYS = ("tokenized_text", "tokens", "words", "sentence", "text")
 
@@ -46,8 +47,9 @@ class Item:
         self.tally.add(what, self.place, number)
 
     def check(self, text: str) -> str:
-        """A text, a word or the name of a type, refused if it holds half a surrogate pair."""
-        check_characters(f"{self.path}, {self.place}", text)
+        """A text, a word or the name of a type, refused if it holds half a surrogate pair, which cannot be shown."""
+        if HALF_PAIR.search(text):
+            raise self.error("half a surrogate pair stands in the text; export the file as UTF-8 again.")
         return text
 
 
