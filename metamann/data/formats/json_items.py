@@ -66,16 +66,21 @@ class Items(NamedTuple):
 
 
 def is_json(source: Source) -> bool:
-    """Whether a file holds JSON: by its start, and where that could be a text too, by its name or first line."""
+    """Whether a file holds JSON: by its start and, where that could be a text too, by its name or by all of it."""
     if source.path.is_dir() or not source.content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         return False
     if source.path.suffix.lower() in SUFFIXES or CERTAIN.match(source.text):
         return True
+    return _holds_json(source.text.strip().split("\n")[0]) or _holds_json(source.text)
+
+
+def _holds_json(text: str) -> bool:
+    """Whether a text is an object or an array; one of numbers alone, such as `[1]`, is taken for text."""
     try:
-        _parse(source.text.strip().split("\n")[0])
+        value = _parse(text)
     except (ValueError, RecursionError):
         return False
-    return True
+    return isinstance(value, dict) or any(isinstance(item, (str, list, dict)) for item in value)
 
 
 def json_items(source: Source) -> Items:

@@ -130,7 +130,7 @@ def read_marked(item: Item) -> list[Document] | list[TaggedSentence]:
     marked = {
         key: spans
         for key, spans in (known or value).items()
-        if isinstance(spans, list) and spans and all(map(is_mark, spans))
+        if isinstance(spans, list) and spans and all(map(is_mark, spans)) and key not in ("tokens", "sents")
     }
     if len(marked) == 1 or not known:
         filled = marked  # what else has such a name is about the text as a whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import sys
 import zlib
 from itertools import pairwise
 from pathlib import Path
@@ -120,6 +121,13 @@ def test_numbers_of_strings_are_those_of_spacy() -> None:
     for text in ("a", "Alice", "12345678", "123456789", "北京", "👩‍🚀", "x" * 100):
         assert string_number(text) == hash_string(text)
     assert string_number("PERSON") == IDS["PERSON"]
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = saved(tmp_path, NLP("It rains."))
+    monkeypatch.setitem(sys.modules, "msgpack", None)
+    with pytest.raises(DataError, match=r"pip install metamann\[text\]"):
+        DOCBIN.read(source)
 
 
 def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,8 +120,15 @@ def test_texts_without_labels_are_told_from_texts_without_entities(tmp_path: Pat
     assert [document.marks for document in content.documents] == [None, (), None]
 
 
-def test_plain_texts_are_unlabelled(tmp_path: Path) -> None:
-    content = read(tmp_path, json.dumps(["It rains.", "It snows."]))
+def test_tokens_alone_are_no_spans(tmp_path: Path) -> None:
+    (document,) = read(tmp_path, lines({"text": TEXT, "tokens": TOKENS})).documents
+    assert document.marks is None
+    assert len(words(document)) == 6
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_plain_texts_are_unlabelled(indent: int | None, tmp_path: Path) -> None:
+    content = read(tmp_path, json.dumps(["It rains.", "It snows."], indent=indent))
     assert [(document.text, document.marks) for document in content.documents] == [
         ("It rains.", None),
         ("It snows.", None),
