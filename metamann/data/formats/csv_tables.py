@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from metamann.data.documents import TaggedSentence
 from metamann.data.formats.json_formats import read_items
 from metamann.data.formats.json_items import Items
 from metamann.data.formats.source import Content, Format, Source
+from metamann.data.formats.values import read_value
 from metamann.errors import DataError, excerpt
 
 DELIMITERS = ",;\t"
@@ -31,9 +31,6 @@ TAG_COLUMNS = ("ner_tags", "ner_tag", "ner", "tag", "tags", "labels", "label", "
 SPAN_COLUMNS = ("spans", "entities", "ents", "annotations")
 SUFFIXES = (".csv", ".tsv")
 LISTED = re.compile(r"""\s*\[\s*['"].*['"]\s*\]\s*""", re.DOTALL)  # a list of strings, in JSON or Python
-PYTHON_STRING = re.compile(
-    r"""'(?P<single>(?:[^'\\]|\\.)*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<alone>['"])""", re.DOTALL
-)
 
 
 class Table(NamedTuple):
@@ -209,33 +206,10 @@ def _cell(cell: str) -> Any:
     """What a cell of JSON or of a Python list holds; any other as it stands."""
     if not cell.strip().startswith(("[", "{")):
         return cell
-    for decode in (json.loads, _python_list):
-        try:
-            return decode(cell)
-        except (ValueError, RecursionError):
-            continue
-    return cell
-
-
-def _python_list(cell: str) -> Any:
-    """What a Python list says, with strings, numbers, None and tuples; between the values of numpy stand blanks."""
-    code: list[str] = []
-    position = 0
-    for found in PYTHON_STRING.finditer(cell):
-        if found["alone"]:
-            raise ValueError("a quote is not closed")
-        between = cell[position : found.start()]
-        code.append(_literals(between) if between.strip() or not code else ", ")
-        text = found["single"] if found["single"] is not None else found["double"]
-        code.append(json.dumps(text.encode("ascii", "backslashreplace").decode("unicode_escape")))
-        position = found.end()
-    return json.loads("".join([*code, _literals(cell[position:])]))
-
-
-def _literals(code: str) -> str:
-    """Python's code between strings as that of JSON."""
-    code = re.sub(r",\s*([)\]])", r"\1", code).replace("(", "[").replace(")", "]")
-    return re.sub(r"(?<=\d)\s+(?=\d)", ", ", re.sub(r"\b(None|nan)\b", "null", code))
+    try:
+        return read_value(cell)
+    except (ValueError, RecursionError):
+        return cell
 
 
 CSV = Format("CSV", is_csv_table, read_csv_table)

@@ -59,6 +59,7 @@ def files() -> list[tuple[str, bytes]]:
     found += [
         (f"lines{number}.jsonl", b"\n".join([json.dumps(value).encode()] * 2)) for number, value in enumerate(VALUES)
     ]
+    found += [(f"python{number}.txt", f"DATA = {[value]}".encode()) for number, value in enumerate(VALUES)]
     found += [(f"table{number}.csv", text.encode()) for number, text in enumerate(CSVS)]
     return [*found, ("doc.ann", ANN.encode()), ("doc.spacy", DocBin(docs=[doc]).to_bytes())]
 

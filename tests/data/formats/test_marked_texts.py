@@ -120,6 +120,21 @@ def test_texts_without_labels_are_told_from_texts_without_entities(tmp_path: Pat
     assert [document.marks for document in content.documents] == [None, (), None]
 
 
+@pytest.mark.parametrize("form", ["assigned", "printed", "printed lines", "laid out"])
+def test_what_python_writes_is_read_as_json(form: str, tmp_path: Path) -> None:
+    other = 'It\'s "so"\xa0.\n'
+    pairs = [(TEXT, {"entities": [tuple(span) for span in SPANS]}), (other, {"entities": [], "cats": None})]
+    text = {
+        "assigned": f"TRAIN_DATA = {pairs}\n",
+        "printed": repr(pairs),
+        "printed lines": "".join(f"{{'text': {text!r}, 'label': {labels['entities']!r}}}\n" for text, labels in pairs),
+        "laid out": "TRAIN_DATA = [\n" + "".join(f"    {pair!r},\n" for pair in pairs) + "]\n",
+    }[form]
+    documents = read(tmp_path, text).documents
+    assert [document.text for document in documents] == [TEXT, other]
+    assert [marked(document) for document in documents] == [FOUND, []]
+
+
 def test_tokens_alone_are_no_spans(tmp_path: Path) -> None:
     (document,) = read(tmp_path, lines({"text": TEXT, "tokens": TOKENS})).documents
     assert document.marks is None
