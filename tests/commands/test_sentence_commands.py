@@ -180,11 +180,11 @@ def test_learners_are_not_compared_without_labels(trained: Ended, proto: Ended, 
 
 @pytest.mark.parametrize("type_", ["$\\foo$", "a$b$c", "\u5317\u4eac", "n" * 300])
 def test_a_type_of_any_name_is_evaluated(type_: str, trained: Ended, tmp_path: Path) -> None:
-    (tmp_path / "own$x$.conll").write_text(
+    (tmp_path / "own_x.conll").write_text(
         "".join(f"a{number}\tO\nw{number}\tB-{type_}\nv{number}\tB-B\nu{number}\tB-C\n\n" for number in range(30))
     )
     ended = run(
-        "evaluate", f"checkpoint={trained.run_directory}", "data=columns", f"data.path='{tmp_path}/own$x$.conll'",
+        "evaluate", f"checkpoint={trained.run_directory}", "data=columns", f"data.path={tmp_path / 'own_x.conll'}",
         "data.shares=[0,0,1]", *QUIET, cwd=tmp_path / "run",
     )  # fmt: skip
     assert results(ended)["protocol"]["types"] == 3
