@@ -36,8 +36,8 @@ def picture(path: Path, width: float, height: float, title: str = "") -> Iterato
     # no name is a formula, such as $x$; until the figure is written, since labels of ticks are made only then
     plain = plt.rc_context({"text.parse_math": False, "text.usetex": False})
     with plain, warnings.catch_warnings():
-        # a character that the font lacks is drawn as a box
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+        # characters that the font lacks are drawn as boxes
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from|Matplotlib currently does not support")
         figure = plt.figure(figsize=(width, height), layout="constrained")
         try:
             if title:

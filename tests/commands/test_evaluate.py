@@ -7,13 +7,18 @@ import os
 import pickle
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from commandline import Ended, run
+from omegaconf import OmegaConf
 from PIL import Image
+
+from metamann.commands.evaluate import vocabulary_notes
+from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 
 QUIET = ["episodes=20", "logger.wandb=false", "logger.tensorboard=false"]
 
@@ -125,6 +130,21 @@ def test_several_checkpoints_are_one_table(trained: Ended, tmp_path: Path) -> No
     ).run_directory
     table = (directory / "sweep.md").read_text().splitlines()
     assert [("best.pt" in line, "last.pt" in line) for line in table[2:]] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("support", "data", "own"), [("a.conll", {}, True), (None, {"path": "a.conll"}, True), (None, {"seed": 0}, False)]
+)
+def test_a_users_own_sentences_are_checked_for_words_that_the_encoder_does_not_know(
+    support: str | None, data: dict[str, Any], own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metamann.commands.evaluate.little_known", lambda learner, name, store: (f"{name} {store}",))
+    sampler: Any = SimpleNamespace(store="store")
+    tasks: Any = None
+    evaluator = SentenceEvaluator("own", "test", sampler, tasks, torch.device("cpu"), "fp32", 1)
+    run: Any = SimpleNamespace(config=OmegaConf.create({"data": data}))
+    notes = vocabulary_notes(OmegaConf.create({"support": support}), run, evaluator, None)
+    assert notes == (("own store",) if own else ())
 
 
 # what a user can do wrong

@@ -140,6 +140,99 @@ def test_a_users_own_files_are_learned_from_and_tagged(trained: Ended, tmp_path:
     assert "query=" in alone.error
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A support and a query without labels of a user's own."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "support.conll").write_text("Ada B-person\nLovelace I-person\nlives O\nin O\nLondon B-city\n")
+    (folder / "query.txt").write_text("Grace Hopper lives in York.\n")
+    return [f"support={folder / 'support.conll'}", f"query={folder / 'query.txt'}"]
+
+
+def test_a_query_without_labels_is_answered_and_not_scored(trained: Ended, own: list[str], tmp_path: Path) -> None:
+    ended = run("evaluate", f"checkpoint={trained.run_directory}", *own, *QUIET, cwd=tmp_path)
+    directory = ended.run_directory
+    assert ended.status == 0
+    assert results(ended)["metrics"] == {}
+    assert ended.out.splitlines()[-2] == f"answers: {directory / 'answers.txt'}"
+    assert (directory / "answers.txt").is_file()
+    assert not [name for name in ("counts.npz", "plots") if (directory / name).exists()]
+    assert "f1" not in ended.out + ended.err + (directory / "results.md").read_text()
+
+
+def test_jobs_of_a_sweep_may_have_scores_or_answers(trained: Ended, own: list[str], tmp_path: Path) -> None:
+    support, query = own
+    both = f"{query},{support.removeprefix('support=')}"
+    ended = run("evaluate", "-m", f"checkpoint={trained.run_directory}", support, both, *QUIET, cwd=tmp_path)
+    table = (ended.run_directory / "sweep.md").read_text().splitlines()
+    assert ended.status == 0
+    assert "f1" in table[0]
+    assert ["±" in line for line in table[2:]] == [False, True]
+
+
+def test_learners_are_not_compared_without_labels(trained: Ended, proto: Ended, own: list[str], tmp_path: Path) -> None:
+    ended = run("compare", f"runs=[{trained.run_directory},{proto.run_directory}]", *own, cwd=tmp_path)
+    assert ended.status == 2
+    assert ended.err.splitlines()[-1].startswith("error: query=")
+    assert "no labels" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("type_", ["$\\foo$", "a$b$c", "\u5317\u4eac", "n" * 300])
+def test_a_type_of_any_name_is_evaluated(type_: str, trained: Ended, tmp_path: Path) -> None:
+    (tmp_path / "own_x.conll").write_text(
+        "".join(f"a{number}\tO\nw{number}\tB-{type_}\nv{number}\tB-B\nu{number}\tB-C\n\n" for number in range(30))
+    )
+    ended = run(
+        "evaluate", f"checkpoint={trained.run_directory}", "data=columns", f"data.path={tmp_path / 'own_x.conll'}",
+        "data.shares=[0,0,1]", *QUIET, cwd=tmp_path / "run",
+    )  # fmt: skip
+    assert results(ended)["protocol"]["types"] == 3
+    assert (ended.run_directory / "plots" / "confusion.png").is_file()
+    assert "left out" not in ended.err
+    assert "Warning" not in ended.err
+
+
+def test_a_type_that_is_no_text_is_evaluated_or_refused_in_one_line(trained: Ended, tmp_path: Path) -> None:
+    lines = [
+        {"text": f"{number} cd ef", "label": [[0, 3, "\ud800"], [4, 6, "B"], [7, 9, "C"]]} for number in range(100, 130)
+    ]
+    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    ended = run(
+        "evaluate", f"checkpoint={trained.run_directory}", "data=jsonl", f"data.path={tmp_path / 'own.jsonl'}",
+        "data.shares=[0,0,1]", *QUIET, cwd=tmp_path / "run",
+    )  # fmt: skip
+    assert "Traceback" not in ended.err
+    if ended.status == 0:
+        assert results(ended)["protocol"]["types"] == 3
+    else:
+        assert "surrogate" in ended.error
+
+
+@pytest.mark.slow
+def test_sentences_that_the_encoder_cannot_read_are_said(tmp_path: Path) -> None:
+    foreign = "\u9f98 B-{0}\n\u9f98 O\n{0}{1} O\n\n"
+    english = "Ada{1} B-{0}\nsleeps O\nin O\nher O\nbed O\n{0} O\n\n"
+    both = [each.format(type_, number) for type_ in "abcdef" for number in range(4) for each in (foreign, english)]
+    (tmp_path / "own.conll").write_text("".join(both))
+    options = [
+        "experiment=records_5way_1shot", "data=columns", f"data.path={tmp_path / 'own.conll'}",
+        "encoder@encoder.words=minilm", "encoder.hidden=8",
+        "data.shares=[0.34,0.33,0.33]", "protocol.ways=2", "protocol.queries=1", "train_protocol.ways=2",
+        "train_protocol.shots=1", *SHORT, "trainer.steps=1", "validation.episodes=2",
+    ]  # fmt: skip
+    ended = run("train", *options, cwd=tmp_path / "train")
+    reads = "note: all-MiniLM-L6-v2 reads English and knows little of"
+    (note,) = [line for line in ended.err.splitlines() if line.startswith(reads)]
+    assert "sentences of columns/own.conll" in note
+    (tmp_path / "support.conll").write_text(english.format("a", 0))
+    (tmp_path / "query.txt").write_text("Bob sleeps.\n\u9f98\u9f98 \u9f98.\n")
+    files = [f"support={tmp_path / 'support.conll'}", f"query={tmp_path / 'query.txt'}"]
+    evaluated = run("evaluate", f"checkpoint={ended.run_directory}", *files, *QUIET, cwd=tmp_path / "test")
+    (note,) = [line for line in evaluated.err.splitlines() if line.startswith(reads)]
+    assert "1 of 3 sentences of support.conll to query.txt" in note
+
+
 def test_the_same_files_are_data_to_sample_from(trained: Ended, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     lines = []

