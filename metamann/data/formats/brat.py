@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metamann.data.documents import Document, Mark
-from metamann.data.formats.source import Content, Format, Source, Tally, check_characters, split_document
+from metamann.data.formats.source import Content, Format, Source, Tally, split_document
 from metamann.data.text_files import read_text
 from metamann.errors import DataError, excerpt
 
-ENTITY = re.compile(r"(T\S*)\s+(\S+)\s+(\d+ \d+(?:;\d+ \d+)*)(?:\s(.*))?")
+ENTITY = re.compile(r"T\d+\s+(\S+)\s+(\d+ \d+(?:;\d+ \d+)*)(?:\s(.*))?")
 OTHER = re.compile(r"(?:[REAMN#]\d+|\*)\s")
 START = re.compile(r"(?:[TREAMN#]\d+|\*)\s")
 OTHERS = "lines of other annotations (relations, events, attributes, notes), left out"
@@ -141,8 +141,7 @@ def _entities(ann: Path, tally: Tally) -> list[_Entity]:
         line = line.removesuffix("\r")
         found = ENTITY.fullmatch(line)
         if found:
-            _, type_, offsets, text = found.groups()
-            check_characters(f"{ann}, line {number}", type_)
+            type_, offsets, text = found.groups()
             pieces = [piece.split(" ") for piece in offsets.split(";")]
             if any(len(digits) > 18 for piece in pieces for digits in piece):
                 raise DataError(f"{ann}, line {number}: the offsets {excerpt(offsets)} are too large; repair the line.")
@@ -159,7 +158,7 @@ def _entities(ann: Path, tally: Tally) -> list[_Entity]:
 def _reading(path: Path, entities: list[_Entity]) -> tuple[str, _Reading]:
     """The text, and the first way of counting by which most entities cover what their lines say they do."""
     spans = [(*entity.pieces[0], entity.text) for entity in entities if len(entity.pieces) == 1 and entity.text]
-    most, best = -1, (path.name, _Reading("", None))
+    most, best = -1, ("", _Reading("", None))
     for text, reading in _readings(read_text(path)):
         fitting = sum(_same(text[reading.position(start) : reading.position(end)], said) for start, end, said in spans)
         if fitting > most:

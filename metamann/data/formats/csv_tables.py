@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -17,7 +16,8 @@ from typing import Any, NamedTuple
 from metamann.data.documents import TaggedSentence
 from metamann.data.formats.json_formats import read_items
 from metamann.data.formats.json_items import Items
-from metamann.data.formats.source import Content, Format, Source, check_characters
+from metamann.data.formats.source import Content, Format, Source
+from metamann.data.formats.values import read_value
 from metamann.errors import DataError, excerpt
 
 DELIMITERS = ",;\t"
@@ -31,9 +31,6 @@ TAG_COLUMNS = ("ner_tags", "ner_tag", "ner", "tag", "tags", "labels", "label", "
 SPAN_COLUMNS = ("spans", "entities", "ents", "annotations")
 SUFFIXES = (".csv", ".tsv")
 LISTED = re.compile(r"""\s*\[\s*['"].*['"]\s*\]\s*""", re.DOTALL)  # a list of strings, in JSON or Python
-PYTHON_STRING = re.compile(
-    r"""'(?P<single>(?:[^'\\]|\\.)*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<alone>['"])""", re.DOTALL
-)
 
 
 class Table(NamedTuple):
@@ -164,7 +161,6 @@ def _words(source: Source, table: Table, word: int, tag: int | None) -> Content:
         text = cells[word].strip(" \t\r\n")
         if not text:
             raise DataError(f"{source.path}, line {line} has an empty {table.header[word]}; repair the line.")
-        check_characters(f"{source.path}, line {line}", text)
         words.append(text)
         tags.append((cells[tag].strip() or None) if tag is not None else None)
         places.append(f"line {line}")
@@ -199,7 +195,7 @@ def _sentences(source: Source, table: Table) -> Content:
                 row.setdefault("tags", row.pop(name))
         values.append((f"line {line}", row))
     content = read_items(source.path, Items(values, ()))
-    return content._replace(format=f"CSV, a sentence a line ({content.format})")
+    return content._replace(format="CSV, a sentence a line")
 
 
 def _is_list_of_words(value: Any) -> bool:
@@ -210,33 +206,10 @@ def _cell(cell: str) -> Any:
     """What a cell of JSON or of a Python list holds; any other as it stands."""
     if not cell.strip().startswith(("[", "{")):
         return cell
-    for decode in (json.loads, _python_list):
-        try:
-            return decode(cell)
-        except (ValueError, RecursionError):
-            continue
-    return cell
-
-
-def _python_list(cell: str) -> Any:
-    """What a Python list says, with strings, numbers, None and tuples; between the values of numpy stand blanks."""
-    code: list[str] = []
-    position = 0
-    for found in PYTHON_STRING.finditer(cell):
-        if found["alone"]:
-            raise ValueError("a quote is not closed")
-        between = cell[position : found.start()]
-        code.append(_literals(between) if between.strip() or not code else ", ")
-        text = found["single"] if found["single"] is not None else found["double"]
-        code.append(json.dumps(text.encode("ascii", "backslashreplace").decode("unicode_escape")))
-        position = found.end()
-    return json.loads("".join([*code, _literals(cell[position:])]))
-
-
-def _literals(code: str) -> str:
-    """Python's code between strings as that of JSON."""
-    code = re.sub(r",\s*([)\]])", r"\1", code).replace("(", "[").replace(")", "]")
-    return re.sub(r"(?<=\d)\s+(?=\d)", ", ", re.sub(r"\b(None|nan)\b", "null", code))
+    try:
+        return read_value(cell)
+    except (ValueError, RecursionError):
+        return cell
 
 
 CSV = Format("CSV", is_csv_table, read_csv_table)

@@ -1,20 +1,25 @@
-"""JSON files cut into items: an array, an object with a list inside, a table of columns, one object, or JSON lines."""
+"""JSON files cut into items: an array, an object with a list inside, a table of columns, one object, or JSON lines.
+
+What Python prints, or a program has as `TRAIN_DATA = [...]`, is read as the same in JSON.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metamann.data.formats.source import Source, Tally, check_characters
+from metamann.data.formats.source import Source, Tally
+from metamann.data.formats.values import read_value
 from metamann.errors import DataError, excerpt
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
-CERTAIN = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{]\s*["{}\]]|\[\s*$)')  # starts that no text and no column file has
+CERTAIN = re.compile(r"""\s*(\{\s*["'}]|\[\s*[\[{(]\s*["'{}\]]|\[\s*$)""")  # starts that no text and no column file has
+ASSIGNMENT = re.compile(r"\s*\w+\s*=\s*(?=\[\s*[\[{(])")
+HALF_PAIR = re.compile("[\ud800-\udfff]")  # JSON's escapes can write one
 TEXT_KEYS = ("text", "data", "sentence", "content")
 WORD_KEYS = ("tokenized_text", "tokens", "words", "sentence", "text")
 
@@ -46,8 +51,9 @@ class Item:
         self.tally.add(what, self.place, number)
 
     def check(self, text: str) -> str:
-        """A text, a word or the name of a type, refused if it holds half a surrogate pair."""
-        check_characters(f"{self.path}, {self.place}", text)
+        """A text, a word or the name of a type, refused if it holds half a surrogate pair, which cannot be shown."""
+        if HALF_PAIR.search(text):
+            raise self.error("half a surrogate pair stands in the text; export the file as UTF-8 again.")
         return text
 
 
@@ -64,16 +70,28 @@ class Items(NamedTuple):
 
 
 def is_json(source: Source) -> bool:
-    """Whether a file holds JSON: by its start, and where that could be a text too, by its name or first line."""
-    if source.path.is_dir() or not source.content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+    """Whether a file holds JSON: by its start and, where that could be a text too, by its name or by all of it."""
+    if source.path.is_dir():
         return False
-    if source.path.suffix.lower() in SUFFIXES or CERTAIN.match(source.text):
+    text = _without_assignment(source)
+    if not text.lstrip().startswith(("{", "[")):
+        return False
+    if source.path.suffix.lower() in SUFFIXES or CERTAIN.match(text):
         return True
+    return _holds_json(text.strip().split("\n")[0]) or _holds_json(text)
+
+
+def _without_assignment(source: Source) -> str:
+    return ASSIGNMENT.sub("", source.text, count=1) if ASSIGNMENT.match(source.text) else source.text
+
+
+def _holds_json(text: str) -> bool:
+    """Whether a text is an object or an array; one of numbers alone, such as `[1]`, is taken for text."""
     try:
-        _parse(source.text.strip().split("\n")[0])
+        value = read_value(text)
     except (ValueError, RecursionError):
         return False
-    return True
+    return isinstance(value, dict) or any(isinstance(item, (str, list, dict)) for item in value)
 
 
 def json_items(source: Source) -> Items:
@@ -82,11 +100,12 @@ def json_items(source: Source) -> Items:
     Raises:
         DataError: if the file is no JSON, or holds no list of items or several.
     """
-    lines = [(number, line) for number, line in enumerate(source.text.split("\n"), 1) if line.strip()]
+    text = _without_assignment(source)
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     try:
-        first = _parse(lines[0][1])
+        first = read_value(lines[0][1])
     except (ValueError, RecursionError):
-        return _unwrapped(source.path, lines[0][0], _parsed(source.path, source.text, 1))
+        return _unwrapped(source.path, lines[0][0], _parsed(source.path, text, 1))
     if len(lines) == 1:
         return _unwrapped(source.path, lines[0][0], first)
     values: list[tuple[str, Any]] = []
@@ -231,7 +250,7 @@ def _first(value: Any) -> list[Any]:
 def _parsed(path: Path, text: str, line: int) -> Any:
     """A JSON value that starts in a line of a file."""
     try:
-        return _parse(text)
+        return read_value(text)
     except json.JSONDecodeError as error:
         reason, line = f"{error.msg}, column {error.colno}", line + error.lineno - 1
     except RecursionError:
@@ -239,16 +258,3 @@ def _parsed(path: Path, text: str, line: int) -> Any:
     except ValueError as error:
         reason = str(error)
     raise DataError(f"{path}, line {line} is no JSON ({excerpt(reason)}); repair it or export the file again.")
-
-
-def _parse(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_object)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, refused if a key stands in it twice: one of the two values would be lost in silence."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {excerpt(key)} stands twice in an object")
-    return content

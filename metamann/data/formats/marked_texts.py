@@ -11,7 +11,7 @@ from typing import Any
 
 from metamann.data.documents import Document, TaggedSentence
 from metamann.data.formats.json_items import TEXT_KEYS, Item
-from metamann.data.formats.marks import is_mark, read_marks, read_words
+from metamann.data.formats.marks import is_mark, read_marks, read_words, whole
 from metamann.data.formats.source import split_document
 from metamann.errors import excerpt
 
@@ -110,7 +110,7 @@ def read_spacy(item: Item) -> list[Document]:
     sentences = value.get("sents") or []
     if not isinstance(sentences, list):
         raise item.error(f"its sentences are {excerpt(repr(sentences))}, but should be a list.")
-    borders = [start for start, _ in read_words(item, text, sentences)]
+    borders = [border for sentence in sentences if (border := _start(sentence)) is not None]
     parts, crossed = split_document(document, borders, "{place}, sentence {number}")
     item.count("sentence borders inside a span, passed over", crossed)
     return parts
@@ -130,7 +130,7 @@ def read_marked(item: Item) -> list[Document] | list[TaggedSentence]:
     marked = {
         key: spans
         for key, spans in (known or value).items()
-        if isinstance(spans, list) and spans and all(map(is_mark, spans))
+        if isinstance(spans, list) and spans and all(map(is_mark, spans)) and key not in ("tokens", "sents")
     }
     if len(marked) == 1 or not known:
         filled = marked  # what else has such a name is about the text as a whole
@@ -152,6 +152,10 @@ def read_marked(item: Item) -> list[Document] | list[TaggedSentence]:
             "for each word."
         )
     return [Document(item.place, text, read_marks(item, spans), _own_words(item, text))]
+
+
+def _start(sentence: Any) -> int | None:
+    return whole(sentence.get("start")) if isinstance(sentence, dict) else None
 
 
 def _own_words(item: Item, text: str) -> tuple[tuple[int, int], ...] | None:

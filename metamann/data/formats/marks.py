@@ -67,8 +67,8 @@ def first_label(item: Item, labels: Any) -> str | None:
     return item.check(labels) if isinstance(labels, str) and labels.strip() else None
 
 
-def read_words(item: Item, text: str, values: Sequence[Any]) -> tuple[tuple[int, int], ...]:
-    """Words that the file cuts its text into, as `{"start": ..., "end": ...}`; those of blanks alone are left out.
+def read_words(item: Item, text: str, values: Sequence[Any]) -> tuple[tuple[int, int], ...] | None:
+    """Words that the file cuts its text into, without those of blanks alone; None if they do not cover the text.
 
     Raises:
         DataError: if they are not in order or not inside the text.
@@ -80,6 +80,10 @@ def read_words(item: Item, text: str, values: Sequence[Any]) -> tuple[tuple[int,
             raise item.error(f"a token is {excerpt(repr(value))}, but should start and end inside the text, in order.")
         if text[start:end].strip():
             words.append((start, end))
+    between = zip([0, *(end for _, end in words)], [*(start for start, _ in words), len(text)], strict=True)
+    if any(text[start:end].strip() for start, end in between):
+        item.count("texts that are not covered by their tokens, cut into words anew")
+        return None
     return tuple(words)
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from metamann.data.documents import Document, Mark, TaggedSentence
 from metamann.data.text_files import decode, read_bytes
-from metamann.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,20 +94,6 @@ class Tally:
     def notes(self) -> tuple[str, ...]:
         """One line for everything that was counted."""
         return tuple(f"{what}: {count:,}, the first in {self._first[what]}" for what, count in self._counts.items())
-
-
-def check_characters(where: str, text: str) -> None:
-    """Refuse half a surrogate pair, which no file and no screen can show.
-
-    Args:
-        where: the file and the place.
-        text: a text, a word or the name of a type.
-
-    Raises:
-        DataError: if there is one.
-    """
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise DataError(f"{where}: half a surrogate pair stands in the text; export the file as UTF-8 again.")
 
 
 def split_document(document: Document, borders: Iterable[int], place: str) -> tuple[list[Document], int]:

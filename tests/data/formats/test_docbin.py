@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import sys
 import zlib
 from itertools import pairwise
 from pathlib import Path
@@ -122,6 +123,13 @@ def test_numbers_of_strings_are_those_of_spacy() -> None:
     assert string_number("PERSON") == IDS["PERSON"]
 
 
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = saved(tmp_path, NLP("It rains."))
+    monkeypatch.setitem(sys.modules, "msgpack", None)
+    with pytest.raises(DataError, match=r"pip install metamann\[text\]"):
+        DOCBIN.read(source)
+
+
 def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docbin, "LARGEST", 2**20)
     path = tmp_path / "bomb.spacy"
@@ -152,10 +160,10 @@ def test_hostile_values_are_refused_or_passed_over(slot: str, tmp_path: Path, mo
 
 
 def test_many_strings_are_refused_before_they_are_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docbin, "LONGEST", 12)
+    monkeypatch.setattr(docbin, "LONGEST", 13)
     read(tmp_path, NLP("It rains."))
-    with pytest.raises(DataError, match="more than 12 values"):
-        read(tmp_path, NLP("Many different words have as many strings and a few more."))
+    with pytest.raises(DataError, match="more than 13 values"):
+        read(tmp_path, NLP("Many different words have as many different strings as they are words of one text."))
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def files() -> list[tuple[str, bytes]]:
     found += [
         (f"lines{number}.jsonl", b"\n".join([json.dumps(value).encode()] * 2)) for number, value in enumerate(VALUES)
     ]
+    found += [(f"python{number}.txt", f"DATA = {[value]}".encode()) for number, value in enumerate(VALUES)]
     found += [(f"table{number}.csv", text.encode()) for number, text in enumerate(CSVS)]
     return [*found, ("doc.ann", ANN.encode()), ("doc.spacy", DocBin(docs=[doc]).to_bytes())]
 
@@ -178,6 +179,27 @@ def test_a_tag_of_a_megabyte_is_not_printed(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read(path)
     assert len(str(error.value)) <= 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[ O\n, O\n\nAlice B-person\n",
+        "[1] Alice flew to Rome.\n[2] It rains.\n",
+        "[1]\nAlice flew to Rome.\n",
+        "{Alice} flew.\n",
+        "[Alice B-person\nMeyer] I-person\n",
+        "- T1 is a road.\n* It rains.\n* Temperatures were 20 30\n",
+        "Alice\tB-person\nflew\tO\n",
+        "Alice,B-person\nflew,O\n",
+        "Alice flew to Rome, it rains.\n",
+        "",
+    ],
+)
+@pytest.mark.parametrize("name", ["own.txt", "own.conll"])
+def test_texts_and_column_files_are_none_of_these(text: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    assert known_format(Source(tmp_path / name)) is None
 
 
 @pytest.mark.parametrize("item", [b"\x90", b"\x80", b"\xa0", b"\x93\x90\x90\x90", b"\x81\xa0\x90"])

@@ -98,6 +98,13 @@ def test_what_spacy_writes_is_read_with_its_words_and_sentences(tmp_path: Path) 
     assert [document.place for document in content.documents] == ["line 1, sentence 1", "line 1, sentence 2"]
 
 
+def test_a_text_that_its_tokens_do_not_cover_is_cut_anew(tmp_path: Path) -> None:
+    content = read(tmp_path, lines({"text": TEXT, "spans": OBJECTS, "tokens": TOKENS[:2], "answer": "accept"}))
+    assert content.documents[0].words is None
+    assert marked(content.documents[0]) == FOUND
+    assert len(content.notes) == 1
+
+
 def test_texts_that_prodigy_did_not_accept_are_left_out(tmp_path: Path) -> None:
     values = [{"text": f"Text {answer}", "answer": answer, **HASHES} for answer in ("accept", "reject", "ignore")]
     content = read(tmp_path, lines(*values))
@@ -113,8 +120,30 @@ def test_texts_without_labels_are_told_from_texts_without_entities(tmp_path: Pat
     assert [document.marks for document in content.documents] == [None, (), None]
 
 
-def test_plain_texts_are_unlabelled(tmp_path: Path) -> None:
-    content = read(tmp_path, json.dumps(["It rains.", "It snows."]))
+@pytest.mark.parametrize("form", ["assigned", "printed", "printed lines", "laid out"])
+def test_what_python_writes_is_read_as_json(form: str, tmp_path: Path) -> None:
+    other = 'It\'s "so"\xa0.\n'
+    pairs = [(TEXT, {"entities": [tuple(span) for span in SPANS]}), (other, {"entities": [], "cats": None})]
+    text = {
+        "assigned": f"TRAIN_DATA = {pairs}\n",
+        "printed": repr(pairs),
+        "printed lines": "".join(f"{{'text': {text!r}, 'label': {labels['entities']!r}}}\n" for text, labels in pairs),
+        "laid out": "TRAIN_DATA = [\n" + "".join(f"    {pair!r},\n" for pair in pairs) + "]\n",
+    }[form]
+    documents = read(tmp_path, text).documents
+    assert [document.text for document in documents] == [TEXT, other]
+    assert [marked(document) for document in documents] == [FOUND, []]
+
+
+def test_tokens_alone_are_no_spans(tmp_path: Path) -> None:
+    (document,) = read(tmp_path, lines({"text": TEXT, "tokens": TOKENS})).documents
+    assert document.marks is None
+    assert len(words(document)) == 6
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_plain_texts_are_unlabelled(indent: int | None, tmp_path: Path) -> None:
+    content = read(tmp_path, json.dumps(["It rains.", "It snows."], indent=indent))
     assert [(document.text, document.marks) for document in content.documents] == [
         ("It rains.", None),
         ("It snows.", None),
