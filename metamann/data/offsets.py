@@ -26,17 +26,20 @@ class Fit(NamedTuple):
 
     Attributes:
         borders: marks that cover what they say or, where they say nothing, start and end at borders of words.
-        words: marks whose first and last character are letters or digits.
+        words: marks whose first and last character are letters or digits, or that have none of these.
+        likely: marks of `words` that start at the border of a word.
     """
 
     borders: int
     words: int
+    likely: int
 
 
 def in_code_points(path: Path, documents: Sequence[Document]) -> tuple[list[Document], str]:
     """The documents with offsets in code points, and the units that the file counts in.
 
-    The units are those in which most marks fit their texts; code points unless others fit better.
+    The units are those in which most marks fit their texts; code points unless others fit better. A mark that only ends
+    inside a word says nothing against code points: it may be meant so.
 
     Args:
         path: of the file, for errors.
@@ -49,7 +52,8 @@ def in_code_points(path: Path, documents: Sequence[Document]) -> tuple[list[Docu
     if not all(document.text.isascii() for document in documents):
         candidates |= {unit: [_converted(document, unit) for document in documents] for unit in list(WIDTHS)[1:]}
     fits = {unit: _fit(converted) for unit, converted in candidates.items()}
-    unit = max(fits, key=lambda unit: fits[unit])
+    marks = sum(len(document.marks or ()) for document in documents)
+    unit = "code points" if fits["code points"].likely == marks else max(fits, key=lambda unit: fits[unit])
     if not fits[unit].borders:
         _refuse_shifted(path, documents)
     return candidates[unit], unit
@@ -71,7 +75,7 @@ def _converted(document: Document, unit: str) -> Document:
 
 
 def _fit(documents: Sequence[Document]) -> Fit:
-    borders = words = 0
+    borders = words = likely = 0
     for document in documents:
         if not document.marks:
             continue
@@ -83,8 +87,11 @@ def _fit(documents: Sequence[Document]) -> Fit:
                 continue
             covers = covers_text(text, mark)
             borders += mark.start in starts and mark.end in ends if covers is None else covers
-            words += text[mark.start].isalnum() and text[mark.end - 1].isalnum()
-    return Fit(borders, words)
+            signs = [character.isalnum() for character in text[mark.start : mark.end]]
+            whole = not any(signs) or (signs[0] and signs[-1])
+            words += whole
+            likely += whole and covers is not False and mark.start in starts
+    return Fit(borders, words, likely)
 
 
 def covers_text(text: str, mark: Mark) -> bool | None:

@@ -56,7 +56,7 @@ def tokenise(text: str) -> list[tuple[int, int]]:
             tokens[-1] = (tokens[-1][0], position + 1)
         else:
             tokens.append((position, position + 1))
-        word = is_word or (word and belongs)
+        word = is_word or (word and touches and _extends(character))
         end = position + 1
     return tokens
 
@@ -67,11 +67,13 @@ def belongs_to_previous(text: str, position: int) -> bool:
     Marks (M), formatting signs such as joiners (Cf) and skin tones say something about what stands before them, and
     what follows a joiner or a stacking sign belongs to it.
     """
-    if position == 0:
+    if position == 0 or text[position].isspace() or text[position - 1].isspace():
         return False
-    character = text[position]
-    if text[position - 1] == JOINER or (text[position - 1] in STACKERS and character.isalpha()):
-        return True
+    before, character = text[position - 1], text[position]
+    return _extends(character) or before == JOINER or (before in STACKERS and character.isalpha())
+
+
+def _extends(character: str) -> bool:
     if character.isascii():
         return False
     category = unicodedata.category(character)

@@ -136,6 +136,11 @@ def test_a_users_own_files_are_learned_from_and_tagged(trained: Ended, tmp_path:
         ("Hello", "😀", "world"),
     ]
     assert {span.type for sentence in tagged for span in sentence.spans} <= {"person", "city"}
+    notes = [line for line in ended.err.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        "note: support.conll read as: CoNLL, 2 columns, word first, tag last, IOB2, 1 sentence, 2 entities",
+        "note: query.txt read as: plain text, a sentence a line, 2 sentences, no entity",
+    ]
     alone = run("evaluate", options[0], options[1], *QUIET, cwd=tmp_path / "alone")
     assert "query=" in alone.error
 
@@ -224,13 +229,39 @@ def test_sentences_that_the_encoder_cannot_read_are_said(tmp_path: Path) -> None
     ended = run("train", *options, cwd=tmp_path / "train")
     reads = "note: all-MiniLM-L6-v2 reads English and knows little of"
     (note,) = [line for line in ended.err.splitlines() if line.startswith(reads)]
-    assert "sentences of columns/own.conll" in note
+    assert "sentences of own/own.conll" in note
     (tmp_path / "support.conll").write_text(english.format("a", 0))
     (tmp_path / "query.txt").write_text("Bob sleeps.\n\u9f98\u9f98 \u9f98.\n")
     files = [f"support={tmp_path / 'support.conll'}", f"query={tmp_path / 'query.txt'}"]
     evaluated = run("evaluate", f"checkpoint={ended.run_directory}", *files, *QUIET, cwd=tmp_path / "test")
     (note,) = [line for line in evaluated.err.splitlines() if line.startswith(reads)]
     assert "1 of 3 sentences of support.conll to query.txt" in note
+
+
+def test_how_own_files_are_read_is_said_beside_them(trained: Ended, proto: Ended, tmp_path: Path) -> None:
+    support, query = tmp_path / "support.conll", tmp_path / "query.jsonl"
+    support.write_text("Ada B-person\nLovelace I-person\nlives\nin O\nLondon B-city\n")
+    query.write_text('{"text": "Grace in New York", "label": [[0, 5, "person"], [9, 17, "city"], [9, 12, "x"]]}\n')
+    runs = f"runs=[{trained.run_directory},{proto.run_directory}]"
+    files = [f"support={support}", f"query={query}"]
+    refused = run("compare", runs, *files, cwd=tmp_path / "refused")
+    assert "line 3: 'lives' has no tag" in refused.error
+    assert "set untagged=outside" in refused.error
+    compared = run("compare", runs, *files, "untagged=outside", cwd=tmp_path / "compared")
+    assert compared.status == 0, compared.err
+    assert compared.err.count("support.conll read as: CoNLL") == 1
+    assert compared.err.count("1 of 3 spans left out, since they overlap a longer one") == 1
+    overlapping = run(
+        "evaluate", f"checkpoint={proto.run_directory}", *files, "untagged=outside", "overlaps=error", *QUIET,
+        cwd=tmp_path / "overlapping",
+    )  # fmt: skip
+    assert "overlaps=outermost" in overlapping.error
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_options_of_reading_without_own_files_are_refused(trained: Ended, command: str, tmp_path: Path) -> None:
+    runs = f"checkpoint={trained.run_directory}" if command == "evaluate" else f"runs=[{trained.run_directory},other]"
+    assert "tag_column= says how support= and query= are read" in run(command, runs, "tag_column=0", cwd=tmp_path).error
 
 
 def test_the_same_files_are_data_to_sample_from(trained: Ended, tmp_path: Path) -> None:
@@ -241,10 +272,11 @@ def test_the_same_files_are_data_to_sample_from(trained: Ended, tmp_path: Path) 
         lines += ["some O", f"{type_}{rng.integers(9)} B-{type_}", ""]
     (tmp_path / "own.conll").write_text("\n".join(lines))
     ended = run(
-        "evaluate", f"checkpoint={trained.run_directory}", "data=columns", f"data.path={tmp_path / 'own.conll'}",
+        "evaluate", f"checkpoint={trained.run_directory}", "data=jsonl", f"data.path={tmp_path / 'own.conll'}",
         "data.shares=[0,0,1]", *QUIET, cwd=tmp_path / "own",
     )  # fmt: skip
     assert results(ended)["protocol"]["types"] == 3
+    assert "note: own.conll read as: CoNLL" in ended.err
 
 
 def test_frozen_features_are_kept_for_the_next_run(tmp_path: Path) -> None:
@@ -278,8 +310,9 @@ def test_a_tagger_of_fixed_classes_goes_the_same_way(conll: Path, tmp_path: Path
         "evaluate", f"checkpoint={ended.run_directory}", *QUIET, cwd=tmp_path / "test", METAMANN_DATA=str(conll)
     )
     assert results(evaluated)["protocol"]["split"] == "test"
+    file = conll / "conll2003" / "eng.testb"
     own = run(
-        "evaluate", f"checkpoint={ended.run_directory}", "support=a.conll", "query=b.txt", *QUIET,
+        "evaluate", f"checkpoint={ended.run_directory}", f"support={file}", f"query={file}", *QUIET,
         cwd=tmp_path / "own", METAMANN_DATA=str(conll),
     )  # fmt: skip
     assert "few-shot" in own.error

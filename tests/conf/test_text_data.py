@@ -47,7 +47,8 @@ def test_a_configuration_has_the_options_and_defaults_of_its_reader(name: str) -
     assert {key: tuple(value) if OmegaConf.is_list(value) else value for key, value in written.items()} == defaults
 
 
-@pytest.mark.parametrize(("name", "content"), [("columns", COLUMNS), ("jsonl", JSONL)])
+@pytest.mark.parametrize("content", [COLUMNS, JSONL])
+@pytest.mark.parametrize("name", ["columns", "jsonl"])
 def test_a_file_of_ones_own_is_split_by_type(tmp_path: Path, name: str, content: str) -> None:
     path = tmp_path / f"own.{name}"
     path.write_text(content)
