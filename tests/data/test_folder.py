@@ -202,7 +202,7 @@ def test_an_image_of_too_many_pixels_is_left_out_and_named(tmp_path: Path) -> No
     (tmp_path / "a").mkdir()
     (tmp_path / "a/0.png").write_bytes(png(13_000, 13_000))
     put(tmp_path, "a/1.png")
-    splits = folder(str(tmp_path), **ALL_TEST)
+    splits = folder(str(tmp_path), max_pixels=5e7, **ALL_TEST)
     assert splits.test.class_sizes.tolist() == [1]
     assert note(splits, "pixels") == (
         "1 image of over 50,000,000 pixels, left out, the first: a/0.png (13,000 x 13,000 pixels)"
