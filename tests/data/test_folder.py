@@ -245,6 +245,15 @@ def test_what_systems_and_programs_leave_is_skipped_and_counted(tmp_path: Path, 
     assert note(splits, "hidden").startswith("1 hidden or system name skipped: ")
 
 
+def test_a_few_of_many_names_are_said(tmp_path: Path) -> None:
+    put(tmp_path, "a/0.png")
+    for number in range(8):
+        put(tmp_path, f"a/._{number}.png")
+    assert note(folder(str(tmp_path)), "hidden") == (
+        "8 hidden or system names skipped: a/._0.png, a/._1.png, a/._2.png, a/._3.png, a/._4.png and 3 more"
+    )
+
+
 def test_a_folder_that_is_itself_hidden_is_the_users_choice(tmp_path: Path) -> None:
     put(tmp_path, ".data/a/0.png")
     assert folder(str(tmp_path / ".data"), **ALL_TEST).test.class_names == ("a",)
