@@ -27,7 +27,7 @@ def folder(
     split_by: Literal["class", "group"] = "class",
     ink: Literal["auto", "dark", "light"] = "auto",
     seed: int = 0,
-    max_pixels: int = 50_000_000,
+    max_pixels: float = 50_000_000,
 ) -> DataSplits:
     """Read `path/class/*.png` or `path/group/class/*.png` and split the classes.
 
@@ -56,7 +56,7 @@ def folder(
     _check("split_by", split_by, ("class", "group"))
     _check("ink", ink, ("auto", "dark", "light"))
     check_number("data.size", size, least=1, whole=True)
-    check_number("data.max_pixels", max_pixels, least=1, most=LARGEST_MAX_PIXELS, whole=True)
+    check_number("data.max_pixels", max_pixels, least=1, most=LARGEST_MAX_PIXELS)
     check_seed("data.seed", seed)
     root = _existing_folder(path)
     found = find_class_folders(root)

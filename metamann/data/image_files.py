@@ -54,7 +54,7 @@ class Picture(NamedTuple):
     several: bool
 
 
-def read_picture(file: Path, max_pixels: int) -> Picture:
+def read_picture(file: Path, max_pixels: float) -> Picture:
     """Decode a file: turned as its EXIF says, colours as grey, transparent parts white.
 
     The number of pixels is checked before any of them is decoded.
@@ -125,7 +125,7 @@ def square(grey: np.ndarray, size: int, ink: str) -> Tensor:
     return torch.from_numpy(np.array(padded, dtype=np.uint8)).unsqueeze(0)
 
 
-def _check_pixels(image: Image.Image, max_pixels: int) -> None:
+def _check_pixels(image: Image.Image, max_pixels: float) -> None:
     """Refuse an image that has too many pixels, or tiles that do."""
     tags = getattr(image, "tag_v2", {})
     for width, height in (image.size, (tags.get(TILE_WIDTH, 0), tags.get(TILE_LENGTH, 0))):

@@ -86,15 +86,13 @@ def find_class_folders(root: Path) -> FoundFolders:
         DataError: if the folder cannot be opened.
     """
     found = FoundFolders()
-    real_root = root.resolve()
     # a link to a folder that holds this one would lead back
-    seen = {_identity(folder) for folder in real_root.parents}
+    seen = set(map(_identity, root.resolve().parents)) - {None}
     pending = deque([root])  # folders in front, links behind: a folder is found by its own name
     while pending:
         folder = pending.popleft()
         name = folder.relative_to(root).as_posix()
         try:
-            identity = _identity(folder)
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             if folder == root:
@@ -102,6 +100,7 @@ def find_class_folders(root: Path) -> FoundFolders:
                 raise DataError(f"data.path={excerpt(root)} cannot be opened ({reason}); choose another.") from error
             found.closed.append(name)
             continue
+        identity = _identity(folder)
         if identity in seen:
             found.links.append(name)
             continue
@@ -143,7 +142,7 @@ def _look_into(
         name = path.relative_to(root).as_posix()
         if entry.name.startswith(".") or entry.name.lower() in SYSTEM_NAMES:
             found.hidden.append(name)
-        elif entry.is_symlink() and not _leads_somewhere(path):
+        elif entry.is_symlink() and _identity(path) is None:
             found.links.append(name)
         elif entry.is_dir():
             folders += 1
@@ -160,14 +159,10 @@ def _look_into(
         found.empty.append(folder.relative_to(root).as_posix())
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _leads_somewhere(link: Path) -> bool:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file or folder is, whatever leads to it; None if nothing can be said, as of a broken link."""
     try:
-        link.stat()
+        status = path.stat()
     except OSError:
-        return False
-    return True
+        return None
+    return status.st_dev, status.st_ino

@@ -17,7 +17,7 @@ def image_notes(
     folders: Sequence[ClassFolder],
     own: OwnSplits | None,
     parts: Mapping[str, Collection[int]],
-    max_pixels: int,
+    max_pixels: float,
 ) -> tuple[str, ...]:
     """The notes of `DataSplits`.
 
@@ -52,7 +52,10 @@ def image_notes(
     ):
         if names:
             notes.append(f"{_count(len(names), what)} {why}: {excerpts(names)}")
-    for left_out, why in ((read.unreadable, "that cannot be read"), (read.too_large, f"of over {max_pixels:,} pixels")):
+    for left_out, why in (
+        (read.unreadable, "that cannot be read"),
+        (read.too_large, f"of over {max_pixels:,.0f} pixels"),
+    ):
         if left_out:
             name, reason = left_out[0]
             notes.append(f"{_count(len(left_out), 'image')} {why}, left out, the first: {excerpt(name)} ({reason})")

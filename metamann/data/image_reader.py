@@ -53,7 +53,7 @@ class ReadImages:
     deep: dict[str, DeepImages] = dataclasses.field(default_factory=dict)
 
 
-def read_images(folders: Sequence[ClassFolder], size: int, ink: str, max_pixels: int) -> ReadImages:
+def read_images(folders: Sequence[ClassFolder], size: int, ink: str, max_pixels: float) -> ReadImages:
     """Read the files of all folders.
 
     Deep images are decoded twice: how they are shown follows from the values of all of them.

@@ -120,7 +120,7 @@ def ink(content: bytes, size: int, name: str) -> Tensor:
         DataError: if it is no image.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as drawing:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as drawing:
             small = drawing.convert("L").resize((size, size), Image.Resampling.LANCZOS)
     except (UnidentifiedImageError, OSError) as error:
         raise DataError(f"a drawing of {name} is no image ({error}); replace its archive.") from error

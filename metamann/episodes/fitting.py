@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metamann.data.store import ClassStore, plain_name
+from metamann.episodes.class_draws import check_classes
 from metamann.episodes.protocols import EpisodeProtocol
 from metamann.errors import EpisodeError, excerpts
 
@@ -26,6 +27,7 @@ def fitting_classes(store: ClassStore, protocol: EpisodeProtocol) -> tuple[Class
     names = [f"{plain_name(store.class_names[number])} ({store.class_sizes[number]})" for number in small]
     left_out = f"fewer than the {need.items} items that {need.settings} need: {excerpts(names)}"
     if len(small) == store.n_classes:
+        check_classes(store, protocol.max_ways, within_group=False)
         raise EpisodeError(f"all classes of '{store.name}' have {left_out}. {need.remedy}.")
     fitting = store.subset(store.name, np.flatnonzero(store.class_sizes >= need.items).tolist())
     try:

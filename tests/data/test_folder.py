@@ -202,7 +202,7 @@ def test_an_image_of_too_many_pixels_is_left_out_and_named(tmp_path: Path) -> No
     (tmp_path / "a").mkdir()
     (tmp_path / "a/0.png").write_bytes(png(13_000, 13_000))
     put(tmp_path, "a/1.png")
-    splits = folder(str(tmp_path), **ALL_TEST)
+    splits = folder(str(tmp_path), max_pixels=5e7, **ALL_TEST)
     assert splits.test.class_sizes.tolist() == [1]
     assert note(splits, "pixels") == (
         "1 image of over 50,000,000 pixels, left out, the first: a/0.png (13,000 x 13,000 pixels)"
@@ -243,6 +243,15 @@ def test_what_systems_and_programs_leave_is_skipped_and_counted(tmp_path: Path, 
     splits = folder(str(tmp_path), **ALL_TEST)
     assert splits.test.fingerprint == before.test.fingerprint
     assert note(splits, "hidden").startswith("1 hidden or system name skipped: ")
+
+
+def test_a_few_of_many_names_are_said(tmp_path: Path) -> None:
+    put(tmp_path, "a/0.png")
+    for number in range(8):
+        put(tmp_path, f"a/._{number}.png")
+    assert note(folder(str(tmp_path)), "hidden") == (
+        "8 hidden or system names skipped: a/._0.png, a/._1.png, a/._2.png, a/._3.png, a/._4.png and 3 more"
+    )
 
 
 def test_a_folder_that_is_itself_hidden_is_the_users_choice(tmp_path: Path) -> None:

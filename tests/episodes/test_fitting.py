@@ -86,7 +86,9 @@ def test_too_few_classes_that_are_left_are_refused_with_their_names() -> None:
 
 def test_no_class_that_is_large_enough_is_refused() -> None:
     with pytest.raises(EpisodeError, match=r"all classes of 'own' have fewer than the 16 items.*class0 \(1\), class1"):
-        fitting_classes(store_of([1, 9, 9]), NWayKShot())
+        fitting_classes(store_of([1, 9, 9]), NWayKShot(ways=3))
+    with pytest.raises(EpisodeError, match="4-way episodes need 4 classes, but 'own' has 3"):
+        fitting_classes(store_of([1, 9, 9]), NWayKShot(ways=4))
 
 
 def test_groups_count_what_is_left_of_them() -> None:
