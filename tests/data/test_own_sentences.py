@@ -191,7 +191,7 @@ def test_a_column_file_may_start_with_the_name_of_a_column(tmp_path: Path) -> No
 
 
 def test_words_are_never_types(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="where the words should be"):
+    with pytest.raises(DataError, match="where words should be"):
         read_sentences(put(tmp_path, COLUMNS), ReadingOptions(tag_column=0))
     inline = put(tmp_path, "Ada|NNP|B-PER sat|VBD|O\nBob|NNP|B-PER sat|VBD|O\n")
     assert not read_sentences(inline).labelled
