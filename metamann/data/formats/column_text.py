@@ -21,7 +21,7 @@ from metamann.data.tokens import tokenise
 from metamann.errors import DataError, excerpt
 
 COMMENT = re.compile(
-    r"#(#|\s|(begin|end|id|sent\w*|doc\w*|newdoc|newpar|text|source|url|https?)\b|[\w.-]+\s*[=:])", re.IGNORECASE
+    r"#(#|[ \t]|(begin|end|id|sent\w*|doc\w*|newdoc|newpar|text|source|url|https?)\b|[\w.-]+\s*[=:])", re.IGNORECASE
 )
 DOCUMENT = re.compile(r"#(begin|end)\s+document\b", re.IGNORECASE)
 SUFFIXES = {".conll", ".conll03", ".conll2003", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".bilou", ".tsv", ".ner"}
