@@ -35,6 +35,6 @@ def own_files(config: DictConfig) -> FixedEpisodeSplits | None:
         raise ConfigError("support= and query= go together: the file to learn from, and the one to tag.")
     if config.split != "test":
         raise ConfigError(f"support= and query= are one task of split=test; leave out split={config.split}.")
-    splits = own_task(config.support, config.query, ReadingOptions(**options))
+    splits = own_task(str(config.support), str(config.query), ReadingOptions(**options))
     show_notes(splits.notes)
     return splits

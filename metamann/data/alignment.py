@@ -105,6 +105,28 @@ def read_documents(
     return Marked(sentences, (*notes, *tally.notes(spans=marked, words=words)))
 
 
+class _Borders(NamedTuple):
+    """Where the words of a text start and end, and whether its file says so."""
+
+    starts: list[int]
+    ends: list[int]
+    of_file: bool
+
+    def are_meant(self, start: int, end: int) -> bool:
+        """Whether a mark is a run of words that the file itself has."""
+        return self.of_file and _holds(self.starts, start) and _holds(self.ends, end)
+
+    def hold_a_word(self, start: int, end: int) -> bool:
+        """Whether a word, or a part of one, lies in a span."""
+        after = bisect_right(self.ends, start)
+        return start < end and after < len(self.starts) and self.starts[after] < end
+
+
+def _holds(numbers: list[int], number: int) -> bool:
+    position = bisect_left(numbers, number)
+    return numbers[position : position + 1] == [number]
+
+
 class _Reader(NamedTuple):
     """Reads the documents of one file."""
 
@@ -119,9 +141,10 @@ class _Reader(NamedTuple):
         if "\0" in text:
             raise DataError(f"{self.path}, {document.place}: the text has a NUL character; take it out.")
         words = tokenise(text) if document.words is None else list(document.words)
+        borders = _Borders([start for start, _ in words], [end for _, end in words], document.words is not None)
         marks: dict[tuple[int, int, str], None] = {}
         for mark in document.marks or ():
-            fitted = self._fitted(document, words, mark)
+            fitted = self._fitted(document, mark, borders)
             if fitted in marks:
                 self.tally.add(TWICE, _named(document, mark))
             elif fitted is not None:
@@ -134,7 +157,7 @@ class _Reader(NamedTuple):
         )
         return Sentence(tuple(text[start:end] for start, end in words), spans)
 
-    def _fitted(self, document: Document, words: Sequence[tuple[int, int]], mark: Mark) -> tuple[int, int, str] | None:
+    def _fitted(self, document: Document, mark: Mark, borders: _Borders) -> tuple[int, int, str] | None:
         """First character, end and type of a mark without what is not part of it; None if it does not fit."""
         text, (start, end, type_, says) = document.text, mark
         if not type_.strip() or type_.strip().upper() == OUTSIDE:
@@ -147,9 +170,8 @@ class _Reader(NamedTuple):
         elif covers_text(text, mark) is False:
             reason = f"the file says that it covers '{excerpt(says)}'"
         else:
-            borders = {border for word in words for border in word} if document.words is not None else set()
-            start, end = trimmed(text, start, end, punctuation=not {start, end} <= borders)
-            if not any(first < end and start < last for first, last in words):
+            start, end = trimmed(text, start, end, punctuation=not borders.are_meant(start, end))
+            if not borders.hold_a_word(start, end):
                 reason = "it covers no word"
         if reason:
             what = f"{_named(document, mark)}: {reason}"
@@ -162,7 +184,7 @@ class _Reader(NamedTuple):
         whole = _whole(text, start, end)
         if whole != (start, end):
             self.tally.add(WIDENED, _named(document, mark))
-        return (*whole, type_)
+        return (*whole, type_.strip())
 
     def _outermost(self, document: Document, marks: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
         """The longest of those that overlap, of equally long ones the first; sorted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_types_of_a_file_are_dealt_to_the_splits(tmp_path: Path) -> None:
     assert len(own_sentences(str(path), shares=(0, 0, 1)).test.types) == 5
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf", b'{"text": ""}', b"[]"])
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf", b'{"text": ""}'])
 def test_a_file_without_sentences_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match=r"own\.txt"):
         read_sentences(put(tmp_path, content))
@@ -165,6 +166,35 @@ def test_a_mutated_file_is_read_or_refused_in_one_short_line(
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.sampled_from(["own.txt", "own.conll"]))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, name: str) -> None:
     check(put(tmp_path, content, name))
+
+
+@pytest.mark.slow
+def test_a_thousand_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
+    whole = [*FORMS.values(), "Ada sleeps .\nBob too .\n", "我在北京。\n", "# id 1\nAda _ _ B-x\nis _ _ O\n" * 3]
+    for seed in range(1000):
+        rng = random.Random(seed)
+        content = bytearray(
+            (rng.choice(whole) * rng.randint(1, 3)).encode(rng.choice(["utf-8", "utf-8-sig", "utf-16"]))
+        )
+        for _ in range(rng.randint(1, 8)):
+            at = rng.randrange(len(content) + 1)
+            piece = rng.choice(
+                [rng.randbytes(rng.randint(0, 4)), rng.choice(PIECES).encode(), bytes(content[:at])[-20:]]
+            )
+            content[at : at + rng.randint(0, 5)] = piece
+        check(put(tmp_path, bytes(content), rng.choice(["own.txt", "own.conll", "own.jsonl", "own.csv", "own.tsv"])))
+
+
+def test_a_column_file_may_start_with_the_name_of_a_column(tmp_path: Path) -> None:
+    file = read_sentences(put(tmp_path, "Text\tO\nmining\tO\nby\tO\nBob\tB-per\n", "own.tsv"))
+    assert file.sentences == (Sentence(("Text", "mining", "by", "Bob"), (Span(3, 4, "per"),)),)
+
+
+def test_words_are_never_types(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="where words should be"):
+        read_sentences(put(tmp_path, COLUMNS), ReadingOptions(tag_column=0))
+    inline = put(tmp_path, "Ada|NNP|B-PER sat|VBD|O\nBob|NNP|B-PER sat|VBD|O\n")
+    assert not read_sentences(inline).labelled
 
 
 def check(path: Path) -> None:

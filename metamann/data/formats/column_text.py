@@ -21,7 +21,7 @@ from metamann.data.tokens import tokenise
 from metamann.errors import DataError, excerpt
 
 COMMENT = re.compile(
-    r"#(#|\s|(begin|end|id|sent\w*|doc\w*|newdoc|newpar|text|source|url|https?)\b|[\w.-]+\s*[=:])", re.IGNORECASE
+    r"#(#|[ \t]|(begin|end|id|sent\w*|doc\w*|newdoc|newpar|text|source|url|https?)\b|[\w.-]+\s*[=:])", re.IGNORECASE
 )
 DOCUMENT = re.compile(r"#(begin|end)\s+document\b", re.IGNORECASE)
 SUFFIXES = {".conll", ".conll03", ".conll2003", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".bilou", ".tsv", ".ner"}
@@ -64,7 +64,8 @@ def word_lines(text: str) -> list[str]:
     """The lines that can only be words: not blank, no comment, no header."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     lines = [line for line in lines if not _ends_sentence(line)]
-    return [line for line in lines if not line.startswith("#")] or [line for line in lines if not COMMENT.match(line)]
+    sure = [line for line in lines if not line.startswith("#")]
+    return sure or [line for line in lines if not COMMENT.match(line) or any(map(is_tag, line.split()[1:]))]
 
 
 def read_column_text(

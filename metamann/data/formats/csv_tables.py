@@ -18,6 +18,7 @@ from metamann.data.formats.json_formats import read_items
 from metamann.data.formats.json_items import Items
 from metamann.data.formats.source import Content, Format, Source
 from metamann.data.formats.values import read_value
+from metamann.data.tag_spelling import is_tag
 from metamann.errors import DataError, excerpt
 
 DELIMITERS = ",;\t"
@@ -58,7 +59,8 @@ def is_csv_table(source: Source) -> bool:
     numbers = any(name in header for name in NUMBER_COLUMNS)
     if len(header) > 1 and ((words and (labels or numbers)) or (texts and labels)):
         return True
-    return source.path.suffix.lower() in SUFFIXES and (words or texts)
+    tagged = any(is_tag(name.upper()) for name in header)  # a column file that starts with the word `Text`
+    return source.path.suffix.lower() in SUFFIXES and (words or texts) and not tagged
 
 
 def read_csv_table(source: Source) -> Content:

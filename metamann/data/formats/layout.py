@@ -61,9 +61,12 @@ def found_layout(lines: Sequence[str], separator: str, word: Column, tag: Column
         width = _width(rows)
         even = _is_even(lines, split, {width, 1})
         cells = [[row[at].strip(BLANKS) for row in rows if len(row) == width] for at in range(width)]
+        if separator == "auto" and name != "tab" and any(" " in cell for column in cells for cell in column):
+            continue  # signs of a text, not between columns
         try:
             tag_at = _tag_column(cells, word, tag)
             layout = Layout(split, width, _word_column(cells, word, tag_at), tag_at)
+            _check_not_swapped(cells, layout)
         except DataError:
             if even:
                 raise
@@ -122,6 +125,15 @@ def _word_column(cells: Sequence[Sequence[str]], word: Column, tag: int | None) 
             f"has its tags in the first of {width} columns; say where the words are: set token_column (the first is 0)."
         )
     return words[0]
+
+
+def _check_not_swapped(cells: Sequence[Sequence[str]], layout: Layout) -> None:
+    """Refuse words as tags, whoever chose the columns."""
+    if layout.tag is None or _share_of_tags(cells[layout.tag]) > 0 or _share_of_tags(cells[layout.word]) < 1:
+        return
+    raise DataError(
+        f"has tags in column {layout.word} (the first is 0), where words should be; set token_column and tag_column."
+    )
 
 
 def _share_of_tags(cells: Sequence[str]) -> float:
