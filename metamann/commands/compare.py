@@ -21,6 +21,7 @@ from metamann.commands.contestants import (
     named_learner,
     told_apart,
 )
+from metamann.commands.directory import results_directory
 from metamann.commands.evaluate import evaluator_of
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, reopen
@@ -65,7 +66,7 @@ def compare_runs(config: DictConfig) -> float:
     Returns:
         Score of the first learner.
     """
-    directory = run_directory()
+    directory = results_directory(run_directory(), config)
     check_number("seed", config.seed, least=0, whole=True)
     check_number("episodes", config.episodes, least=2, whole=True)
     wanted = contestants(config.runs)

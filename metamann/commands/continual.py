@@ -13,6 +13,7 @@ import torch
 from omegaconf import DictConfig
 
 from metamann.commands.contestants import check_same_tasks, contestants, name_of, named_learner
+from metamann.commands.directory import results_directory
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
@@ -43,7 +44,7 @@ def continual(config: DictConfig) -> float:
     Returns:
         Average accuracy of the first run.
     """
-    directory = run_directory()
+    directory = results_directory(run_directory(), config)
     check_number("seed", config.seed, least=0, whole=True)
     for name, least in (("sequences", 2), ("tasks", 2), ("classes", 1), ("shots", 1), ("queries", 1)):
         check_number(name, config[name], least=least, whole=True)

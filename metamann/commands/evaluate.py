@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig
 
 from metamann.commands.build import build_data, build_sentences, plain_config
+from metamann.commands.directory import results_directory
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
 from metamann.commands.setting import at_most, with_types
@@ -41,7 +42,7 @@ def evaluate(config: DictConfig) -> float:
     Returns:
         Accuracy, F1 of sentences, for sweepers.
     """
-    directory = run_directory()
+    directory = results_directory(run_directory(), config)
     check_number("seed", config.seed, least=0, whole=True)
     check_number("episodes", config.episodes, least=2, whole=True)
     for name in ("images_per_batch", "sentences_per_batch"):

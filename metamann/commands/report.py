@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from metamann.commands.directory import check_in_place
 from metamann.commands.origin import origin
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
@@ -69,6 +70,7 @@ def report(
         if isinstance(evaluator, Evaluator) and isinstance(evaluator.protocol, LakeOneShotRuns):
             right = metrics["accuracy"]
             metrics["error_rate"] = Interval(1 - right.mean, 1 - right.high, 1 - right.low)
+    check_in_place(directory)
     tasks, split, title = evaluator.tasks, evaluator.split, evaluator.title
     beside: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin()}
     plots = directory / "plots"

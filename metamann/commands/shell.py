@@ -20,8 +20,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from metamann.errors import LONGEST_MESSAGE, CheckpointError, MetamannError, shorten
-from metamann.training.checkpoint import find_checkpoint
+from metamann.commands.directory import locked, run_of
+from metamann.commands.stop import stop_signals
+from metamann.errors import LONGEST_MESSAGE, MetamannError, shorten
+from metamann.training.loop import Interrupted
 
 USER_ERRORS = (MetamannError, HydraException, OmegaConfBaseException)
 # no room, no right, no such place: the user's to mend, wherever a file is written
@@ -62,7 +64,10 @@ def job(task: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float:
         try:
-            return task(config)
+            with stop_signals(), locked(run_directory()):
+                return task(config)
+        except Interrupted as stopped:
+            _end_stopped(stopped)
         except (*USER_ERRORS, OSError) as error:
             if isinstance(error, OSError) and error.errno not in DISK_ERRORS:
                 raise
@@ -79,21 +84,9 @@ def register_resolvers() -> None:
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
 
     def run_folder(resume: str | None, experiment: str | None) -> str:
-        if resume:
-            path = find_checkpoint(resume, "last.pt")
-            if Path(resume).is_file():
-                raise CheckpointError(
-                    f"resume={resume} is a file; give the run directory: resume={path.parent.parent}."
-                )
-            return str(path.parent.parent)
-        return f"outputs/{experiment or 'train'}/{now}"
-
-    def hydra_folder(resume: str | None) -> str:
-        # the folder of the first start is the record of how the run was configured
-        return f".hydra/resumed_{now}" if resume else ".hydra"
+        return str(run_of(resume)) if resume else f"outputs/{experiment or 'train'}/{now}"
 
     OmegaConf.register_new_resolver("metamann.run_directory", run_folder, replace=True)
-    OmegaConf.register_new_resolver("metamann.hydra_folder", hydra_folder, replace=True)
 
 
 def run_directory() -> Path:
@@ -104,6 +97,15 @@ def run_directory() -> Path:
 def print_run_directory(path: Path) -> None:
     """The last line of every command, for scripts."""
     print(f"run directory: {path}", flush=True)
+
+
+def _end_stopped(stopped: Interrupted) -> NoReturn:
+    directory, number = run_directory(), int(stopped.args[0])
+    begun = (directory / "checkpoints" / "last.pt").is_file()
+    hint = f"; go on with: metamann-train resume={directory}" if begun else ""
+    print(f"stopped by signal {number}{hint}", file=sys.stderr, flush=True)
+    print_run_directory(directory)
+    sys.exit(128 + number)
 
 
 def _stop(error: Exception) -> NoReturn:

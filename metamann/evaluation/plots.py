@@ -268,7 +268,8 @@ def plot_curves(path: Path, events: list[dict[str, float | str]]) -> None:
     left.plot([event["step"] for event in train], [event["loss"] for event in train], linewidth=0.7)
     left.set(xlabel="step", ylabel="training loss, nats", yscale="log")
     right.plot([e["step"] for e in train], [100 * float(e["accuracy"]) for e in train], linewidth=0.7, label="training")
-    chosen = "f1" if validation and "f1" in validation[0] else "accuracy"
+    chosen = "f1" if any("f1" in event for event in validation) else "accuracy"
+    validation = [event for event in validation if chosen in event]
     name = {"f1": "validation, F1", "accuracy": "validation"}[chosen]
     right.plot([e["step"] for e in validation], [100 * float(e[chosen]) for e in validation], "o-", label=name)
     right.set(xlabel="step", ylabel="accuracy, %" if chosen == "accuracy" else "accuracy of words, F1, %")
