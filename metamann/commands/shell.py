@@ -22,9 +22,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from metamann.commands.directory import locked, run_of
 from metamann.commands.stop import stop_signals
+from metamann.data.cache import cache_folder, remove_halves
 from metamann.errors import LONGEST_MESSAGE, MetamannError, shorten
 from metamann.training.loop import Interrupted
 
+CACHE_FILES = r"[\w.-]+\.pt"
+HALVES_SECONDS = 600.0  # the cache is shared: what was changed in this time may be of a command that is writing it
 USER_ERRORS = (MetamannError, HydraException, OmegaConfBaseException)
 # no room, no right, no such place: the user's to mend, wherever a file is written
 DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
@@ -65,6 +68,7 @@ def job(task: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
     def guarded(config: DictConfig) -> float:
         try:
             with stop_signals(), locked(run_directory()):
+                remove_halves(cache_folder(), CACHE_FILES, age=HALVES_SECONDS)
                 return task(config)
         except Interrupted as stopped:
             _end_stopped(stopped)

@@ -97,6 +97,7 @@ def train(config: DictConfig) -> float:
     checkpoints, identity = directory / "checkpoints", (plain, setting.fingerprints)
     try:
         meta_train(learner, setting.sampler, setting.validate, trainer, record, checkpoints, identity, resumed, shield)
+        check_in_place(directory)
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")
         setting.settle()

@@ -74,8 +74,8 @@ class Checkpoint(NamedTuple):
 def unsaved(path: Path, error: OSError) -> TrainingError:
     """The error of a checkpoint that could not be written."""
     return TrainingError(
-        f"checkpoint {path} cannot be saved ({error.strerror or error}); the one saved before is intact. Mend that or "
-        "make room, then go on with resume= its run directory."
+        f"checkpoint {path.name} cannot be saved ({error.strerror or error}); the one before is intact. Mend that or "
+        f"make room, then go on with resume={path.parent.parent}."
     )
 
 

@@ -146,8 +146,8 @@ class Record:
 
     def _unwritable(self, error: OSError) -> TrainingError:
         return TrainingError(
-            f"{self.path} cannot be written ({error.strerror}). Mend that or make room, then go on with resume= this "
-            "run directory."
+            f"{self.path.name} cannot be written ({error.strerror}). Mend that or make room, then go on with "
+            f"resume={self.path.parent}."
         )
 
     def _line(self, text: str) -> None:
