@@ -59,7 +59,10 @@ def train(config: DictConfig) -> float:
         elsewhere = None if run.resolve() == directory else run
         resumed = load_checkpoint(run / "checkpoints" / "last.pt")
         config = _resumed_config(config, resumed)
-    _check_place(directory, resumed is None or elsewhere is not None, overwrite)
+    begins = resumed is None or elsewhere is not None
+    _check_place(directory, begins, overwrite)
+    if begins and not overwrite:  # what is here now is replaced once it is sure that the run can begin
+        save_settings(directory, config)
     check_number("seed", config.seed, least=0, whole=True)
     check_number("validation.episodes", config.validation.episodes, least=2, whole=True)
     for name in ("images_per_batch", "sentences_per_batch"):
@@ -80,13 +83,14 @@ def train(config: DictConfig) -> float:
     if OmegaConf.select(config, "encoder_from"):  # runs of earlier versions do not have it
         learner.get_submodule("encoder").requires_grad_(False)
 
-    if overwrite:
+    if begins and overwrite:
         remove_run(directory)
+        save_settings(directory, config)
+    elif not begins:
+        save_settings(directory, config, f".hydra/resumed_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}")
     if elsewhere is not None:
         copy_run(elsewhere, directory)
         show_notes([f"the run goes on as a copy in {directory}; {elsewhere} stays as it is"])
-    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
-    save_settings(directory, config, ".hydra" if resumed is None or elsewhere is not None else f".hydra/resumed_{now}")
     plain = {key: value for key, value in plain_config(config).items() if key != "overwrite"}
     mirrors = mirrors_of(config.logger, directory, plain)
     record = Record(directory, mirrors, trainer.steps, trainer.batch_size)
