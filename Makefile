@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: quickstart test test-all lint clean
 
 quickstart: .venv/installed  ## meta-train and evaluate on the embedded data: no download, no account
-	$(BIN)/metamann-train experiment=quickstart hydra.run.dir=outputs/quickstart/run
+	$(BIN)/metamann-train experiment=quickstart hydra.run.dir=outputs/quickstart/run overwrite=true
 	$(BIN)/metamann-evaluate checkpoint=outputs/quickstart/run
 
 # one worker a core, each with one thread: two torch processes with two threads each on two cores are far slower

@@ -17,6 +17,7 @@ from metamann.checks.samplers import audit_sampler
 from metamann.checks.splits import audit_splits
 from metamann.checks.tasks import audit_tasks_apart
 from metamann.commands.build import classes_for
+from metamann.commands.directory import results_directory
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
@@ -38,7 +39,7 @@ def audit(config: DictConfig) -> float:
     Returns:
         How many checks failed. Where any did, the command ends with exit status 1.
     """
-    directory, started = run_directory(), time.monotonic()
+    directory, started = results_directory(run_directory(), config), time.monotonic()
     for name in ("episodes", "answered"):
         check_number(name, config[name], least=LEAST_EPISODES, whole=True)
     if (config.checkpoint is None) == (config.make_sampler is None):

@@ -22,6 +22,7 @@ from metamann.commands.contestants import (
     named_learner,
     told_apart,
 )
+from metamann.commands.directory import results_directory
 from metamann.commands.evaluate import dealer_of, evaluator_of, vocabulary_notes
 from metamann.commands.origin import origin
 from metamann.commands.own_files import own_files
@@ -68,7 +69,7 @@ def compare_runs(config: DictConfig) -> float:
     Returns:
         Score of the first learner.
     """
-    directory = run_directory()
+    directory = results_directory(run_directory(), config)
     check_number("episodes", config.episodes, least=2, whole=True)
     wanted = contestants(config.runs)
     if len(wanted) < 2:

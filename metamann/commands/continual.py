@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from metamann.commands.build import classes_for, show_notes
 from metamann.commands.capacity import capacity_notes
 from metamann.commands.contestants import check_same_tasks, contestants, name_of, named_learner
+from metamann.commands.directory import results_directory
 from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import attempt
@@ -45,7 +46,7 @@ def continual(config: DictConfig) -> float:
     Returns:
         Average accuracy of the first run.
     """
-    directory = run_directory()
+    directory = results_directory(run_directory(), config)
     for name, least in (("sequences", 2), ("tasks", 2), ("classes", 1), ("shots", 1), ("queries", 1)):
         check_number(name, config[name], least=least, whole=True)
     wanted = contestants(config.runs)

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from metamann.commands.build import build_data, build_sentences, classes_for, plain_config, show_notes
 from metamann.commands.capacity import capacity_notes
+from metamann.commands.directory import results_directory
 from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
@@ -45,7 +46,7 @@ def evaluate(config: DictConfig) -> float:
     Returns:
         Accuracy, F1 of sentences, for sweepers; NaN where the query has no labels, so that nothing is scored.
     """
-    directory = run_directory()
+    directory = results_directory(run_directory(), config)
     check_number("episodes", config.episodes, least=2, whole=True)
     for name in ("images_per_batch", "sentences_per_batch"):
         check_number(name, config[name], least=1, whole=True)

@@ -17,6 +17,7 @@ from metamann.commands.build import (
     build_sequence_learner,
     build_tagger,
     code_width,
+    show_notes,
     update,
 )
 from metamann.commands.trust import open_checkpoint
@@ -106,6 +107,8 @@ def reopen(where: str, config: DictConfig, learner: DictConfig | None = None) ->
     """
     path = find_checkpoint(where)
     checkpoint = open_checkpoint(path, config.trust)
+    if path.name == "last.pt" and path != Path(where).expanduser():
+        show_notes([f"{where} has no best.pt yet: its last.pt is used, which was trained for {checkpoint.step} steps"])
     trained = OmegaConf.create(checkpoint.config)
     trained.trust = config.trust  # the user's, never what the file brings along
     before = build_protocols(trained)

@@ -39,7 +39,6 @@ from metamann.hardware import autocast
 from metamann.learners.learner import Learner
 from metamann.learners.sequence import SequenceLearner
 from metamann.training.dashboards import Mirrors
-from metamann.training.loop import Interrupted
 
 TRACED = 16  # streams that the statistics of a memory are taken over
 WRITTEN = 5  # episodes of sentences that are written out
@@ -90,6 +89,7 @@ def report(
         found = _on_sequences(learner, evaluator)
     else:
         found = _on_episodes(learner, evaluator)
+    check_in_place(directory)
     tasks, split = evaluator.tasks, evaluator.split
     beside: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin()}
     if found.statistics:
@@ -126,8 +126,6 @@ def attempt(path: Path, write: Write) -> bool:
     """
     try:
         write(path)
-    except Interrupted:
-        raise
     except Exception as error:  # names, fonts and numbers can make a drawing fail in any way
         reason = f"{type(error).__name__}: {error}"
         show_notes([shorten(f"{path.name} is left out, since it could not be written ({reason})", LONGEST_MESSAGE - 6)])

@@ -19,10 +19,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from metamann.commands.command_settings import check_command
+from metamann.commands.directory import locked, run_of
 from metamann.commands.messages import message_of
 from metamann.commands.overrides import readable
-from metamann.errors import LONGEST_MESSAGE, CheckpointError, ConfigError, excerpt, shorten
-from metamann.training.checkpoint import find_checkpoint
+from metamann.commands.stop import stop_signals
+from metamann.data.cache import cache_folder, remove_halves
+from metamann.errors import LONGEST_MESSAGE, ConfigError, excerpt, shorten
+from metamann.training.loop import Interrupted
+
+CACHE_FILES = r"[\w.-]+\.pt"
+HALVES_SECONDS = 600.0  # the cache is shared: what was changed in this time may be of a command that is writing it
 
 
 class Failure(float):
@@ -91,7 +97,11 @@ def job(task: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
     def guarded(config: DictConfig) -> float:
         try:
             check_command(str(HydraConfig.get().job.config_name), config)
-            return task(config)
+            with stop_signals(), locked(run_directory()):
+                remove_halves(cache_folder(), CACHE_FILES, age=HALVES_SECONDS)
+                return task(config)
+        except Interrupted as stopped:
+            _end_stopped(stopped)
         except Exception as error:
             if HydraConfig.get().mode != RunMode.MULTIRUN:
                 stop(error)
@@ -110,21 +120,9 @@ def register_resolvers() -> None:
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
 
     def run_folder(resume: str | None, experiment: str | None) -> str:
-        if resume:
-            path = find_checkpoint(resume, "last.pt")
-            if Path(resume).is_file():
-                raise CheckpointError(
-                    f"resume={resume} is a file; give the run directory: resume={path.parent.parent}."
-                )
-            return str(path.parent.parent)
-        return f"outputs/{experiment or 'train'}/{now}"
-
-    def hydra_folder(resume: str | None) -> str:
-        # the folder of the first start is the record of how the run was configured
-        return f".hydra/resumed_{now}" if resume else ".hydra"
+        return str(run_of(resume)) if resume else f"outputs/{experiment or 'train'}/{now}"
 
     OmegaConf.register_new_resolver("metamann.run_directory", run_folder, replace=True)
-    OmegaConf.register_new_resolver("metamann.hydra_folder", hydra_folder, replace=True)
 
 
 def run_directory() -> Path:
@@ -135,6 +133,15 @@ def run_directory() -> Path:
 def print_run_directory(path: Path) -> None:
     """The last line of every command, for scripts."""
     print(f"run directory: {path}", flush=True)
+
+
+def _end_stopped(stopped: Interrupted) -> NoReturn:
+    directory, number = run_directory(), int(stopped.args[0])
+    begun = (directory / "checkpoints" / "last.pt").is_file()
+    hint = f"; go on with: metamann-train resume={directory}" if begun else ""
+    print(f"stopped by signal {number}{hint}", file=sys.stderr, flush=True)
+    print_run_directory(directory)
+    sys.exit(128 + number)
 
 
 def stop(error: Exception) -> NoReturn:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +52,21 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_halves(folder: Path, names: str, age: float = 0.0) -> None:
+    """Remove what writers that were killed have left of files in a folder.
+
+    Args:
+        folder: may be missing.
+        names: regular expression of the names of the files, whole.
+        age: seconds since the last change of what is removed; where others may be writing now, more than a write takes.
+    """
+    for path in folder.glob(".*"):
+        if re.fullmatch(rf"\.({names})\.[a-z0-9_]{{4,}}", path.name):
+            with contextlib.suppress(OSError):  # another has removed it, or it is not ours to remove
+                if path.is_file() and time.time() - path.stat().st_mtime >= age:
+                    path.unlink()
 
 
 def cached(key: str, make: Callable[[], dict[str, Tensor]], use: Callable[[dict[str, Tensor]], Result]) -> Result:

@@ -253,7 +253,8 @@ def plot_curves(path: Path, events: Sequence[Mapping[str, float | str | None]]) 
         events: lines of `metrics.jsonl`.
     """
     train, validation = ([event for event in events if event["kind"] == kind] for kind in ("train", "validation"))
-    chosen = "f1" if validation and "f1" in validation[0] else "accuracy"
+    chosen = "f1" if any("f1" in event for event in validation) else "accuracy"
+    validation = [event for event in validation if chosen in event]
     label = {"f1": "validation, F1", "accuracy": "validation"}[chosen]
     with picture(path, 9, 3.5) as figure:
         left, right = figure.subplots(1, 2)

@@ -54,10 +54,7 @@ class Checkpoint(NamedTuple):
         try:
             write_atomically(path, serialised(content))
         except OSError as error:
-            raise TrainingError(
-                f"checkpoint {path} cannot be saved ({error.strerror or error}); the one saved before is intact. "
-                f"Make room, then go on with resume={path.parent.parent}."
-            ) from error
+            raise unsaved(path, error) from error
 
     def load_into(self, learner: nn.Module, path: Path) -> None:
         """Give the learner these parameters.
@@ -78,6 +75,14 @@ class Checkpoint(NamedTuple):
         if not parts:
             raise CheckpointError(f"{path} holds no trained encoder beside a memory; take that of another run.")
         _load(encoder, {name.removeprefix("encoder."): t for name, t in parts.items()}, path, "encoder", "encoder")
+
+
+def unsaved(path: Path, error: OSError) -> TrainingError:
+    """The error of a checkpoint that could not be written."""
+    return TrainingError(
+        f"checkpoint {path.name} cannot be saved ({error.strerror or error}); the one before is intact. Mend that or "
+        f"make room, then go on with resume={path.parent.parent}."
+    )
 
 
 def _load(module: nn.Module, saved: dict[str, Tensor], path: Path, what: str, settings: str) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,16 @@ from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.sequences import SequenceSampler
-from metamann.errors import LARGEST_SIZE, ConfigError, TrainingError, check_number
+from metamann.errors import LARGEST_SIZE, CheckpointError, ConfigError, check_number, excerpt
 from metamann.hardware import autocast, choose_device, choose_precision
 from metamann.learners.learner import Learner, Loss
 from metamann.learners.sequence import SequenceLearner
 from metamann.training.checkpoint import Checkpoint
+from metamann.training.keeping import Keeper
 from metamann.training.record import Record
 
 MOST_STEPS = 10**7  # weeks, and their batches are listed before the first
 MOST_WORKERS = 256
-CHOSEN_BY = ("f1", "accuracy", "bits_per_sequence")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +82,18 @@ class TrainerConfig:
                 "equal parts; choose a divisor."
             )
 
+    def validates(self, done: int) -> bool:
+        """Whether a validation follows when this many steps are done."""
+        return done % self.validate_every == 0 or done == self.steps
+
     def rate(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then a cosine to 0 at the last step."""
         warmup = min(1.0, (step + 1) / max(1, self.warmup_steps))
         return self.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / self.steps))
 
 
-class Interrupted(Exception):  # noqa: N818  # no error: the run was asked to stop
-    """SIGINT or SIGTERM came; `last.pt` was saved first. Holds the number of the signal."""
+class Interrupted(BaseException):  # no error, and nothing that handles errors is to handle it
+    """Whoever runs the training was asked to stop. Holds the number of the signal."""
 
 
 def meta_train(
@@ -102,6 +105,7 @@ def meta_train(
     checkpoints: Path,
     identity: tuple[dict[str, Any], dict[str, str]],
     resumed: Checkpoint | None = None,
+    shield: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
     """Train a learner to learn. The best learner by validation is kept in `best.pt`.
 
@@ -113,11 +117,15 @@ def meta_train(
         record: where it is written down.
         checkpoints: folder of `last.pt` and `best.pt`.
         identity: configuration and data fingerprints, for the checkpoints.
-        resumed: where to go on from; the result is bit for bit that of a run never stopped.
+        resumed: where to go on from, already loaded into the learner; the result is bit for bit that of a run never
+            stopped.
+        shield: gives a context that `Interrupted` is not raised in. Outside of it, it may be raised at any time:
+            `last.pt` is saved, and it is raised on.
 
     Raises:
-        TrainingError: if a loss or gradient is not finite, or a checkpoint cannot be saved.
-        Interrupted: on SIGINT or SIGTERM.
+        TrainingError: if a loss, a gradient or the parameters are not good, see `keeping`, or a file cannot be written.
+        CheckpointError: if the state of the optimizer is not one of this learner.
+        Interrupted: as soon as it is raised in here.
     """
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
@@ -126,15 +134,13 @@ def meta_train(
         parameter_groups(learner, config.weight_decay, config.pretrained_rate), lr=config.learning_rate
     )
     loss_of: Callable[..., Loss] = torch.compile(learner.loss) if config.compile else learner.loss
-    start, best, seconds = 0, {"step": 0.0}, 0.0
+    keeper = Keeper(checkpoints, learner, optimizer, record, identity)
+    start = 0
     if resumed is not None:
-        start, best, seconds = resumed.step, resumed.best, resumed.seconds
-        optimizer.load_state_dict(resumed.optimizer)
-    record.open(start, seconds)
-
-    def checkpoint(step: int, *, with_optimizer: bool) -> Checkpoint:
-        state = optimizer.state_dict() if with_optimizer else {}
-        return Checkpoint(*identity, learner.state_dict(), state, step, best, record.seconds)
+        start = resumed.step
+        load_optimizer(optimizer, resumed.optimizer)
+        keeper.resume(resumed)
+    record.open(start, 0.0 if resumed is None else resumed.seconds)
 
     part_size = config.batch_size // config.accumulate
     parts = sampler.batches(
@@ -144,62 +150,75 @@ def meta_train(
         ],
         config.workers,
     )
-    last_saved = time.monotonic()
-    with record, stop_signals() as stop:
-        for step in range(start, config.steps):
-            torch.manual_seed(step_seed(sampler.seed, step))  # dropout too is a pure function of (seed, step)
-            for group in optimizer.param_groups:
-                group["lr"] = config.rate(step) * group["share"]
-            optimizer.zero_grad(set_to_none=True)
-            batch = [next(parts).to(device) for _ in range(config.accumulate)]
-            answers = sum(int((part.targets != PADDING).sum()) for part in batch)
-            loss = accuracy = 0.0
-            for part in batch:
-                with autocast(device, precision):
-                    total, right = loss_of(part)
-                part_loss = total / answers
-                part_loss.backward()  # type: ignore[no-untyped-call]
-                loss += part_loss.item()
-                accuracy += right.item() / answers
-            grad_norm = nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm).item()
-            if not math.isfinite(loss + grad_norm):
-                raise TrainingError(
-                    f"loss {loss} and gradient norm {grad_norm} at step {step} (seed {sampler.seed}, episodes "
-                    f"{step * config.batch_size} to {(step + 1) * config.batch_size - 1}) are not finite. The last "
-                    f"good checkpoint is in {checkpoints}. Lower trainer.learning_rate, or set trainer.precision=fp32."
-                )
-            optimizer.step()
-
-            done = step + 1
-            values = {"loss": loss, "accuracy": accuracy, "grad_norm": grad_norm, "learning_rate": config.rate(step)}
-            record.train(done, values, write=done % config.log_every == 0 or done == config.steps)
-            if done % config.validate_every == 0 or done == config.steps:
-                scores = validate()
+    done, last_saved = start, time.monotonic()
+    with record:
+        try:
+            if start == 0:
+                keeper.save_last(0)
+            elif config.validates(start) and (record.last_validation < start or keeper.best["step"] == 0):
+                scores = validate()  # in which it was stopped
                 learner.train()
-                improved = better(scores, best)
-                if improved:
-                    best = {name: scores[name] for name in CHOSEN_BY if name in scores} | {"step": float(done)}
-                    checkpoint(done, with_optimizer=False).save(checkpoints / "best.pt")
-                record.validation(done, scores, best=improved)
-            if stop or done == config.steps or time.monotonic() - last_saved >= config.save_every_seconds:
-                checkpoint(done, with_optimizer=True).save(checkpoints / "last.pt")
-                last_saved = time.monotonic()
-            if stop and done < config.steps:
-                raise Interrupted(stop[0])
-
-
-def better(scores: Mapping[str, float], best: Mapping[str, float]) -> bool:
-    """Higher F1 of sentences, accuracy of all else; where it is the same, and bits are counted, fewer of them."""
-    chosen_by = "f1" if "f1" in scores else "accuracy"
-    if chosen_by not in best:
-        return True
-    if scores[chosen_by] != best[chosen_by] or "bits_per_sequence" not in scores:
-        return scores[chosen_by] > best[chosen_by]
-    return scores["bits_per_sequence"] < best["bits_per_sequence"]
+                with shield():
+                    keeper.judge(start, scores)
+                    keeper.save_last(start)
+            for step in range(start, config.steps):
+                torch.manual_seed(step_seed(sampler.seed, step))  # dropout too is a pure function of (seed, step)
+                for group in optimizer.param_groups:
+                    group["lr"] = config.rate(step) * group["share"]
+                optimizer.zero_grad(set_to_none=True)
+                batch = [next(parts).to(device) for _ in range(config.accumulate)]
+                answers = sum(int((part.targets != PADDING).sum()) for part in batch)
+                loss = accuracy = 0.0
+                for part in batch:
+                    with autocast(device, precision):
+                        total, right = loss_of(part)
+                    part_loss = total / answers
+                    part_loss.backward()  # type: ignore[no-untyped-call]
+                    loss += part_loss.item()
+                    accuracy += right.item() / answers
+                grad_norm = nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm).item()
+                if not math.isfinite(loss + grad_norm):
+                    keeper.refused(step)
+                    raise keeper.blown_up(
+                        f"loss {loss:g} and gradient norm {grad_norm:g} of step {step} (seed {sampler.seed}, episodes "
+                        f"{step * config.batch_size} to {(step + 1) * config.batch_size - 1}) are not finite"
+                    )
+                values = {
+                    "loss": loss,
+                    "accuracy": accuracy,
+                    "grad_norm": grad_norm,
+                    "learning_rate": config.rate(step),
+                }
+                with shield():
+                    optimizer.step()
+                    done = step + 1
+                    record.train(done, values, write=done % config.log_every == 0 or done == config.steps)
+                if done == config.steps:  # no step follows that would find the loss of these parameters
+                    with autocast(device, precision):
+                        loss = sum(loss_of(part)[0].item() for part in batch)
+                    if not math.isfinite(loss):
+                        raise keeper.blown_up(f"the loss after the last step, {done}, is {loss:g}")
+                if config.validates(done):
+                    keeper.check(done)
+                    scores = validate()
+                    learner.train()
+                    with shield():
+                        keeper.judge(done, scores)
+                if done == config.steps or time.monotonic() - last_saved >= config.save_every_seconds:
+                    with shield():
+                        keeper.save_last(done)
+                    last_saved = time.monotonic()
+        except Interrupted:
+            with shield():
+                keeper.save_last(done)
+            raise
+    keeper.close()
 
 
 def parameter_groups(learner: nn.Module, weight_decay: float, pretrained_rate: float) -> list[dict[str, Any]]:
     """Parameters of AdamW: decay for matrices and convolutions, none for biases, gains and strengths.
+
+    Which parameters make a group does not depend on the numbers, which may change when a run is resumed.
 
     Args:
         learner: whose parameters are trained.
@@ -208,27 +227,41 @@ def parameter_groups(learner: nn.Module, weight_decay: float, pretrained_rate: f
     """
     encoders = [module for module in learner.modules() if isinstance(module, PretrainedEncoder)]
     pretrained = {id(each) for encoder in encoders for each in encoder.model.parameters()}
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in learner.parameters():
         if parameter.requires_grad:
-            share = pretrained_rate if id(parameter) in pretrained else 1.0
-            groups.setdefault((weight_decay if parameter.dim() > 1 else 0.0, share), []).append(parameter)
-    return [{"params": each, "weight_decay": decay, "share": share} for (decay, share), each in groups.items()]
+            groups.setdefault((parameter.dim() > 1, id(parameter) in pretrained), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "weight_decay": weight_decay if decays else 0.0,
+            "share": pretrained_rate if is_pretrained else 1.0,
+        }
+        for (decays, is_pretrained), parameters in groups.items()
+    ]
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Give an optimizer the moments that were saved; its settings stay its own.
+
+    Raises:
+        CheckpointError: if they are not of these parameters.
+    """
+    settings = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    try:
+        optimizer.load_state_dict(saved)
+        for parameter, state in optimizer.state.items():
+            if any(state[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")) or state["step"] < 0:
+                raise ValueError("moments of another shape")
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the optimizer's state in last.pt is not one of these parameters ({excerpt(error)}): start a new run "
+            "without resume=."
+        ) from error
+    for group, own in zip(optimizer.param_groups, settings, strict=True):
+        group.update(own)
 
 
 def step_seed(seed: int, step: int) -> int:
     """Seed of torch's generator at a step."""
     return (seed * 1_000_003 + step) % 2**63
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """A list that SIGINT and SIGTERM put their number in, so that a step ends before the run does."""
-    received: list[int] = []
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda caught, _: received.append(caught)) for number in handled}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

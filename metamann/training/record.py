@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -19,6 +20,7 @@ from metamann.errors import TrainingError
 from metamann.training.dashboards import Mirrors
 
 PLAIN_LINE_SECONDS = 10.0
+LARGEST = 1e300  # no number of a record comes near it, and one beyond cannot be drawn
 
 
 class Record:
@@ -33,6 +35,10 @@ class Record:
         mirrors: dashboards.
         steps: of the whole run, for the time left.
         episodes_per_step: for the speed.
+
+    Attributes:
+        path: of `metrics.jsonl`.
+        last_validation: step of the newest validation that `open` found in the record; 0 if there is none.
     """
 
     def __init__(self, run_directory: Path, mirrors: Mirrors, steps: int, episodes_per_step: int) -> None:
@@ -40,16 +46,29 @@ class Record:
         self.mirrors = mirrors
         self._steps, self._episodes_per_step = steps, episodes_per_step
         self._bar: tqdm[NoReturn] | None = None
+        self.last_validation = 0
 
     def open(self, start: int, seconds: float) -> None:
-        """Begin, or go on after `start` steps that took `seconds`."""
-        kept = []
-        if start and self.path.is_file():
-            # the last line may be torn where the run was killed
-            lines = [line for line in self.path.read_text().splitlines() if line.endswith("}")]
-            kept = [line for line in lines if json.loads(line)["step"] <= start]
-        write_atomically(self.path, "".join(line + "\n" for line in kept).encode())
-        self._file = self.path.open("a")
+        """Begin, or go on after `start` steps that took `seconds`.
+
+        Raises:
+            TrainingError: if the file cannot be read or written.
+        """
+        kept: list[bytes] = []
+        try:
+            if start and not self.path.exists():
+                self.note(f"note: there is no {self.path}; the record begins at step {start}")
+            elif start:
+                events, foreign = read_record(self.path)
+                if foreign:
+                    self.note(f"note: {foreign} lines of {self.path} are no records of training and are taken out")
+                kept = [line for line, event in events if event["step"] <= start]
+                validated = [event["step"] for _, event in events if event["kind"] == "validation"]
+                self.last_validation = max((step for step in validated if step <= start), default=0)
+            write_atomically(self.path, b"".join(line + b"\n" for line in kept))
+            self._file = self.path.open("a")
+        except OSError as error:
+            raise self._unwritable(error) from error
         self._start, self._seconds_before = start, seconds
         self._began = self._last_line = time.monotonic()
         self._bar = tqdm(total=self._steps, initial=start, unit="step") if sys.stderr.isatty() else None
@@ -80,6 +99,21 @@ class Record:
         scores = "  ".join(f"{name} {value:.4f}" for name, value in values.items() if not name.endswith("_interval"))
         self._line(f"step {step}/{self._steps}  validation {scores}{'  (best so far)' if best else ''}")
 
+    def check_in_place(self) -> None:
+        """Refuse to write on where the run directory was deleted, or deleted and made again by another run.
+
+        Raises:
+            TrainingError: if it was.
+        """
+        try:
+            in_place = os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+        except (FileNotFoundError, NotADirectoryError):
+            in_place = False
+        if not in_place:
+            raise TrainingError(
+                f"{self.path} was deleted or replaced while the run wrote it: the run ends, and writes nothing more."
+            )
+
     def note(self, text: str) -> None:
         """Show a line that is no measurement."""
         self._line(text)
@@ -104,20 +138,54 @@ class Record:
     def _write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         line = to_json({"kind": kind, "step": step, **values, "seconds": round(self.seconds, 3)})
         try:
+            self.check_in_place()
             self._file.write(line + "\n")
             self._file.flush()
         except OSError as error:
-            raise TrainingError(
-                f"{self.path} cannot be written ({error.strerror}). Make room, then go on with "
-                f"resume={self.path.parent}."
-            ) from error
+            raise self._unwritable(error) from error
         self.mirrors.scalars(step, {f"{kind}/{name}": value for name, value in values.items()})
+
+    def _unwritable(self, error: OSError) -> TrainingError:
+        return TrainingError(
+            f"{self.path.name} cannot be written ({error.strerror}). Mend that or make room, then go on with "
+            f"resume={self.path.parent}."
+        )
 
     def _line(self, text: str) -> None:
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:
             print(text, file=sys.stderr, flush=True)
+
+
+def read_record(path: Path) -> tuple[list[tuple[bytes, dict[str, Any]]], int]:
+    """The lines of `metrics.jsonl`.
+
+    Returns:
+        Each line that a record wrote, with what it says, and how many other lines stand among them. A line that ends
+        without a line break is one that a killed run has left: it is passed over, and not counted.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    lines = path.read_bytes().split(b"\n")[:-1]
+    events = [(line, event) for line in lines if (event := _event(line)) is not None]
+    return events, len(lines) - len(events)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None if no record wrote it."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict) or event.get("kind") not in ("train", "validation"):
+        return None
+    numbers = {name: value for name, value in event.items() if name != "kind"}
+    if any(type(value) not in (int, float) or abs(value) > LARGEST for value in numbers.values()):
+        return None
+    needed = {"step", "loss", "accuracy"} if event["kind"] == "train" else {"step"}
+    return event if needed <= numbers.keys() and type(event["step"]) is int else None
 
 
 def _clock(seconds: float) -> str:

@@ -12,8 +12,10 @@ import multiprocessing
 import os
 import re
 import resource
+import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -46,7 +48,9 @@ class Ended(NamedTuple):
     @property
     def run_directory(self) -> Path:
         """The path in the last line of standard output."""
-        assert self.status in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM), self.err
+        assert self.status in (0, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))), (
+            self.err
+        )
         label, _, path = self.out.splitlines()[-1].partition(": ")
         assert label == "run directory"
         return Path(path)
@@ -136,6 +140,32 @@ def terminated() -> None:
 def interrupted() -> None:
     """As by Ctrl-C."""
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def hung_up() -> None:
+    """As by a terminal that is closed."""
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+def stands_still(reached: Path, until: Path) -> None:
+    """Wait for a file, after making another that says so."""
+    reached.touch()
+    while not until.exists():
+        time.sleep(0.05)
+
+
+def wait_for(file: Path) -> None:
+    """Return when a file is there."""
+    deadline = time.monotonic() + SECONDS
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{file} did not appear in {SECONDS} s")
+        time.sleep(0.05)
+
+
+def deletes(directory: Path) -> None:
+    """As by a user who has forgotten that something runs."""
+    shutil.rmtree(directory)
 
 
 def no_file_beyond(size: int) -> None:

@@ -17,6 +17,7 @@ from commandline import (
     At,
     Ended,
     finish,
+    hung_up,
     interrupted,
     killed,
     metrics,
@@ -191,14 +192,25 @@ def test_killed_twice_with_a_record_ahead_of_its_checkpoint(
     assert same_tensors(directory / LAST, uninterrupted / LAST)
 
 
-def test_a_run_that_died_before_its_first_checkpoint_cannot_be_resumed(tiny: list[str], tmp_path: Path) -> None:
+def test_a_run_that_died_in_its_first_step_can_be_resumed(uninterrupted: Path, tiny: list[str], tmp_path: Path) -> None:
     directory = tmp_path / "run"
-    run("train", *tiny, f"hydra.run.dir={directory}", cwd=tmp_path / "first", sabotage=At(TRAIN, 1, killed))
-    message = run("train", f"resume={directory}", cwd=tmp_path / "second").error
+    options = [*tiny, "trainer.steps=8", f"hydra.run.dir={directory}"]
+    run("train", *options, cwd=tmp_path / "first", sabotage=At(TRAIN, 1, killed))
+    run("train", f"resume={directory}", cwd=tmp_path / "second")
+    assert metrics(directory) == metrics(uninterrupted)
+    assert same_tensors(directory / LAST, uninterrupted / LAST)
+
+
+def test_a_run_that_died_before_it_began_cannot_be_resumed_but_begun(tiny: list[str], tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    options = [*tiny, f"hydra.run.dir={directory}"]
+    run("train", *options, cwd=tmp_path / "1", sabotage=At("metamann.training.record.Record.open", 1, killed))
+    message = run("train", f"resume={directory}", cwd=tmp_path / "2").error
     assert str(directory / LAST) in message
+    assert run("train", *options, "overwrite=true", cwd=tmp_path / "3").run_directory == directory
 
 
-@pytest.mark.parametrize(("act", "status"), [(terminated, 143), (interrupted, 130)])
+@pytest.mark.parametrize(("act", "status"), [(terminated, 143), (interrupted, 130), (hung_up, 129)])
 def test_a_stop_signal_saves_first_and_the_run_can_go_on(
     act: object, status: int, uninterrupted: Path, tiny: list[str], tmp_path: Path
 ) -> None:
@@ -219,6 +231,7 @@ def test_ctrl_c_after_the_last_step_is_no_traceback(tiny: list[str], tmp_path: P
     ended = run("train", *tiny, cwd=tmp_path, sabotage=At("metamann.training.record.Record.close", 1, interrupted))
     assert ended.status == 130
     assert "Traceback" not in ended.err
+    assert run("train", f"resume={ended.run_directory}", cwd=tmp_path / "again").status == 0
 
 
 @pytest.fixture
@@ -318,7 +331,7 @@ def test_an_image_that_is_none_is_named(toy: Path, tiny: list[str], tmp_path: Pa
 def killed_run(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Directory of a run of 6 steps that was killed in the middle."""
     place = tmp_path_factory.mktemp("killed")
-    run("train", *tiny, f"hydra.run.dir={place / 'run'}", cwd=place, sabotage=At(SAVE, 4, killed))
+    run("train", *tiny, f"hydra.run.dir={place / 'run'}", cwd=place, sabotage=At(SAVE, 5, killed))
     return place / "run"
 
 
@@ -383,7 +396,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tiny: list[str], t
     ended = run("train", *tiny, f"hydra.run.dir={directory}", cwd=tmp_path / "first", sabotage=full)
     assert f"resume={directory}" in ended.error
     assert torch.load(directory / LAST, weights_only=True)["step"] == 2
-    assert [file.name for file in (directory / "checkpoints").iterdir()] == ["last.pt"]
+    assert {file.name for file in (directory / "checkpoints").iterdir()} == {"last.pt", "previous.pt"}
     assert run("train", f"resume={directory}", cwd=tmp_path / "second").run_directory == directory
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,6 +85,7 @@ def meta_trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trai
         sampler: Sampler | None = None,
         directory: Path | None = None,
         resumed: Checkpoint | None = None,
+        shield: Callable[[], AbstractContextManager[None]] = nullcontext,
         **settings: Any,
     ) -> Trained:
         config = TrainerConfig(**{**FAST, **settings})
@@ -91,7 +93,7 @@ def meta_trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trai
         record = Record(place, Mirrors({}), config.steps, config.batch_size)
         dealt = sampler or Sampler(store, protocol or OnlineStream(ways=5, steps=15), seed)
         identity = {"a": 1}, {"train": store.fingerprint}
-        meta_train(learner, dealt, validate, config, record, place / "checkpoints", identity, resumed)
+        meta_train(learner, dealt, validate, config, record, place / "checkpoints", identity, resumed, shield)
         return Trained(learner, place)
 
     return run

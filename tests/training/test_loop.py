@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
+import re
 import signal
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode, Stream, first_instance_ceiling
 from metamann.episodes.protocols import NWayKShot, OnlineStream, Plan
 from metamann.episodes.sampler import Sampler
-from metamann.errors import ConfigError, TrainingError
+from metamann.errors import CheckpointError, ConfigError, TrainingError
 from metamann.evaluation.metrics import mean_interval, score_episodes
 from metamann.learners.mann import MANN
 from metamann.training.checkpoint import load_checkpoint
-from metamann.training.loop import Interrupted, TrainerConfig, better, parameter_groups
+from metamann.training.keeping import fault_of
+from metamann.training.loop import Interrupted, TrainerConfig, parameter_groups
+from metamann.training.record import Record
 
 CPU = torch.device("cpu")
 
@@ -50,6 +52,11 @@ def same(first: list[Tensor], second: list[Tensor]) -> bool:
     return len(first) == len(second) and all(
         torch.equal(ours, theirs) for ours, theirs in zip(first, second, strict=True)
     )
+
+
+def interrupted(*_: Any) -> dict[str, float]:
+    """What a stop signal does, wherever it comes."""
+    raise Interrupted(signal.SIGTERM)
 
 
 # learning
@@ -224,10 +231,7 @@ def test_the_optimizer_follows_the_schedule(
     learner = make_toy_learner()
     before = parameters(learner)
     with pytest.raises(Interrupted):
-        meta_trained(
-            learner, toy_store, validate=lambda: os.kill(os.getpid(), signal.SIGTERM) or {"accuracy": 0.0},
-            validate_every=1, **settings,
-        )  # fmt: skip
+        meta_trained(learner, toy_store, validate=interrupted, validate_every=1, **settings)
     longest = max(float((after - old).abs().max()) for after, old in zip(parameters(learner), before, strict=True))
     assert longest == pytest.approx(0.0025, rel=1e-3)
 
@@ -257,6 +261,43 @@ def test_matrices_and_convolutions_decay_and_nothing_else_does(
     assert "encoder.layers.0.bias" in {names[id(each)] for each in kept["params"]}
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.5), (0.5, 0.0), (0.01, 0.5)])
+def test_a_resumed_run_decays_by_the_weight_that_is_set_now(
+    before: float,
+    after: float,
+    make_toy_learner: Callable[..., MANN],
+    toy_store: ClassStore,
+    meta_trained: Callable[..., Any],
+) -> None:
+    first = meta_trained(make_toy_learner(), toy_store, weight_decay=before)
+    saved = load_checkpoint(first.directory / "checkpoints" / "last.pt")
+    runs = []
+    for decay in (before, after):
+        learner = make_toy_learner()
+        saved.load_into(learner, first.directory)
+        runs.append(meta_trained(learner, toy_store, resumed=saved, steps=12, weight_decay=decay))
+    sizes = [sum(float(each.norm()) for each in parameters(run.learner) if each.dim() > 1) for run in runs]
+    assert (sizes[1] < sizes[0]) == (after > before)
+    groups = load_checkpoint(runs[1].directory / "checkpoints" / "last.pt").optimizer["param_groups"]
+    assert sorted(group["weight_decay"] for group in groups) == sorted([0.0, after])
+
+
+@pytest.mark.parametrize("change", ["moments", "groups", "nothing"])
+def test_a_state_of_another_optimizer_is_refused(
+    change: str, make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    saved = load_checkpoint(meta_trained(make_toy_learner(), toy_store).directory / "checkpoints" / "last.pt")
+    state = saved.optimizer
+    if change == "moments":
+        state["state"][0]["exp_avg"] = torch.zeros(3)
+    elif change == "groups":
+        state["param_groups"].pop()
+    else:
+        state = {}
+    with pytest.raises(CheckpointError, match="optimizer"):
+        meta_trained(make_toy_learner(), toy_store, resumed=saved._replace(optimizer=state), steps=8)
+
+
 def test_a_frozen_parameter_stays(
     make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
 ) -> None:
@@ -273,19 +314,6 @@ def test_a_frozen_parameter_stays(
 
 
 # validation
-
-
-def test_of_learners_with_one_accuracy_the_first_is_the_best_unless_bits_tell_them_apart() -> None:
-    best = {"accuracy": 0.7, "bits_per_sequence": 2.0, "step": 4.0}
-    assert better({"accuracy": 0.7}, {"step": 0.0})
-    assert better({"f1": 0.0}, {"step": 0.0})
-    assert better({"f1": 0.3, "accuracy": 0.1}, {"f1": 0.2, "accuracy": 0.9, "step": 4.0})
-    assert not better({"f1": 0.2}, {"f1": 0.2, "step": 4.0})
-    assert not better({"accuracy": 0.7}, {"accuracy": 0.7, "step": 4.0})
-    assert better({"accuracy": 0.7, "bits_per_sequence": 1.9}, best)
-    assert not better({"accuracy": 0.7, "bits_per_sequence": 2.0}, best)
-    assert better({"accuracy": 0.71, "bits_per_sequence": 3.0}, best)
-    assert not better({"accuracy": 0.69, "bits_per_sequence": 1.0}, best)
 
 
 def test_the_best_learner_by_validation_is_the_one_that_is_kept(
@@ -319,7 +347,7 @@ def test_validation_does_not_leave_the_learner_in_evaluation_mode(
         return {"accuracy": 0.5}
 
     meta_trained(learner, toy_store, validate=validate, validate_every=1)
-    assert modes == [True] * 6
+    assert modes == [True] * 7  # the loss after the last step too
 
 
 # stopping
@@ -341,57 +369,148 @@ def test_a_loss_that_is_not_finite_stops_with_step_seed_and_episodes(
         meta_trained(learner, toy_store, seed=5, directory=tmp_path)
     assert len(str(caught.value).splitlines()) == 1
     good = load_checkpoint(tmp_path / "checkpoints" / "last.pt")
-    assert good.step == 3
+    assert str(tmp_path / "checkpoints" / "last.pt") in str(caught.value)
+    assert good.step == 2  # the parameters of step 3 are those that gave no finite loss
     assert all(torch.isfinite(each).all() for each in good.learner.values())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_signal_ends_the_step_saves_and_raises(
-    number: signal.Signals,
+@pytest.mark.parametrize("rate", [1e9, 1e5, 1e3, 100.0, 10.0])
+def test_a_run_that_blew_up_can_be_gone_on_from_with_a_lower_rate(
+    rate: float,
     make_toy_learner: Callable[..., MANN],
     toy_store: ClassStore,
     meta_trained: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
-    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        meta_trained(make_toy_learner(), toy_store, directory=tmp_path, steps=30, learning_rate=rate)
+    except TrainingError as error:
+        named = re.search(r"(\S+last\.pt) holds good", str(error))
+        assert named is not None
+        assert Path(named[1]).is_file()
+    else:
+        assert rate < 1e3
+    saved = load_checkpoint(tmp_path / "checkpoints" / "last.pt")
     learner = make_toy_learner()
-    sent = threading.Event()
-
-    def send(*_: Any) -> None:
-        if not sent.is_set():
-            sent.set()
-            os.kill(os.getpid(), number)
-
-    learner.register_forward_hook(send)
-    with pytest.raises(Interrupted) as caught:
-        meta_trained(learner, toy_store, directory=tmp_path, save_every_seconds=3600.0)
-    assert caught.value.args == (number,)
-    assert load_checkpoint(tmp_path / "checkpoints" / "last.pt").step == 1
-    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
+    saved.load_into(learner, tmp_path)
+    assert fault_of(learner) is None
+    meta_trained(learner, toy_store, directory=tmp_path, resumed=saved, steps=40, learning_rate=1e-3)
+    assert fault_of(learner) is None
 
 
-def test_a_stop_signal_in_the_last_step_lets_the_run_end(
+@pytest.mark.parametrize("rate", [1e30, 1e9, 1e3])
+def test_a_blow_up_in_the_last_step_is_noticed(
+    rate: float,
+    make_toy_learner: Callable[..., MANN],
+    toy_store: ClassStore,
+    meta_trained: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(TrainingError, match=r"last\.pt holds good"):
+        meta_trained(
+            make_toy_learner(), toy_store, directory=tmp_path, steps=1, warmup_steps=0, learning_rate=rate,
+            save_every_seconds=3600.0,
+        )  # fmt: skip
+    assert load_checkpoint(tmp_path / "checkpoints" / "last.pt").step == 0
+    assert not (tmp_path / "checkpoints" / "best.pt").exists()
+
+
+def test_parameters_whose_loss_is_not_finite_are_noticed_after_the_last_step_too(
     make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
 ) -> None:
-    validate = lambda: os.kill(os.getpid(), signal.SIGTERM) or {"accuracy": 0.5}  # noqa: E731
-    run = meta_trained(make_toy_learner(), toy_store, validate=validate, validate_every=6)
-    assert load_checkpoint(run.directory / "checkpoints" / "last.pt").step == 6
+    learner, calls = make_toy_learner(), []
+
+    def poison(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        calls.append(1)
+        return output * (math.nan if len(calls) == 7 else 1.0)
+
+    learner.register_forward_hook(poison)
+    with pytest.raises(TrainingError, match="the loss after the last step, 6, is nan"):
+        meta_trained(learner, toy_store)
+
+
+@pytest.mark.parametrize("moment", ["forward", "backward", "validation", "last validation", "after the last step"])
+def test_a_run_that_is_interrupted_anywhere_is_saved_and_goes_on_as_if_it_had_not_been(
+    moment: str, make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    scores = [{"accuracy": 0.2}, {"accuracy": 0.6}]
+    whole = meta_trained(make_toy_learner(dropout=0.3), toy_store, validate=iter(scores).__next__)
+    learner, calls = make_toy_learner(dropout=0.3), {"forward": 0, "validation": 0}
+
+    def forward(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        calls["forward"] += 1
+        if (moment, calls["forward"]) in (("forward", 5), ("after the last step", 7)):
+            interrupted()
+        if (moment, calls["forward"]) == ("backward", 5):
+            output.register_hook(interrupted)
+
+    def validate() -> dict[str, float]:
+        calls["validation"] += 1
+        if (moment, calls["validation"]) in (("validation", 1), ("last validation", 2)):
+            interrupted()
+        return scores[calls["validation"] - 1]
+
+    learner.register_forward_hook(forward)
+    directory = whole.directory.parent / f"{whole.directory.name} {moment}"
+    directory.mkdir()
+    with pytest.raises(Interrupted):
+        meta_trained(learner, toy_store, validate=validate, directory=directory, save_every_seconds=3600.0)
+    saved = load_checkpoint(directory / "checkpoints" / "last.pt")
+    assert saved.step == {"forward": 4, "backward": 4, "validation": 3}.get(moment, 6)
+    fresh = make_toy_learner(dropout=0.3)
+    saved.load_into(fresh, directory)
+    left = iter(scores if moment == "validation" else scores[1:])
+    resumed = meta_trained(fresh, toy_store, validate=left.__next__, directory=directory, resumed=saved)
+    assert same(parameters(resumed.learner), parameters(whole.learner))
+    for kind, names in (("train", ("step", "loss")), ("validation", ("step", "accuracy", "best"))):
+        ours, theirs = ([[line[name] for name in names] for line in run.lines(kind)] for run in (resumed, whole))
+        assert ours == theirs
+    last, expected = (load_checkpoint(run.directory / "checkpoints" / "last.pt") for run in (resumed, whole))
+    assert (last.step, last.best) == (expected.step, expected.best)
+
+
+def test_no_request_to_stop_comes_between_a_step_and_its_record(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    inside: list[str] = []
+    seen: list[bool] = []
+
+    @contextmanager
+    def shield() -> Iterator[None]:
+        inside.append("")
+        yield
+        inside.pop()
+
+    learner = make_toy_learner()
+    optimizer_step = torch.optim.AdamW.step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", lambda *args: seen.append(bool(inside)) or optimizer_step(*args))
+        for name in ("train", "validation"):
+            written = getattr(Record, name)
+            patch.setattr(
+                Record, name,
+                lambda *args, written=written, **kwargs: seen.append(bool(inside)) or written(*args, **kwargs),
+            )  # fmt: skip
+        meta_trained(learner, toy_store, shield=shield)
+    assert seen == [True] * 14
 
 
 def test_the_last_checkpoint_is_written_as_often_as_asked(
     make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any], tmp_path: Path
 ) -> None:
-    written: dict[str, list[bool]] = {"often": [], "rarely": []}
+    written: dict[str, list[int]] = {"often": [], "rarely": []}
     for name, seconds in (("often", 0.0), ("rarely", 3600.0)):
         learner = make_toy_learner()
         directory = tmp_path / name
         directory.mkdir()
         learner.register_forward_pre_hook(
-            lambda *_, name=name, last=directory / "checkpoints" / "last.pt": written[name].append(last.exists())
+            lambda *_, name=name, last=directory / "checkpoints" / "last.pt": written[name].append(
+                load_checkpoint(last).step
+            )
         )
         meta_trained(learner, toy_store, directory=directory, save_every_seconds=seconds)
-        assert (directory / "checkpoints" / "last.pt").exists()
-    assert written == {"often": [False] + [True] * 5, "rarely": [False] * 6}
+        assert load_checkpoint(directory / "checkpoints" / "last.pt").step == 6
+    assert written == {"often": [0, 1, 2, 3, 4, 5, 5], "rarely": [0] * 7}
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from metamann.errors import TrainingError
 from metamann.training.dashboards import Mirrors
-from metamann.training.record import Record
+from metamann.training.record import Record, read_record
 
 VALUES = {"loss": 0.5, "accuracy": 0.75, "grad_norm": 1.0, "learning_rate": 0.001}
 
@@ -69,9 +74,79 @@ def test_a_resume_drops_what_came_after_its_step_and_a_torn_line(torn: str, tmp_
     assert steps(tmp_path) == [("train", 1), ("train", 2), ("validation", 2), ("train", 3)]
 
 
-def test_a_resume_without_a_record_begins_one(tmp_path: Path) -> None:
+FOREIGN = [
+    b"{", b"no json", b"\xff\xfe", b"[1, 2]", b"3", b"null", b"{}", b"", b'{"kind": "train"}',
+    b'{"kind": ["train"], "step": 1}', b"[" * 100_000,
+    b'{"kind": "note", "step": 1}', b'{"kind": "train", "step": 1}', b'{"kind": "validation", "step": "1"}',
+    b'{"kind": "train", "step": 1, "loss": null, "accuracy": 0.5}', b'{"kind": "validation", "step": true, "f1": 0.5}',
+    b'{"kind": "train", "step": 1, "loss": 1e400, "accuracy": 0.5}',
+    b'{"kind": "validation", "step": 1, "accuracy": ' + b"9" * 400 + b"}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=lambda line: line[:40].decode(errors="replace"))
+def test_a_foreign_line_is_taken_out_on_resume_and_said(
+    foreign: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, 1, 4)
+    path = tmp_path / "metrics.jsonl"
+    first, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(first + b"\n" + foreign + b"\n" + rest)
+    events, others = read_record(path)
+    assert ([event["step"] for _, event in events], others) == ([1, 2, 2, 3, 4, 4], 1)
+    capsys.readouterr()
+    write(tmp_path, 3, 3)
+    assert steps(tmp_path) == [("train", 1), ("train", 2), ("validation", 2), ("train", 3)]
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1
+    assert str(path) in notes[0]
+
+
+@given(st.binary(max_size=200))
+def test_whatever_stands_in_a_record_it_is_read(content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "metrics.jsonl"
+        path.write_bytes(content)
+        events, others = read_record(path)
+        assert len(events) + others == content.count(b"\n")
+
+
+def test_a_resume_without_a_record_begins_one_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, 3, 3)
     assert steps(tmp_path) == [("train", 3)]
+    assert "note: there is no" in capsys.readouterr().err
+
+
+def test_a_record_says_which_validation_was_the_last_before_a_resume(tmp_path: Path) -> None:
+    write(tmp_path, 1, 6)
+    for start, last in ((6, 6), (5, 4), (1, 0)):
+        record = make(tmp_path)
+        record.open(start, 0.0)
+        record.close()
+        assert record.last_validation == last
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_record_that_was_deleted_is_noticed_at_the_next_line(again: bool, tmp_path: Path) -> None:
+    record = make(tmp_path / "run")
+    record.open(0, 0.0)
+    with record:
+        record.train(1, VALUES, write=True)
+        shutil.rmtree(tmp_path / "run")
+        if again:
+            write(tmp_path / "run", 1, 1)
+        with pytest.raises(TrainingError, match="was deleted"):
+            record.train(2, VALUES, write=True)
+    assert (tmp_path / "run").exists() == again
+    if again:
+        assert steps(tmp_path / "run") == [("train", 1)]
+
+
+def test_a_record_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").mkdir()
+    for start in (0, 2):
+        with pytest.raises(TrainingError, match=r"metrics\.jsonl cannot be written"):
+            make(tmp_path).open(start, 0.0)
 
 
 def test_time_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -1,0 +1,176 @@
+"""What a run keeps of its learner: `last.pt` to go on from, `best.pt` by validation. Only what is good is kept.
+
+Parameters are good if they and all buffers are finite, and no trained one exceeds `LARGEST`. Adam moves a parameter by
+about the learning rate in a step, so that no run whose rates add up to less than `LARGEST` comes near it. That they can
+be gone on from shows in the next step, whose loss and gradient must be finite: until then `previous.pt`, the `last.pt`
+before, is kept too, and takes its place if they are not.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from metamann.errors import CheckpointError, TrainingError
+from metamann.training.checkpoint import Checkpoint, load_checkpoint, unsaved
+from metamann.training.record import Record
+
+LARGEST = 1000.0
+CHOSEN_BY = ("f1", "accuracy", "bits_per_sequence")
+
+
+class Keeper:
+    """Saves the checkpoints of a run.
+
+    Args:
+        folder: of the checkpoints; it is made.
+        learner: what is trained.
+        optimizer: that trains it.
+        record: where validations are written down, and the training time stands.
+        identity: configuration and data fingerprints.
+
+    Attributes:
+        best: the scores that chose the best learner so far, and the step it was reached at; step 0 if there is none.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        learner: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        record: Record,
+        identity: tuple[dict[str, Any], dict[str, str]],
+    ) -> None:
+        self.last, self.previous, self._best_path = (folder / f"{name}.pt" for name in ("last", "previous", "best"))
+        self.best: dict[str, float] = {"step": 0.0}
+        self._learner, self._optimizer, self._record, self._identity = learner, optimizer, record, identity
+        self._step_of_last: int | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unsaved(self.last, error) from error
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint, which `last.pt` holds.
+
+        The best learner so far is the one that `best.pt` holds, as long as it was reached before this step. Where
+        the file is missing or cannot be read, the best learner is chosen anew, which is noted.
+        """
+        self.best, self._step_of_last = checkpoint.best, checkpoint.step
+        if not checkpoint.best.get("step"):
+            return
+        try:
+            best = load_checkpoint(self._best_path)
+        except CheckpointError:
+            self._record.note(f"note: {self._best_path} is missing or damaged; the best learner is chosen anew")
+            self.best = {"step": 0.0}
+        else:
+            if best.step <= checkpoint.step:
+                self.best = best.best
+
+    def save_last(self, step: int) -> None:
+        """Save what the run can be gone on from.
+
+        Raises:
+            TrainingError: if the parameters are not good, the file cannot be written, or its directory was deleted.
+        """
+        self.check(step)
+        if self._step_of_last not in (None, step):
+            self._set_aside()
+        self._checkpoint(step, self._optimizer.state_dict()).save(self.last)
+        self._step_of_last = step
+
+    def judge(self, step: int, scores: Mapping[str, float]) -> None:
+        """Write a validation down, and save the learner if it is the best so far.
+
+        Raises:
+            TrainingError: if a score is not finite, a file cannot be written, or the directory was deleted.
+        """
+        if not all(math.isfinite(scores[name]) for name in CHOSEN_BY if name in scores):
+            raise self.blown_up(f"the validation at step {step} gives {dict(scores)}")
+        improved = better(scores, self.best)
+        if improved:
+            self.best = {name: scores[name] for name in CHOSEN_BY if name in scores} | {"step": float(step)}
+            self._checkpoint(step, {}).save(self._best_path)
+        self._record.validation(step, scores, best=improved)
+
+    def check(self, step: int) -> None:
+        """Refuse parameters that are not good.
+
+        Raises:
+            TrainingError: with the name of the worst of them.
+        """
+        fault = fault_of(self._learner)
+        if fault is not None:
+            raise self.blown_up(f"the parameters blew up by step {step}: {fault}")
+
+    def refused(self, step: int) -> None:
+        """Take the parameters of a step for bad, whose loss or gradient turned out not to be finite."""
+        if step == self._step_of_last and self.previous.is_file():
+            self._record.check_in_place()
+            self.previous.replace(self.last)
+
+    def blown_up(self, what: str) -> TrainingError:
+        """The error that says what happened, and where to go on from."""
+        if not self.last.is_file():
+            return TrainingError(f"{what}. Start with other parameters, or set trainer.precision=fp32.")
+        return TrainingError(
+            f"{what}. {self.last} holds good parameters: resume= its run with a lower trainer.learning_rate, or with "
+            "trainer.precision=fp32."
+        )
+
+    def close(self) -> None:
+        """Remove what is needed no longer once the last step is done."""
+        self.previous.unlink(missing_ok=True)
+
+    def _checkpoint(self, step: int, optimizer: dict[str, Any]) -> Checkpoint:
+        self._record.check_in_place()
+        if not self.last.parent.is_dir():
+            raise TrainingError(f"{self.last.parent} was deleted while the run wrote into it; run it again.")
+        return Checkpoint(*self._identity, self._learner.state_dict(), optimizer, step, self.best, self._record.seconds)
+
+    def _set_aside(self) -> None:
+        """Keep `last.pt` as `previous.pt` too: a second name, or a copy where files have but one."""
+        new = self.previous.with_name(f".{self.previous.name}.link")
+        try:
+            new.unlink(missing_ok=True)
+            try:
+                os.link(self.last, new)
+            except FileNotFoundError:
+                return  # the directory was deleted, which is noticed next
+            except OSError:
+                shutil.copyfile(self.last, new)
+            new.replace(self.previous)
+        except OSError as error:
+            raise unsaved(self.last, error) from error
+
+
+def fault_of(learner: nn.Module) -> str | None:
+    """Why the parameters of a learner are not good; None if they are."""
+    trained = {name for name, parameter in learner.named_parameters() if parameter.requires_grad}
+    for name, value in learner.state_dict().items():
+        if not value.is_floating_point() or not value.numel():
+            continue
+        size = float(value.detach().abs().max())
+        if not math.isfinite(size):
+            return f"{name} is not finite"
+        if name in trained and size > LARGEST:
+            return f"{name} has grown to {size:.3g}, over {LARGEST:g}"
+    return None
+
+
+def better(scores: Mapping[str, float], best: Mapping[str, float]) -> bool:
+    """Higher F1 of sentences, accuracy of all else; where it is the same, and bits are counted, fewer of them."""
+    chosen_by = "f1" if "f1" in scores else "accuracy"
+    if chosen_by not in best:
+        return True
+    if scores[chosen_by] != best[chosen_by] or "bits_per_sequence" not in scores:
+        return scores[chosen_by] > best[chosen_by]
+    return scores["bits_per_sequence"] < best["bits_per_sequence"]
