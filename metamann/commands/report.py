@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from metamann.commands.build import show_notes
+from metamann.commands.directory import check_in_place
 from metamann.commands.origin import origin
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
@@ -185,6 +186,7 @@ def _on_sentences(directory: Path, learner: Learner[Any], evaluator: SentenceEva
     one_task = len(evaluator.tasks) == 1
     few = evaluator.first(learner, WRITTEN, None if one_task else MOST_SENTENCES)
     answers = directory / "answers.txt" if one_task else None
+    check_in_place(directory)
     if answers is not None:
         write_answers(answers, reader, few[0].plan, few[0].answers)
 
@@ -194,6 +196,7 @@ def _on_sentences(directory: Path, learner: Learner[Any], evaluator: SentenceEva
     if not evaluator.labelled:
         return Findings({}, {}, {}, write, answers)
     tagged, title = evaluator.tagged(learner), evaluator.title
+    check_in_place(directory)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, counted=np.array(COUNTED), counts=tagged.counts)
     write_atomically(directory / "counts.npz", buffer.getvalue())
