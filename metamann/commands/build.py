@@ -53,7 +53,7 @@ def build(node: DictConfig, trust: Sequence[str] = (), **extra: Any) -> Any:
         _check_trusted(target, ("metamann", *trust))
     key = _key_of(node, plain)
     try:
-        check_kinds(plain, key)
+        check_kinds(plain, key, extra)
         return hydra.utils.instantiate(plain, _convert_="all", **extra)
     except InstantiationException as error:
         raise _refusal(error, plain, key) from error
@@ -168,7 +168,8 @@ def update(node: DictConfig, changes: Any, name: str) -> DictConfig:
     except OmegaConfBaseException as error:
         known = ", ".join(str(key) for key in copy if key != "_target_")
         raise ConfigError(f"{name}: {str(error).splitlines()[0]}; it has {known}.") from error
-    return copy
+    result: DictConfig = OmegaConf.create({name: copy})[name]  # a node that knows its key
+    return result
 
 
 def plain_config(node: DictConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -17,12 +17,13 @@ from metamann.errors import ConfigError, setting
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 
-def check_kinds(node: Mapping[str, Any], where: str) -> None:
+def check_kinds(node: Mapping[str, Any], where: str, given: Iterable[str] = ()) -> None:
     """Refuse arguments that a node's `_target_` does not have, or of another kind than it says, in nested nodes too.
 
     Args:
         node: plain configuration of an object whose target may be called.
         where: its key.
+        given: arguments that the program adds.
 
     Raises:
         ConfigError: with the key, and what it takes.
@@ -32,6 +33,12 @@ def check_kinds(node: Mapping[str, Any], where: str) -> None:
     if "_target_" in node:
         target = hydra.utils.get_object(str(node["_target_"]))
         arguments, hints = _arguments(target)
+    surplus = [key for key in given if arguments and key not in arguments]
+    if surplus:
+        raise ConfigError(
+            f"{node['_target_']} takes no {surplus[0]}, which this run has for it; choose another {where}=, or data "
+            "and a protocol that go with it."
+        )
     for key, value in node.items():
         name = f"{where}.{key}"
         if key.startswith("_"):
