@@ -33,14 +33,15 @@ READERS = ("read_text", "read_bytes", "iterdir", "scandir", "rglob", "glob", "st
 def message_of(error: BaseException) -> str | None:
     """What a user did wrong and can do about it; None for an error that no user can cause."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, MetamannError):
-        cause = cause.__cause__
-    if cause is not None:
-        return str(cause)
+    while cause is not None:
+        if isinstance(cause, MetamannError):
+            return str(cause)
+        if isinstance(cause, OSError) and not isinstance(cause, HydraException):
+            return _of_file(cause)
+        # OmegaConf leaves out the cause of what its resolvers raise
+        cause = cause.__cause__ or (cause.__context__ if isinstance(cause, OmegaConfBaseException) else None)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _of_hydra(error)
-    if isinstance(error, OSError):
-        return _of_file(error)
     if out_of_memory(error):
         return (
             f"there is not enough memory ({excerpt(error)}); lower trainer.batch_size or raise trainer.accumulate in "
@@ -68,8 +69,7 @@ def _of_hydra(error: Exception) -> str:
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} has no value; set {error.full_key}=VALUE."
     if isinstance(error, InterpolationResolutionError):
-        raised = re.match(r"\w+ raised while resolving interpolation: (.*)", NOISE.sub("", str(error)), re.DOTALL)
-        return raised[1] if raised else f"{error.full_key or 'a setting'}: {NOISE.sub('', str(error))}; correct it."
+        return f"{error.full_key or 'a setting'}: {NOISE.sub('', str(error))}; correct it."
     unknown = error.__cause__
     key_of = re.match(r"Could not override '(.+)'\.", str(error))
     if key_of and isinstance(unknown, OmegaConfBaseException) and isinstance(unknown.parent_node, DictConfig):
@@ -139,5 +139,9 @@ def _attempt(error: OSError, path: Path | None) -> str:
     if error.errno == errno.EROFS or path is None:
         return "written"
     if path.exists():
-        return "written" if os.access(path, os.R_OK) else "read"
-    return "made" if path.parent.is_dir() and not os.access(path.parent, os.W_OK) else "read"
+        return "written" if _may(path, os.R_OK) else "read"
+    return "made" if path.parent.is_dir() and not _may(path.parent, os.W_OK) else "read"
+
+
+def _may(path: Path, right: int) -> bool:
+    return os.access(path, right, effective_ids=os.access in os.supports_effective_ids)

@@ -21,6 +21,7 @@ PATH = re.compile(rf"\+*({ONE_PATH}|{OUTPUT})")
 SWEPT = re.compile(rf"\+*({ONE_PATH})")  # Hydra's own settings are the same for all jobs
 GROUP = re.compile(r"experiment|data|protocol|encoder|memory|learner|trainer|logger")
 PATHS = re.compile(r"\+*runs")
+UNREADABLE = object()
 
 
 def readable(arguments: Sequence[str]) -> list[str]:
@@ -57,9 +58,6 @@ def _readable(argument: str, *, sweep: bool) -> str:
     return argument if sweep and isinstance(found, Sweep | Glob) else f"{key}={_text(value)}"
 
 
-UNREADABLE = object()
-
-
 def _parsed(value: str) -> Any:
     try:
         return OverridesParser.create().parse_override(f"key={value}").value()
@@ -70,7 +68,7 @@ def _parsed(value: str) -> Any:
 def _text(value: str) -> str:
     """A value that is a text as it stands, or null, or the same in quotes."""
     found = _parsed(value)
-    meant = isinstance(found, str) and (value[0] in "'\"" or "\\" in value)  # in quotes, or escaped
+    meant = isinstance(found, str) and (value[:1] in ("'", '"') or "\\" in value)  # in quotes, or escaped
     return value if found is None or meant or found == value else quoted(value)
 
 

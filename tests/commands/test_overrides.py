@@ -33,7 +33,8 @@ def as_text(found: Any) -> str:
 @pytest.mark.parametrize(
     "path",
     ["/runs/seed=0,lr=1/run", "/a b/c", "/a(1)/b", "/a[1]", "[a,b]", "{a:b}", "~/runs", "/müller/läufe", "/日本/走",
-     "it's", 'say "so"', """both ' and " """.strip(), "a&b;c#d!e<f>g|h^i`j", "$HOME/x", "2024", "1e3", "true", "nan", "0_1",
+     "it's", 'say "so"', """both ' and " """.strip(), "a&b;c#d!e<f>g|h^i`j",
+     "$HOME/x", "2024", "1e3", "true", "nan", "0_1",
      "a\\", "C:\\runs\\1",
      "back\\'quote", "glob(*)", "a=b", "=", ",", "%41", "@x", "a:b", "x,y,z", "📈/1"],
 )  # fmt: skip
