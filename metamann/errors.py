@@ -160,7 +160,8 @@ def setting(value: object) -> str:
     """The value of a setting as it is written on a command line, short enough to be quoted inside a message."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return excerpt(value)
+    # Python refuses to write thousands of digits, in tens
+    return excerpt(hex(value) if isinstance(value, int) and value.bit_length() > LONGEST_MESSAGE else value)
 
 
 def _plain(bound: float) -> str:

@@ -62,8 +62,16 @@ def full_precision(device: torch.device) -> contextlib.AbstractContextManager[ob
     return torch.autocast(device.type, enabled=False)
 
 
+def memory_of_machine() -> int:
+    """Bytes of memory, or as many as a container allows."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.is_file() else ""
+    return min(machine, int(allowed)) if allowed.isdigit() else machine
+
+
 class TensorsFit(TorchDispatchMode):  # type: ignore[no-untyped-call]  # missing in torch's stubs
-    """Refuses new tensors that need more memory than the machine has, all of them together.
+    """Refuses new tensors that together need more than half of the machine's memory: parameters have gradients beside.
 
     A system may promise memory that it lacks, and end the process once it is used.
 
@@ -73,7 +81,7 @@ class TensorsFit(TorchDispatchMode):  # type: ignore[no-untyped-call]  # missing
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._left = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        self._left = memory_of_machine() // 2
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -171,7 +171,8 @@ def update(node: DictConfig, changes: Any, name: str) -> DictConfig:
     except OmegaConfBaseException as error:
         known = ", ".join(str(key) for key in copy if key != "_target_")
         raise ConfigError(f"{name}: {str(error).splitlines()[0]}; it has {known}.") from error
-    return copy
+    result: DictConfig = OmegaConf.create({name: copy})[name]  # a node that knows its key
+    return result
 
 
 def plain_config(node: DictConfig) -> dict[str, Any]:

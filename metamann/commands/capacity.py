@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
+
 from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.protocols import OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.supervised import Supervised
+from metamann.errors import ConfigError
+from metamann.hardware import memory_of_machine
 from metamann.learners.linear_head import FineTunedHead
 from metamann.learners.majority import Majority
 from metamann.memory.interface import Memory
@@ -46,6 +50,28 @@ def capacity_notes(learner: Any, *dealers: Sampler | SentenceSampler | SequenceT
         f"memory.slots={memory.capacity} is less than the {worst.number} {worst.unit} of an episode, so that some take "
         f"the place of others; train with memory.slots={worst.number} or more to hold all of them.",
     )
+
+
+def check_room(learner: Any, episodes: int) -> None:
+    """Refuse a memory whose state, of so many episodes at once, is more than half of what this machine has.
+
+    Args:
+        learner: of any kind.
+        episodes: that are held at once.
+
+    Raises:
+        ConfigError: with the settings to lower.
+    """
+    memory = getattr(learner, "memory", None)
+    if isinstance(memory, Memory) and memory.capacity is not None:
+        state = memory.initial_state(1, 1, torch.empty(0, device="meta"))  # shapes, and no memory
+        needed = episodes * sum(tensor.numel() * tensor.element_size() for tensor in state)
+        if needed > memory_of_machine() // 2:
+            raise ConfigError(
+                f"the memory of {episodes} episodes takes {needed / 2**30:,.1f} GiB, and this machine has "
+                f"{memory_of_machine() / 2**30:,.1f}; lower memory.slots={memory.capacity}, or how many episodes are "
+                "worked on at once (trainer.batch_size, or more trainer.accumulate)."
+            )
 
 
 def _loads(dealer: Sampler | SentenceSampler | SequenceTask) -> list[Load]:

@@ -27,7 +27,7 @@ def check_command(name: str, config: DictConfig) -> None:
     folder = files("metamann.conf")
     defaults = {**_plain(folder / f"{name}.yaml"), "logger": _plain(folder / "logger" / "default.yaml")}
     del defaults["defaults"], defaults["hydra"]
-    for key, default in _leaves(defaults):
+    for key, default in _settings(defaults):
         node = OmegaConf.select(config, key, default=ABSENT)  # so is what is missing, which Hydra names once it is read
         if node is not ABSENT:
             _check(key, OmegaConf.to_container(node) if OmegaConf.is_config(node) else node, default)
@@ -41,6 +41,9 @@ def _check(key: str, value: object, default: object) -> None:
             raise ConfigError(f"{key}={setting(value)} must be true or false.")
     elif isinstance(default, int):
         check_number(key, value, most=LARGEST_SIZE, whole=True)
+    elif isinstance(default, Mapping):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{key}={setting(value)} must be settings: {key}.NAME=VALUE.")
     elif isinstance(default, list) or key == LISTED:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise ConfigError(f"{key}={setting(value)} must be a list of texts: {key}=[ONE,TWO].")
@@ -54,9 +57,8 @@ def _plain(file: Any) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _settings(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
+        yield f"{prefix}{key}", value
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+            yield from _settings(value, f"{prefix}{key}.")

@@ -30,7 +30,7 @@ def construct(node: Mapping[str, Any], part: str, trust: Sequence[str], extra: M
     """
     if "_target_" not in node:
         raise ConfigError(f"{part} names no class; choose one of conf/{GROUP_OF[part]}/ with {part}=NAME.")
-    check_kinds(node, part, lambda target: trusted_class(target, part, trust))
+    check_kinds(node, part, lambda target: trusted_class(target, part, trust), extra)
     return _construct(node, part, part, trust, extra)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, excerpt, shorten
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
@@ -90,11 +90,13 @@ def check_same_tasks(first: AnyEvaluator, other: AnyEvaluator, one: str, where: 
     if names:
         differ = ", ".join(f"{name} {ours.get(name)} and {theirs.get(name)}" for name in names)
         raise ConfigError(
-            f"{one} and {where} are judged on different tasks ({differ}); name one protocol for all, such as "
-            "protocol=nway protocol.ways=5, or protocol.codes.width=100."
+            f"the runs are judged on different tasks ({shorten(differ, 90)}); name one protocol for all, or "
+            f"protocol.codes.width=100: {excerpt(one)} and {excerpt(where)}."
         )
     if first.tasks.hash != other.tasks.hash:
-        raise ConfigError(f"{one} and {where} have different data or tasks; name one data= for all.")
+        raise ConfigError(
+            f"the runs have different data or tasks; name one data= for all: {excerpt(one)} and {excerpt(where)}."
+        )
 
 
 def told_apart(names: Sequence[str], trainings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -15,13 +15,14 @@ from metamann.errors import ConfigError, setting
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 
-def check_kinds(node: Mapping[str, Any], where: str, find: Callable[[object], Any]) -> None:
+def check_kinds(node: Mapping[str, Any], where: str, find: Callable[[object], Any], given: Iterable[str] = ()) -> None:
     """Refuse arguments that a node's `_target_` does not have, or of another kind than it says, in nested nodes too.
 
     Args:
         node: plain configuration of an object.
         where: its key.
         find: what a `_target_` names; it refuses what is not trusted.
+        given: arguments that the program adds.
 
     Raises:
         ConfigError: with the key, and what it takes.
@@ -31,6 +32,12 @@ def check_kinds(node: Mapping[str, Any], where: str, find: Callable[[object], An
     if "_target_" in node:
         target = find(node["_target_"])
         arguments, hints = _arguments(target)
+    surplus = [key for key in given if arguments and key not in arguments]
+    if surplus:
+        raise ConfigError(
+            f"{node['_target_']} takes no {surplus[0]}, which this run has for it; choose another {where}=, or data "
+            "and a protocol that go with it."
+        )
     for key, value in node.items():
         name = f"{where}.{key}"
         if key.startswith("_"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import QuotedString, Sweep
+from hydra.core.override_parser.types import Glob, Sweep
 from hydra.errors import HydraException
 
 ONE_PATH = r"checkpoint|resume|encoder_from|tasks|support|query|data\.\w*path|encoder[\w.]*\.model"
@@ -21,6 +21,7 @@ PATH = re.compile(rf"\+*({ONE_PATH}|{OUTPUT})")
 SWEPT = re.compile(rf"\+*({ONE_PATH})")  # Hydra's own settings are the same for all jobs
 GROUP = re.compile(r"experiment|data|protocol|encoder|memory|learner|trainer|logger")
 PATHS = re.compile(r"\+*runs")
+UNREADABLE = object()
 
 
 def readable(arguments: Sequence[str]) -> list[str]:
@@ -44,20 +45,17 @@ def _readable(argument: str, *, sweep: bool) -> str:
         return argument
     found = _parsed(value)
     if PATHS.fullmatch(key):
-        as_list = isinstance(found, list) and all(isinstance(each, str | QuotedString) for each in found)
-        if as_list or found is None or (sweep and isinstance(found, Sweep)):
+        as_list = isinstance(found, list) and all(isinstance(each, str) for each in found)
+        if as_list or found is None or (sweep and isinstance(found, Sweep | Glob)):
             return argument
         return f"{key}=[{','.join(map(_text, _paths(value.removeprefix('[').removesuffix(']'))))}]"
-    if not PATH.fullmatch(key):
+    if not PATH.fullmatch(key) or (key == "tasks" and type(found) is int):  # a number of tasks, where they come
         number_for_name = GROUP.fullmatch(key) and isinstance(found, int | float)
         return f"{key}={quoted(value)}" if found is UNREADABLE or number_for_name else argument
     sweep = sweep and bool(SWEPT.fullmatch(key))
     if sweep and "," in value and not re.fullmatch(r"\w+\(.*\)", value):
         return f"{key}={','.join(map(_text, _paths(value)))}"
-    return argument if sweep and isinstance(found, Sweep) else f"{key}={_text(value)}"
-
-
-UNREADABLE = object()
+    return argument if sweep and isinstance(found, Sweep | Glob) else f"{key}={_text(value)}"
 
 
 def _parsed(value: str) -> Any:
@@ -70,8 +68,8 @@ def _parsed(value: str) -> Any:
 def _text(value: str) -> str:
     """A value that is a text as it stands, or null, or the same in quotes."""
     found = _parsed(value)
-    same = found is None or isinstance(found, QuotedString) or (isinstance(found, str) and "\\" in value)
-    return value if same or found == value else quoted(value)
+    meant = isinstance(found, str) and (value[:1] in ("'", '"') or "\\" in value)  # in quotes, or escaped
+    return value if found is None or meant or found == value else quoted(value)
 
 
 def _paths(value: str) -> list[str]:
@@ -87,6 +85,7 @@ def _paths(value: str) -> list[str]:
 
 def _exists(path: str) -> bool:
     try:
-        return any(Path(each).expanduser().exists() for each in (path.strip(), path.strip().rpartition(":")[0]) if each)
+        without_learner = re.sub(r":\w+$", "", path.strip())
+        return any(Path(each).expanduser().exists() for each in (path.strip(), without_learner))
     except (OSError, ValueError, RuntimeError):  # too long, no path at all, no such home
         return False

@@ -22,7 +22,7 @@ from metamann.commands.build import (
     code_width,
     show_notes,
 )
-from metamann.commands.capacity import capacity_notes
+from metamann.commands.capacity import capacity_notes, check_room
 from metamann.data.sentences import SentenceSplits
 from metamann.encoders.frozen import FrozenEncoder
 from metamann.encoders.vocabulary import little_known
@@ -41,6 +41,7 @@ from metamann.evaluation.metrics import mean_interval
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.evaluation.spans import span_scores
+from metamann.learners.majority import Majority
 from metamann.learners.mann import MANN
 from metamann.training.calibration import calibrate
 
@@ -84,12 +85,16 @@ def build_setting(
     It is said if the memory is too small for the episodes.
 
     Raises:
-        ConfigError: if the two do not deal the same kind of thing.
+        ConfigError: if the two do not deal the same kind of thing, this machine is too small for the memory, or the
+            learner cannot be trained.
     """
     setting = _build_setting(config, protocol, train_protocol, device, precision)
     dealers: tuple[Any, Any] = (protocol, train_protocol)
     if not isinstance(setting.validation, SequenceEvaluator):
         dealers = (setting.sampler, setting.validation.sampler)
+    if isinstance(setting.learner, Majority):
+        raise ConfigError("learner=majority is for evaluating: nothing of it is trained; choose another learner.")
+    check_room(setting.learner, config.trainer.batch_size // config.trainer.accumulate)
     show_notes(capacity_notes(setting.learner, *dealers))
     return setting
 

@@ -26,7 +26,7 @@ from metamann.commands.setting import build_setting
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.commands.stop import shield
 from metamann.commands.trust import open_checkpoint
-from metamann.errors import CheckpointError, ConfigError, check_number, excerpt
+from metamann.errors import CheckpointError, ConfigError, check_number, excerpt, shorten
 from metamann.evaluation.plots import plot_curves
 from metamann.hardware import choose_device, choose_precision
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
@@ -186,8 +186,8 @@ def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
             continue  # a group, compared below
         if (key.partition(".")[0] in FIXED or key in FIXED) and value != OmegaConf.select(saved, key):
             raise CheckpointError(
-                f"{config.resume} was started with {key}={OmegaConf.select(saved, key)}, and a run cannot change it to "
-                f"{value} on its way. Leave out {key}=, or start a new run without resume=."
+                f"the run was started with {key}={shorten(OmegaConf.select(saved, key), 100)}, and cannot change it to "
+                f"{excerpt(value)} on its way. Leave out {key}=, or start a new run without resume=."
             )
         OmegaConf.update(saved, key, value)
     named = [override.partition("=")[0] for override in HydraConfig.get().overrides.task]

@@ -24,10 +24,7 @@ from metamann.errors import DataError
 FOLDS = 7
 PARTS = {"train": "train", "val": "valid", "test": "test"}
 MEMBERS = {1: "xval/xval_snips/snips_{part}_{fold}.json", 5: "xval/xval_snips_shot_5/snips-{part}-{fold}-shot-5.json"}
-SOURCE = (
-    "github.com/AtmaHou/PromptSlotTagging (folders original_data/snips/xval_snips and xval_snips_shot_5 "
-    "packed below a folder xval)"
-)
+SOURCE = "github.com/AtmaHou/PromptSlotTagging (the folders of original_data/snips, packed below xval)"
 
 
 def snips(shots: int = 1, fold: int = 1) -> FixedEpisodeSplits:

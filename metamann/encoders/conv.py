@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from metamann.encoders.inputs import check_images
 from metamann.encoders.jitter import AffineJitter
 from metamann.errors import ConfigError, check_number, check_size
 
@@ -57,7 +58,7 @@ class ConvEncoder(nn.Module):
                 f"images of {size} pixels are too small for ConvEncoder; set data.size to {SMALLEST} or more."
             )
         self.jitter = AffineJitter(jitter)
-        self.shifted_views = shifted_views
+        self.in_channels, self.size, self.shifted_views = in_channels, size, shifted_views
         first, wide = channels if first_channels is None else first_channels, 2 * channels
         self.layers = nn.Sequential(
             # stride 2 at once: half the time is spent on the largest maps otherwise
@@ -80,7 +81,12 @@ class ConvEncoder(nn.Module):
             self.features = self.layers(torch.zeros(1, in_channels, size, size)).shape[1]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Encode uint8 images, `batch x items x channels x height x width` to `batch x items x features`."""
+        """Encode uint8 images, `batch x items x channels x height x width` to `batch x items x features`.
+
+        Raises:
+            ConfigError: for images of another shape.
+        """
+        check_images(inputs, self.in_channels, self.size)
         images = self.jitter(inputs.flatten(0, 1).float() / 255)
         views = [images, *_shifted(images)] if self.shifted_views and not self.training else [images]
         features = [self.layers(view.to(memory_format=torch.channels_last)).float() for view in views]

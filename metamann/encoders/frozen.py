@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from metamann.data.cache import cached, expect
 from metamann.data.sentences import SentenceStore
+from metamann.encoders.inputs import check_text
 from metamann.encoders.windows import groups
 from metamann.episodes.text import Text
 from metamann.hardware import full_precision
@@ -57,6 +58,7 @@ class FrozenEncoder(nn.Module):
 
     def forward(self, inputs: Text) -> Tensor:
         """Features of words, `batch x sentences x length x features`; zeros at padding."""
+        check_text(inputs)
         words = inputs.words.flatten(0, 1).cpu()
         lengths = (words >= 0).sum(-1)
         first = torch.tensor(

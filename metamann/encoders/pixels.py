@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from metamann.encoders.inputs import check_images
 from metamann.errors import check_size
 
 
@@ -22,8 +23,14 @@ class PixelEncoder(nn.Module):
         super().__init__()
         check_size("encoder.size", size)
         check_size("encoder.in_channels", in_channels)
+        self.size, self.in_channels = size, in_channels
         self.features = in_channels * size * size
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Flatten uint8 images, `batch x items x channels x height x width` to `batch x items x features`."""
+        """Flatten uint8 images, `batch x items x channels x height x width` to `batch x items x features`.
+
+        Raises:
+            ConfigError: for images of another shape.
+        """
+        check_images(inputs, self.in_channels, self.size)
         return inputs.flatten(2).float() / 255

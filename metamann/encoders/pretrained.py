@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from metamann.encoders.inputs import check_text
 from metamann.encoders.lexicon import LexiconTables
 from metamann.encoders.pieces import PieceTable, piece_table, special_pieces, unknown_pieces
 from metamann.encoders.transformer import MINILM, load_transformer
@@ -96,6 +97,7 @@ class PretrainedEncoder(nn.Module):
 
     def forward(self, inputs: Text) -> Tensor:
         """Encode words, `batch x sentences x length` to `batch x sentences x length x features`; zeros at padding."""
+        check_text(inputs)
         words, device = inputs.words.cpu(), inputs.words.device
         present = words >= 0
         features = torch.zeros(*words.shape, self.features, device=device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from metamann.encoders.inputs import check_text
 from metamann.encoders.lexicon import LexiconTables
 from metamann.episodes.text import Text
 
@@ -39,6 +40,7 @@ class SpellingEncoder(nn.Module):
 
     def forward(self, inputs: Text) -> Tensor:
         """Encode words, `batch x sentences x length` to `batch x sentences x length x features`; zeros at padding."""
+        check_text(inputs)
         table = self._tables(inputs.lexicon, inputs.words.device)
         present = inputs.present().unsqueeze(-1)
         flags = table[inputs.words.clamp_min(0)] * present

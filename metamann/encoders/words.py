@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from metamann.encoders.inputs import check_text
 from metamann.encoders.lexicon import LexiconTables
 from metamann.episodes.text import Text
 from metamann.errors import check_number, check_size
@@ -100,6 +101,7 @@ class WordEncoder(nn.Module):
 
     def forward(self, inputs: Text) -> Tensor:
         """Encode words, `batch x sentences x length` to `batch x sentences x length x features`; zeros at padding."""
+        check_text(inputs)
         present = inputs.words >= 0
         distinct, place = torch.unique(inputs.words[present], return_inverse=True)
         table = self._tables(inputs.lexicon, inputs.words.device)

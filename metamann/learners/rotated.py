@@ -38,8 +38,8 @@ class RotatedMANN(MANN):
 
     def adapt(self, support: Examples, classes: Classes, state: MannState | None = None) -> MannState:
         """Write the support into the memory of every view; see `Learner.adapt`."""
-        labels = support.labels.repeat(SIDES, 1)
-        return super().adapt(Examples(self._views(support.inputs), labels), _repeated(classes), state)
+        views = self._views(support.inputs)
+        return super().adapt(Examples(views, support.labels.repeat(SIDES, 1)), _repeated(classes), state)
 
     def predict(self, state: MannState, inputs: Tensor | Text) -> Tensor:
         """Read the memory of every view for each query alone; see `Learner.predict`."""

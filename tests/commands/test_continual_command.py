@@ -35,7 +35,7 @@ def test_other_sequences_are_refused_and_one_width_of_codes_is_taken(
     runs = f"runs=[{trained.run_directory},{wider}]"
     refused = run("continual", runs, *SHORT, cwd=tmp_path / "refused")
     assert refused.status == 2
-    assert "are judged on different tasks (codes" in refused.err.splitlines()[-1]
+    assert "the runs are judged on different tasks (codes" in refused.err.splitlines()[-1]
     ended = run("continual", runs, "protocol.codes.width=7", *SHORT, cwd=tmp_path / "one")
     assert list(json.loads((ended.run_directory / "continual.json").read_text())["learners"]) == [
         "KeyValue",

@@ -76,7 +76,7 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SENTENCES + EPISODES if name not in ("columns", "jsonl", "records")])
 def test_data_sets_that_are_absent_say_which_file_to_put_where(no_network: None, tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=rf"[Pp]ut \S+\.\S+ .*in {tmp_path}/nothing/.*METAMANN_DATA"):
+    with pytest.raises(DataError, match=rf"^\S+\.\S+ .*[Pp]ut \S+ .*in {tmp_path}/nothing/.*METAMANN_DATA"):
         built(name)
 
 

@@ -16,7 +16,7 @@ from metamann.data.store import ClassStore
 from metamann.episodes.episode import PADDING, Episode, Stream
 from metamann.episodes.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
 from metamann.episodes.sampler import Sampler
-from metamann.errors import EpisodeError
+from metamann.errors import ConfigError
 
 PROTOCOLS: dict[str, EpisodeProtocol] = {
     "nway": NWayKShot(ways=[2, 5], shots=[1, 2], queries=3, codes=LabelCodes("random", 4)),
@@ -182,5 +182,5 @@ def test_codes_are_fresh_for_every_episode(store: ClassStore, protocol: EpisodeP
 
 
 def test_a_seed_below_zero_is_refused_at_start(store: ClassStore) -> None:
-    with pytest.raises(EpisodeError, match="-1"):
+    with pytest.raises(ConfigError, match="-1"):
         Sampler(store, OnlineStream(ways=2, steps=4), seed=-1)

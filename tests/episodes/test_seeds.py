@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metamann.episodes.seeds import CODES, PLAN, Seeds
-from metamann.errors import EpisodeError
+from metamann.errors import ConfigError
 
 
 def drawn(fingerprint: str = "data", name: str = "protocol", seed: int = 0, index: int = 0, purpose: int = PLAN) -> int:
@@ -24,5 +24,5 @@ def test_everything_that_names_an_episode_changes_its_numbers() -> None:
 
 
 def test_a_seed_below_zero_is_refused() -> None:
-    with pytest.raises(EpisodeError, match="seed=-2"):
+    with pytest.raises(ConfigError, match="seed=-2"):
         Seeds.of("data", {}, -2)

@@ -20,7 +20,7 @@ from metamann.episodes.protocols import LabelCodes
 from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.text import NO_WORD
-from metamann.errors import EpisodeError
+from metamann.errors import ConfigError
 
 CODES = LabelCodes("random", 12)
 CASES: dict[str, tuple[Any, Any]] = {
@@ -168,5 +168,5 @@ def test_codes_and_sentences_are_drawn_from_different_numbers() -> None:
 
 
 def test_a_seed_below_zero_is_refused_at_start() -> None:
-    with pytest.raises(EpisodeError, match="seed=-1"):
+    with pytest.raises(ConfigError, match="seed=-1"):
         sampler_of("greedy", -1)

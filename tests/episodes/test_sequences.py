@@ -12,7 +12,7 @@ import torch
 from metamann.episodes.algorithmic import AssociativeRecall, Copy, RepeatCopy
 from metamann.episodes.episode import PADDING
 from metamann.episodes.sequences import SequenceList, Sequences, SequenceSampler
-from metamann.errors import EpisodeError
+from metamann.errors import ConfigError, EpisodeError
 
 TASKS = [Copy([1, 6], width=3), RepeatCopy([1, 3], [1, 3]), AssociativeRecall([2, 4])]
 
@@ -66,7 +66,7 @@ def test_the_loop_gets_its_batches_in_order_for_any_number_of_workers() -> None:
 def test_what_cannot_be_dealt_is_refused_at_start() -> None:
     with pytest.raises(EpisodeError, match="train, val or test"):
         SequenceSampler(Copy(), "valid")
-    with pytest.raises(EpisodeError, match="seed=-1"):
+    with pytest.raises(ConfigError, match="seed=-1"):
         SequenceSampler(Copy(), "train", -1)
     with pytest.raises(EpisodeError, match="lengths"):
         SequenceSampler(Copy(0), "train")
