@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 LONGEST_MESSAGE = 300  # characters
@@ -11,6 +12,8 @@ MOST_EXCERPTS, LONGEST_EXCERPT_OF_MANY = 5, 40
 LARGEST_SEED = 2**64 - 1  # torch takes no larger one
 LARGEST_SIZE = 10**6  # of what is counted: far above what anyone has used, and below what fills a machine
 LARGEST_NUMBER = 10**18  # 64 bits hold it as a whole number, and 32 as a fraction
+# control characters, those that turn the direction of writing, and half surrogate pairs
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class MetamannError(Exception):
@@ -26,11 +29,16 @@ class MetamannError(Exception):
 
 def shorten(text: object, most: int) -> str:
     """A text in one line of at most `most` characters: the start says what is wrong, the end what to do."""
-    line = " ".join(str(text).split()).encode("utf-8", "backslashreplace").decode()
+    line = printable(" ".join(str(text).split()))
     if len(line) <= most:
         return line
     end = (most - 5) // 2
     return f"{line[: most - 5 - end]} ... {line[len(line) - end :]}"
+
+
+def printable(text: str) -> str:
+    r"""A text that a terminal shows as it is: signs that would steer it, and half surrogate pairs, become `\x1b`."""
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def excerpt(text: object) -> str:

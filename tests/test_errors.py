@@ -20,6 +20,7 @@ from metamann.errors import (
     check_seed,
     check_size,
     check_sizes,
+    printable,
 )
 
 anything = st.one_of(
@@ -118,3 +119,18 @@ def test_a_number_of_more_digits_than_python_prints_is_refused() -> None:
     limit = sys.get_int_max_str_digits()
     with pytest.raises(ConfigError, match=r"^seed="):
         check_seed("seed", 10 ** (limit + 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, Zo\u00eb, \u5317\u4eac \U0001f469\u200d\U0001f680", None),
+        ("\x1b[2Jgone", "\\x1b[2Jgone"),
+        ("a\x07\x9bb", "a\\x07\\x9bb"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\ud800", "\\ud800"),
+    ],
+    ids=ascii,
+)
+def test_what_a_file_says_cannot_steer_a_terminal(text: str, shown: str | None) -> None:
+    assert str(MetamannError(text)) == printable(text) == (text if shown is None else shown)

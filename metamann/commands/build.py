@@ -21,7 +21,7 @@ from metamann.episodes.protocols import EpisodeProtocol
 from metamann.episodes.sentence_protocols import SentenceProtocol
 from metamann.episodes.supervised import Supervised
 from metamann.episodes.tagging import n_tags
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, printable
 from metamann.hardware import TensorsFit
 from metamann.learners.learner import Learner
 from metamann.learners.sequence import SequenceLearner
@@ -205,7 +205,7 @@ def _build_any_data(config: DictConfig) -> Any:
 def show_notes(notes: Sequence[str]) -> None:
     """Say what a reader of data found and decided, a line each, on standard error."""
     for note in notes:
-        print(f"note: {note}", file=sys.stderr, flush=True)
+        print(f"note: {printable(note)}", file=sys.stderr, flush=True)
 
 
 def _code_width(protocol: AnyProtocol) -> int:
