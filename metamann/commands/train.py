@@ -160,7 +160,8 @@ def _show_schedule(trainer: TrainerConfig, resumed: Checkpoint) -> None:
     """
     if trainer.steps < resumed.step:
         raise ConfigError(f"trainer.steps={trainer.steps}: the run has done {resumed.step} already; ask for no fewer.")
-    before = dataclasses.replace(trainer, **{name: resumed.config["trainer"][name] for name in SCHEDULE})
+    saved = resumed.config["trainer"]
+    before = dataclasses.replace(trainer, **{name: saved[name] for name in SCHEDULE if name in saved})
     planned, now = before.rate(resumed.step), trainer.rate(resumed.step)
     if trainer.steps > resumed.step and now != planned:
         show_notes([

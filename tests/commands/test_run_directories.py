@@ -413,7 +413,7 @@ def test_the_weight_decay_that_is_given_on_the_way_is_taken_and_saved(
 
 
 @pytest.mark.parametrize(
-    ("override", "names"), [("trainer.batch_size=4", "batch_size"), ("trainer.steps=2", "has done 4")]
+    ("override", "names"), [("trainer.batch_size=4", "batch_size"), ("trainer.steps=2", "has done 3")]
 )
 def test_what_a_run_cannot_change_on_the_way_is_refused(
     override: str, names: str, stopped: Path, tmp_path: Path
