@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from metamann.commands.directory import check_in_place
+from metamann.commands.directory import check_in_place, remove_results
 from metamann.commands.origin import origin
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
@@ -60,6 +60,7 @@ def report(
     Returns:
         The metrics.
     """
+    remove_results(directory)
     tagged = evaluator.tagged(learner) if isinstance(evaluator, SentenceEvaluator) else None
     if isinstance(evaluator, SentenceEvaluator) and tagged is not None:
         found = span_intervals(tagged.counts, evaluator.scheme)

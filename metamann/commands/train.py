@@ -32,7 +32,7 @@ from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_check
 from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
 from metamann.training.keeping import fault_of
 from metamann.training.loop import TrainerConfig, meta_train
-from metamann.training.record import Record, read_record
+from metamann.training.record import Record
 
 # what a resumed run keeps, so that it is the run that was started
 FIXED = (
@@ -108,7 +108,7 @@ def train(config: DictConfig) -> float:
         check_in_place(directory)
         best._replace(learner=learner.state_dict()).save(checkpoints / "best.pt")
         curves = directory / "plots" / "training.png"
-        plot_curves(curves, [event for _, event in read_record(record.path)[0]])
+        plot_curves(curves, record.events())
         mirrors.picture(trainer.steps, "training", curves)
         context = {"checkpoint_step": best.step, "training_seconds": round(record.seconds)}
         metrics = report(directory, learner, validation, context, mirrors)
