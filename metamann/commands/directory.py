@@ -20,10 +20,11 @@ from metamann.training.checkpoint import find_checkpoint
 
 LOCK = ".metamann.lock"
 RUN_FILES = ("metrics.jsonl", "checkpoints/last.pt", "checkpoints/previous.pt", "checkpoints/best.pt")
+CURVES = "plots/training.png"
 RESULT_FILES = (
     "results.json", "results.md", "tasks.npz", "counts.npz", "sentences.html", "answers.txt",
     *(f"plots/{name}.png" for name in (
-        "training", "episode", "error_rates", "instances", "memory", "sequence", "confusion", "support_size",
+        "episode", "error_rates", "instances", "memory", "sequence", "confusion", "support_size",
     )),
 )  # fmt: skip
 OTHER_FILES = (
@@ -118,11 +119,18 @@ def results_directory(directory: Path, config: DictConfig) -> Path:
     return directory
 
 
+def remove_results(directory: Path) -> None:
+    """Remove the results of an earlier evaluation, which need not be of the same kind; the curves of training stay."""
+    for name in RESULT_FILES:
+        (directory / name).unlink(missing_ok=True)
+
+
 def remove_run(directory: Path) -> None:
     """Remove a run, its results and its event files; files that metamann did not write stay."""
     settings = [folder / name for folder in directory.glob(".hydra/resumed_*") for name in SETTINGS]
     events = directory.glob("tensorboard/events.out.tfevents.*")
-    for path in (*(directory / name for name in (*RUN_FILES, *RESULT_FILES)), *settings, *events):
+    remove_results(directory)
+    for path in (*(directory / name for name in (*RUN_FILES, CURVES)), *settings, *events):
         path.unlink(missing_ok=True)
     for folder in directory.glob(".hydra/resumed_*"):
         with contextlib.suppress(OSError):  # it holds a file of someone else
@@ -154,6 +162,6 @@ def _owner(directory: Path) -> str | None:
 
 
 def _remove_halves(directory: Path) -> None:
-    names = {Path(name).name for name in (*RUN_FILES, *RESULT_FILES, *OTHER_FILES, *SETTINGS)}
+    names = {Path(name).name for name in (*RUN_FILES, CURVES, *RESULT_FILES, *OTHER_FILES, *SETTINGS)}
     for folder in (directory, directory / "checkpoints", directory / "plots", directory / ".hydra"):
         remove_halves(folder, "|".join(re.escape(name) for name in names))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from metamann.commands.build import show_notes
-from metamann.commands.directory import check_in_place
+from metamann.commands.directory import check_in_place, remove_results
 from metamann.commands.origin import origin
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
@@ -84,6 +84,7 @@ def report(
     Returns:
         The metrics; none where nothing is labelled.
     """
+    remove_results(directory)
     if isinstance(evaluator, SentenceEvaluator):
         found = _on_sentences(directory, learner, evaluator)
     elif isinstance(evaluator, SequenceEvaluator):

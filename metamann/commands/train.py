@@ -33,7 +33,7 @@ from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_check
 from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
 from metamann.training.keeping import fault_of
 from metamann.training.loop import TrainerConfig, meta_train
-from metamann.training.record import Record, read_record
+from metamann.training.record import Record
 
 # what a resumed run keeps, so that it is the run that was started
 FIXED = (
@@ -108,8 +108,7 @@ def train(config: DictConfig) -> float:
         check_in_place(directory)
         best._replace(learner=learner.state_dict()).save(checkpoints / "best.pt")
         curves = directory / "plots" / "training.png"
-        events = [event for _, event in read_record(record.path)[0]]
-        if attempt(curves, lambda path: plot_curves(path, events)):
+        if attempt(curves, lambda path: plot_curves(path, record.events())):
             mirrors.picture(trainer.steps, "training", curves)
         context = {"checkpoint_step": best.step, "training_seconds": round(record.seconds)}
         metrics = report(directory, learner, validation, context, mirrors)
@@ -161,7 +160,8 @@ def _show_schedule(trainer: TrainerConfig, resumed: Checkpoint) -> None:
     """
     if trainer.steps < resumed.step:
         raise ConfigError(f"trainer.steps={trainer.steps}: the run has done {resumed.step} already; ask for no fewer.")
-    before = dataclasses.replace(trainer, **{name: resumed.config["trainer"][name] for name in SCHEDULE})
+    saved = resumed.config["trainer"]
+    before = dataclasses.replace(trainer, **{name: saved[name] for name in SCHEDULE if name in saved})
     planned, now = before.rate(resumed.step), trainer.rate(resumed.step)
     if trainer.steps > resumed.step and now != planned:
         show_notes([

@@ -68,8 +68,10 @@ class Keeper:
             return
         try:
             best = load_checkpoint(self._best_path)
+            if _shapes(best) != _shapes(checkpoint):
+                raise CheckpointError("it is another learner's")
         except CheckpointError:
-            self._record.note(f"note: {self._best_path} is missing or damaged; the best learner is chosen anew")
+            self._record.note(f"note: {self._best_path} is missing, damaged or another's: the best is chosen anew")
             self.best = {"step": 0.0}
         else:
             if best.step <= checkpoint.step:
@@ -122,7 +124,7 @@ class Keeper:
         if not self.last.is_file():
             return TrainingError(f"{what}. Start with other parameters, or set trainer.precision=fp32.")
         return TrainingError(
-            f"{what}. {self.last} holds good parameters: resume= its run with a lower trainer.learning_rate, or with "
+            f"{what}. {self.last} holds good parameters: resume= with a lower trainer.learning_rate, or "
             "trainer.precision=fp32."
         )
 
@@ -150,6 +152,10 @@ class Keeper:
             new.replace(self.previous)
         except OSError as error:
             raise unsaved(self.last, error) from error
+
+
+def _shapes(checkpoint: Checkpoint) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in checkpoint.learner.items()}
 
 
 def fault_of(learner: nn.Module) -> str | None:

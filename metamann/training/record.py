@@ -114,6 +114,17 @@ class Record:
                 f"{self.path} was deleted or replaced while the run wrote it: the run ends, and writes nothing more."
             )
 
+    def events(self) -> list[dict[str, Any]]:
+        """What the file says, without lines that others have put there.
+
+        Raises:
+            TrainingError: if it cannot be read.
+        """
+        try:
+            return [event for _, event in read_record(self.path)[0]]
+        except OSError as error:
+            raise TrainingError(f"{self.path} cannot be read ({error.strerror}); resume= the run to go on.") from error
+
     def note(self, text: str) -> None:
         """Show a line that is no measurement."""
         self._line(text)

@@ -184,10 +184,15 @@ def test_other_commands_do_not_replace_the_results_of_a_run(command: str, done: 
 
 def test_an_evaluation_may_stand_inside_a_run_and_be_repeated(done: Path, tmp_path: Path) -> None:
     options = [f"checkpoint={done}", "episodes=4", *QUIET, f"hydra.run.dir={done / 'evaluation'}"]
+    (done / "evaluation").mkdir()
+    for name in ("answers.txt", "notes.txt"):
+        (done / "evaluation" / name).write_text("of an earlier evaluation, of sentences")
     for seed in (0, 1):
         where = run("evaluate", *options, f"seed={seed}", cwd=tmp_path).run_directory
         assert json.loads((where / "results.json").read_text())["seed"] == seed
         assert f"seed={seed}" in (where / ".hydra" / "overrides.yaml").read_text()
+        assert not (where / "answers.txt").exists()
+        assert (where / "notes.txt").exists()
 
 
 # the directory goes
@@ -413,7 +418,7 @@ def test_the_weight_decay_that_is_given_on_the_way_is_taken_and_saved(
 
 
 @pytest.mark.parametrize(
-    ("override", "names"), [("trainer.batch_size=4", "batch_size"), ("trainer.steps=2", "has done 4")]
+    ("override", "names"), [("trainer.batch_size=4", "batch_size"), ("trainer.steps=2", "has done 3")]
 )
 def test_what_a_run_cannot_change_on_the_way_is_refused(
     override: str, names: str, stopped: Path, tmp_path: Path
