@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from metamann.errors import ConfigError
-from metamann.hardware import autocast, choose_device, choose_precision, describe_machine, full_precision
+from metamann.hardware import (
+    TensorsFit,
+    autocast,
+    choose_device,
+    choose_precision,
+    describe_machine,
+    full_precision,
+    memory_of_machine,
+    out_of_memory,
+)
 
 CPU = torch.device("cpu")
 
@@ -64,3 +74,36 @@ def test_the_machine_is_described_for_results_files() -> None:
     assert torch.__version__ in text
     assert f"{torch.get_num_threads()} threads" in text
     assert "\n" not in text
+
+
+def test_tensors_beyond_the_machine_are_refused_before_they_are_there() -> None:
+    huge = memory_of_machine() // 4 + 1  # numbers of 4 bytes
+    for make in (torch.zeros, torch.empty, torch.randn):
+        with TensorsFit(), pytest.raises(MemoryError, match="GiB"):
+            make(huge)
+    with TensorsFit(), pytest.raises(MemoryError):
+        nn.LSTM(10**6, 10**6)
+
+
+def test_many_tensors_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metamann.hardware.memory_of_machine", lambda: 8 * 1024)
+    with TensorsFit():
+        kept = [torch.zeros(512), torch.ones(2, 256)]
+        with pytest.raises(MemoryError):
+            torch.zeros(1)
+    assert torch.zeros(10).sum() == 0
+    assert len(kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte"), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("shapes do not fit"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_a_lack_of_memory_is_told_from_other_errors(error: Exception, expected: bool) -> None:
+    assert out_of_memory(error) is expected

@@ -12,7 +12,14 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from metamann.errors import ConfigError, setting
 
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+    type(None): "null",
+}
 
 
 def check_kinds(node: Mapping[str, Any], where: str, find: Callable[[object], Any], given: Iterable[str] = ()) -> None:
@@ -83,7 +90,7 @@ def _fits(value: object, hint: Any) -> bool:
     if hint is Path:
         return isinstance(value, str)
     # an object, which only a node of its own can give
-    return not isinstance(hint, type) or hint is object
+    return hint in (Any, object) or not isinstance(hint, type)
 
 
 def _in_words(hint: Any) -> str:

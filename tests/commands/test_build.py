@@ -26,6 +26,7 @@ from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.supervised import Supervised
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, EpisodeError
+from metamann.hardware import TensorsFit
 
 NWAY = "metamann.episodes.protocols.NWayKShot"
 CODES = "metamann.episodes.protocols.LabelCodes"
@@ -128,3 +129,55 @@ def test_label_codes_are_wide_enough_for_the_tags_of_sentences() -> None:
     assert code_width(Supervised(types=["a", "b"])) == 5
     with pytest.raises(ConfigError, match=r"protocol\.codes\.width"):
         code_width(FixedSentences())
+
+
+@pytest.mark.parametrize(
+    ("group", "choice", "changes", "message"),
+    [
+        ("encoder", ["encoder=recurrent"], {"words": {"width": 0}}, r"^encoder\.words\.width=0 must be at least 1\.$"),
+        (
+            "encoder",
+            ["encoder=recurrent"],
+            {"words": {"width": "x"}},
+            r"^encoder\.words\.width=x must be",
+        ),
+        ("encoder", ["encoder=recurrent"], {"hidden": 0}, r"^encoder\.hidden=0 must be at least 1\.$"),
+        (
+            "encoder",
+            ["encoder=joined"],
+            {"encoders": {"words": {"rows": 1}}},
+            r"^encoder\.encoders\.words\.rows=1 ",
+        ),
+        ("memory", ["memory=ntm"], {"hidden": 10**6}, r"memory needs more memory .*GiB.*lower memory\.hidden=1000000"),
+        ("trainer", [], {"steps": None}, r"^trainer\.steps=null must be a whole number"),
+    ],
+)
+def test_a_setting_is_named_by_its_whole_key(
+    group: str, choice: list[str], changes: dict[str, Any], message: str
+) -> None:
+    with initialize_config_module("metamann.conf", version_base="1.3"):
+        config = compose("train", [*choice, "data=strokes"])
+    config[group] = update(config[group], changes, group)
+    with TensorsFit(), pytest.raises(ConfigError, match=message):
+        build(config[group], **({"features": 16, "code_width": 5} if group == "memory" else {}))
+
+
+def test_a_changed_node_knows_its_key() -> None:
+    node_of_training = update(node(_target_=NWAY, ways=5), {"ways": "x"}, "train_protocol")
+    with pytest.raises(ConfigError, match=r"^train_protocol\.ways=x must be"):
+        build(node_of_training)
+
+
+class Raises:
+    """Raises what it is told."""
+
+    def __init__(self, error: str, number: int = 3) -> None:
+        raise {"value": ValueError("a bug"), "os": PermissionError(13, "Permission denied", "/x")}[error]
+
+
+def test_whatever_a_class_raises_names_the_settings() -> None:
+    target = f"{__name__}.Raises"
+    with pytest.raises(ConfigError, match=r"cannot be built \(ValueError: a bug\).*error=value, number=7"):
+        build(node(_target_=target, error="value", number=7), trust=[__name__])
+    with pytest.raises(PermissionError):
+        build(node(_target_=target, error="os"), trust=[__name__])

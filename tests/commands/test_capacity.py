@@ -1,0 +1,119 @@
+"""A memory with too few slots for its episodes is said, one too large for the machine is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from commandline import Ended, run
+from torch import nn
+
+from metamann.commands.capacity import capacity_notes, check_room
+from metamann.data.sentences import Sentence, SentenceStore, Span
+from metamann.data.store import ClassStore
+from metamann.episodes.algorithmic import AssociativeRecall, Copy, RepeatCopy
+from metamann.episodes.greedy import GreedySentences
+from metamann.episodes.protocols import NWayKShot, OnlineStream
+from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.supervised import Supervised
+from metamann.errors import ConfigError
+from metamann.learners.linear_head import FineTunedHead
+from metamann.learners.majority import Majority
+from metamann.memory.dnc import DNCMemory
+from metamann.memory.interface import Memory
+
+BOUNDED = {"additive", "additive_additive", "additive_multiplicative", "dnc", "keyvalue_bounded", "keyvalue_quota",
+           "keyvalue_usage", "lrua", "ntm", "ntm_input"}  # fmt: skip
+
+
+class Holder(nn.Module):
+    """A learner of which only the memory matters."""
+
+    def __init__(self, memory: Memory[Any]) -> None:
+        super().__init__()
+        self.memory = memory
+
+
+def test_a_memory_knows_how_many_items_it_holds(memory_kind: str, make_memory: Callable[..., Memory[Any]]) -> None:
+    memory = make_memory(memory_kind)
+    assert memory.capacity == (getattr(memory, "slots", None) if memory_kind in BOUNDED else None)
+
+
+@pytest.fixture
+def holder(make_memory: Callable[..., Memory[Any]]) -> Holder:
+    """Six slots."""
+    return Holder(make_memory("ntm"))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        (NWayKShot(ways=6, shots=1, queries=1), None),
+        (NWayKShot(ways=[2, 7], shots=1, queries=1), "less than the 7 classes of an episode"),
+        (NWayKShot(ways=2, shots=4, queries=1), "less than the 8 items of an episode"),
+        (OnlineStream(ways=2, steps=6), None),
+        (OnlineStream(ways=2, steps=12), "less than the 12 items"),
+        (OnlineStream(ways=7, steps=12), "less than the 7 classes"),
+    ],
+)
+def test_classes_and_items_of_images_are_counted(
+    protocol: Any, said: str | None, holder: Holder, store: ClassStore
+) -> None:
+    notes = capacity_notes(holder, Sampler(store, protocol))
+    assert (len(notes) == 1 and said in notes[0] and "memory.slots=6" in notes[0]) if said else notes == ()
+
+
+@pytest.mark.parametrize(
+    ("task", "vectors"),
+    [(Copy(6), None), (Copy([1, 7]), 7), (RepeatCopy(9, 3), 9), (AssociativeRecall([2, 6], 3), 18)],
+)
+def test_vectors_of_sequences_are_counted(task: Any, vectors: int | None, holder: Holder) -> None:
+    notes = capacity_notes(holder, task)
+    assert (f"the {vectors} vectors of an episode" in notes[0]) if vectors else notes == ()
+
+
+def test_classes_of_sentences_are_counted_where_labels_are_told(holder: Holder) -> None:
+    made = [Sentence((f"w{n}",), (Span(0, 1, f"type{n % 8}"),)) for n in range(100)]
+    store = SentenceStore("toy", tuple(made))
+    assert "the 8 classes" in capacity_notes(holder, SentenceSampler(store, GreedySentences(ways=8)))[0]
+    assert capacity_notes(holder, SentenceSampler(store, GreedySentences(ways=6))) == ()
+    assert capacity_notes(holder, SentenceSampler(store, Supervised(types=store.types))) == ()
+
+
+def test_the_largest_load_of_all_is_said(holder: Holder, store: ClassStore) -> None:
+    samplers = [Sampler(store, NWayKShot(ways=ways, shots=1, queries=1)) for ways in (2, 9, 7)]
+    assert "the 9 classes" in capacity_notes(holder, *samplers)[0]
+
+
+def test_nothing_is_said_of_memories_that_are_not_used_or_grow(
+    make_memory: Callable[..., Memory[Any]], store: ClassStore
+) -> None:
+    sampler = Sampler(store, NWayKShot(ways=12, shots=1, queries=1))
+    encoder = nn.Identity()
+    encoder.features = 5  # type: ignore[assignment]  # what encoders have
+    memory = make_memory("ntm")
+    for learner in (Holder(make_memory("keyvalue")), FineTunedHead(encoder, memory, 3), Majority(encoder, memory, 3)):
+        assert capacity_notes(learner, sampler) == ()
+    assert capacity_notes(nn.Identity(), sampler) == ()
+
+
+def test_a_memory_beyond_the_machine_is_refused_before_it_is_there() -> None:
+    holder = Holder(DNCMemory(8, 3, slots=1_000_000, width=1, heads=1, hidden=4))
+    with pytest.raises(ConfigError, match=r"the memory of 16 episodes takes .* GiB.*lower memory\.slots=1000000"):
+        check_room(holder, 16)
+    check_room(Holder(DNCMemory(8, 3, slots=16)), 16)
+
+
+def test_it_is_said_at_the_start_of_training_and_of_evaluation(tiny: list[str], tmp_path: Any) -> None:
+    small = ["trainer.steps=1", "memory=keyvalue_bounded", "memory.slots=2"]
+    ended: Ended = run("train", *tiny, *small, cwd=tmp_path / "train")
+    note = "note: memory.slots=2 is less than the 3 classes of an episode"
+    assert ended.err.count(note) == 1
+    options = ["episodes=4", "logger.wandb=false", "logger.tensorboard=false"]
+    for command, where in (("evaluate", f"checkpoint={ended.run_directory}"), ("compare", None)):
+        runs = f"runs=[{ended.run_directory},{ended.run_directory}:linear_head]"
+        arguments = [where, *options] if where else [runs, "episodes=4"]
+        again = run(command, *arguments, cwd=tmp_path / command)
+        assert again.err.count(note) == 1, again.err
