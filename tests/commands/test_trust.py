@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from metamann.commands import trust
-from metamann.commands.trust import GROUP_OF, check_trusted, offered, trusted_class
+from metamann.commands.trust import GROUP_OF, check_trusted, offered, open_checkpoint, trusted_class
 from metamann.episodes.protocols import LabelCodes, NWayKShot
-from metamann.errors import ConfigError
+from metamann.errors import CheckpointError, ConfigError
 from metamann.memory.ntm import NTMMemory
+from metamann.training.checkpoint import Checkpoint
 
 NWAY = "metamann.episodes.protocols.NWayKShot"
 
@@ -139,3 +140,28 @@ def test_a_foreign_class_is_refused_wherever_it_stands(
     with pytest.raises(ConfigError, match=r"os\.mkdir.*trust=\[os\]"):
         check_trusted({part: bury(target)}, ())
     assert not planted.exists()
+
+
+def saved(path: Path, **parts: object) -> Path:
+    """A checkpoint with these parts of its configuration."""
+    config = {
+        "protocol": {"_target_": NWAY}, "memory": {"_target_": "metamann.memory.ntm.NTMMemory"}, "trainer": {},
+        "learner": {"_target_": "metamann.learners.mann.MANN"}, **parts,
+    }  # fmt: skip
+    Checkpoint(config, {}, {}, {}, 0, {}, 0.0).save(path)
+    return path
+
+
+@pytest.mark.parametrize("reader", ["columns", "jsonl"])
+def test_a_run_on_own_files_of_before_is_read_by_the_one_reader(reader: str, tmp_path: Path) -> None:
+    data = {"_target_": f"metamann.data.{reader}.{reader}", "path": "x.jsonl", "misaligned": "error", "seed": 3}
+    opened = open_checkpoint(saved(tmp_path / "run.pt", data=data), ())
+    assert opened.config["data"] == {
+        "_target_": "metamann.data.own_sentences.own_sentences", "path": "x.jsonl", "spans": "error", "seed": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", [{"protocol": None}, {"memory": [1]}, {"data": "x"}, {"encoder": 3}])
+def test_a_part_of_another_kind_is_named(parts: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=f"wrong part '{next(iter(parts))}'"):
+        open_checkpoint(saved(tmp_path / "run.pt", **parts), ())
