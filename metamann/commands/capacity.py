@@ -64,7 +64,8 @@ def check_room(learner: Any, episodes: int) -> None:
     """
     memory = getattr(learner, "memory", None)
     if isinstance(memory, Memory) and memory.capacity is not None:
-        state = memory.initial_state(1, 1, torch.empty(0, device="meta"))  # shapes, and no memory
+        code_width = getattr(memory, "code_width", 1)  # pairs take codes of any width
+        state = memory.initial_state(1, code_width, torch.empty(0, device="meta"))  # shapes, and no memory
         needed = episodes * sum(tensor.numel() * tensor.element_size() for tensor in state)
         if needed > memory_of_machine() // 2:
             raise ConfigError(

@@ -106,6 +106,11 @@ def test_a_memory_beyond_the_machine_is_refused_before_it_is_there() -> None:
     check_room(Holder(DNCMemory(8, 3, slots=16)), 16)
 
 
+def test_every_memory_of_a_usual_size_has_room(memory_kind: str, make_memory: Callable[..., Memory[Any]]) -> None:
+    for code_width in (0, 3):  # of sequences, and of labels
+        check_room(Holder(make_memory(memory_kind, code_width=code_width)), 64)
+
+
 def test_it_is_said_at_the_start_of_training_and_of_evaluation(tiny: list[str], tmp_path: Any) -> None:
     small = ["trainer.steps=1", "memory=keyvalue_bounded", "memory.slots=2"]
     ended: Ended = run("train", *tiny, *small, cwd=tmp_path / "train")
