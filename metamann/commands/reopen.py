@@ -29,6 +29,7 @@ from metamann.episodes.sentence_protocols import SentenceProtocol
 from metamann.episodes.supervised import Supervised
 from metamann.errors import CheckpointError, ConfigError
 from metamann.training.checkpoint import Checkpoint, find_checkpoint
+from metamann.training.keeping import fault_of
 
 GROUPS = ("data", "protocol", "learner")  # that a command may change
 
@@ -81,6 +82,9 @@ class Run(NamedTuple):
         else:
             learner = build_learner(self.config, code_width(*self.trained_protocols))
         self.checkpoint.load_into(learner, self.path)
+        fault = fault_of(learner)
+        if fault is not None:
+            raise CheckpointError(f"{self.path} is refused, for its parameters blew up: {fault}. Use another run.")
         return learner
 
     def origin(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Checkpoint(NamedTuple):
         Raises:
             CheckpointError: if they are another learner's.
         """
-        _load(learner, self.learner, path, "learner", "encoder, memory and learner")
+        self._load(learner, self.learner, path, "learner", "encoder, memory and learner")
 
     def load_encoder_into(self, learner: nn.Module, path: Path) -> None:
         """Give the learner's encoder the parameters of this one's.
@@ -74,7 +74,21 @@ class Checkpoint(NamedTuple):
         parts = {name: tensor for name, tensor in self.learner.items() if name.startswith("encoder.")}
         if not parts:
             raise CheckpointError(f"{path} holds no trained encoder beside a memory; take that of another run.")
-        _load(encoder, {name.removeprefix("encoder."): t for name, t in parts.items()}, path, "encoder", "encoder")
+        self._load(encoder, {name.removeprefix("encoder."): t for name, t in parts.items()}, path, "encoder", "encoder")
+
+    def _load(self, module: nn.Module, saved: dict[str, Tensor], path: Path, what: str, settings: str) -> None:
+        try:
+            module.load_state_dict(saved)
+        except (RuntimeError, TypeError, ValueError) as error:
+            first = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+            raise CheckpointError(
+                f"{path}{self.written_by()} was saved by another {what} than this configuration builds "
+                f"({shorten(first[0], 90)}); use the {settings} it was trained with."
+            ) from error
+        for name, tensor in module.state_dict().items():  # finite in the file, but not with fewer digits
+            fault = tensor_fault(tensor.cpu())
+            if fault is not None:
+                raise CheckpointError(f"{path} is refused: '{excerpt(name)}' {fault}. Use another of its run.")
 
 
 def unsaved(path: Path, error: OSError) -> TrainingError:
@@ -83,17 +97,6 @@ def unsaved(path: Path, error: OSError) -> TrainingError:
         f"checkpoint {path.name} cannot be saved ({error.strerror or error}); the one before is intact. Mend that or "
         f"make room, then go on with resume={path.parent.parent}."
     )
-
-
-def _load(module: nn.Module, saved: dict[str, Tensor], path: Path, what: str, settings: str) -> None:
-    try:
-        module.load_state_dict(saved)
-    except RuntimeError as error:
-        first = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
-        raise CheckpointError(
-            f"{path} was saved by another {what} than this configuration builds ({shorten(first[0], 90)}); use the "
-            f"{settings} it was trained with."
-        ) from error
 
 
 def find_checkpoint(where: str, name: str = "best.pt") -> Path:

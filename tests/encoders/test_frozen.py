@@ -141,3 +141,15 @@ def test_long_sentences_and_long_words_are_frozen_to_their_end(tiny_bert: Path) 
         changed = frozen(text(word))[0, 0]
         last = len(word) - 1 if place == 0 else 1
         assert not torch.equal(changed[last], features[0, place, last])
+
+
+def test_a_cache_of_features_that_are_not_finite_is_made_anew(cache: Path) -> None:
+    FrozenEncoder(make()).remember(store(*SENTENCES))
+    (file,) = cache.glob("features-*.pt")
+    features = torch.load(file, weights_only=True)["features"]
+    for wrong in (features * float("nan"), features[1:], features.float(), features.tolist()):
+        torch.save({"features": wrong}, file)
+        encoder = make()
+        with pytest.warns(UserWarning, match="made anew"):
+            FrozenEncoder(encoder).remember(store(*SENTENCES))
+        assert encoder.encoded == 3

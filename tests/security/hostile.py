@@ -117,6 +117,13 @@ def not_finite(content: dict[str, Any], planted: Path) -> None:
             tensor.fill_(float("nan"))
 
 
+def blown_up(content: dict[str, Any], planted: Path) -> None:
+    """Every parameter is finite, and so large that no answer is."""
+    for tensor in content["learner"].values():
+        if tensor.is_floating_point():
+            tensor.mul_(1e30)
+
+
 def endless(content: dict[str, Any], planted: Path) -> None:
     """A parameter that claims a petabyte."""
     content["learner"]["encoder.evil"] = torch.zeros(1).expand(2**48)
@@ -149,6 +156,7 @@ HOSTILE: dict[str, Change] = {
     "a model with code": a_model_with_code,
     **{f"a pickle as {part}": pickled(part) for part in ("config", "fingerprints", "learner", "optimizer", "best")},
     "not finite": not_finite,
+    "blown up": blown_up,
     "endless": endless,
     "a loop": a_loop,
     "doubling": laughs,

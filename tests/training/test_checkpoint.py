@@ -310,3 +310,13 @@ def test_another_version_is_named(saved: Path) -> None:
 )
 def test_the_state_of_an_optimizer_is_one_or_is_refused(saved: Path, change: Callable[[dict[str, Any]], None]) -> None:
     assert "optimizer" in refused(changed(saved, lambda content: change(content["optimizer"])))
+
+
+def test_parameters_that_are_finite_in_the_file_alone_are_refused(saved: Path, make_mann: Callable[..., MANN]) -> None:
+    def widen(content: dict[str, Any]) -> None:
+        name = next(name for name in content["learner"] if name.endswith("weight"))
+        content["learner"][name] = content["learner"][name].double() + 1e39
+
+    changed(saved, widen)
+    with pytest.raises(CheckpointError, match="not finite"):
+        load_checkpoint(saved).load_into(make_mann("keyvalue"), saved)
