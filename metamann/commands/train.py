@@ -16,7 +16,7 @@ from metamann.commands.build import build, build_protocols, plain_config
 from metamann.commands.report import report
 from metamann.commands.setting import build_setting
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.errors import CheckpointError, ConfigError, check_number, excerpt, shorten
+from metamann.errors import CheckpointError, ConfigError, check_number
 from metamann.evaluation.plots import plot_curves
 from metamann.hardware import choose_device, choose_precision
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
@@ -112,8 +112,8 @@ def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
             continue  # a group, compared below
         if key.partition(".")[0] in FIXED and value != OmegaConf.select(saved, key):
             raise CheckpointError(
-                f"the run was started with {key}={shorten(OmegaConf.select(saved, key), 100)}, and cannot change it to "
-                f"{excerpt(value)} on its way. Leave out {key}=, or start a new run without resume=."
+                f"{config.resume} was started with {key}={OmegaConf.select(saved, key)}, and a run cannot change it on "
+                f"its way. Leave out {key}=, or start a new run."
             )
         OmegaConf.update(saved, key, value)
     named = [override.partition("=")[0] for override in HydraConfig.get().overrides.task]
