@@ -43,8 +43,8 @@ def check_kinds(node: Mapping[str, Any], where: str, given: Iterable[str] = ()) 
     surplus = [key for key in given if arguments and key not in arguments]
     if surplus:
         raise ConfigError(
-            f"{node['_target_']} does not fit this run (it takes no {surplus[0]}); choose another {where}=, or data and "
-            "a protocol that go with it."
+            f"{node['_target_']} does not fit this run (it takes no {surplus[0]}); choose another {where}=, or data "
+            "and a protocol that go with it."
         )
     for key, value in node.items():
         name = f"{where}.{key}"
