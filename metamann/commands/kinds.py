@@ -42,7 +42,7 @@ def check_kinds(node: Mapping[str, Any], where: str, find: Callable[[object], An
     surplus = [key for key in given if arguments and key not in arguments]
     if surplus:
         raise ConfigError(
-            f"{node['_target_']} takes no {surplus[0]}, which this run has for it; choose another {where}=, or data "
+            f"{node['_target_']} does not fit this run (it takes no {surplus[0]}); choose another {where}=, or data "
             "and a protocol that go with it."
         )
     for key, value in node.items():

@@ -46,9 +46,11 @@ def _readable(argument: str, *, sweep: bool) -> str:
     found = _parsed(value)
     if PATHS.fullmatch(key):
         as_list = isinstance(found, list) and all(isinstance(each, str) for each in found)
-        if as_list or found is None or (sweep and isinstance(found, Sweep | Glob)):
+        paths = _paths(value.removeprefix("[").removesuffix("]"))
+        meant = as_list and (len(paths) == len(found) or re.search(r"""['"\\]""", value))  # no comma is in a path
+        if meant or found in (None, []) or (sweep and isinstance(found, Sweep | Glob)):
             return argument
-        return f"{key}=[{','.join(map(_text, _paths(value.removeprefix('[').removesuffix(']'))))}]"
+        return f"{key}=[{','.join(map(_text, paths))}]"
     if not PATH.fullmatch(key) or (key == "tasks" and type(found) is int):  # a number of tasks, where they come
         number_for_name = GROUP.fullmatch(key) and isinstance(found, int | float)
         return f"{key}={quoted(value)}" if found is UNREADABLE or number_for_name else argument

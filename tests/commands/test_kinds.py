@@ -86,7 +86,7 @@ def test_others_are_named(values: dict[str, Any], message: str) -> None:
 
 
 def test_what_a_run_gives_and_a_class_does_not_take_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"takes no encoder, which this run has for it; choose another learner="):
+    with pytest.raises(ConfigError, match=r"does not fit this run \(it takes no encoder\); choose another learner="):
         check_kinds(of(), "learner", ("part", "encoder"))
 
 

@@ -184,7 +184,7 @@ def test_no_right_to_read_write_or_make_is_said_as_it_is(tmp_path: Path, request
         ("encoder.in_channels=3", "the encoder takes 3 x 16 x 16"),
         ("encoder.dropout=true", "encoder.dropout=true must be a number."),
         ("learner=majority", "learner=majority is for evaluating"),
-        ("learner=sequence", "SequenceLearner takes no encoder"),
+        ("learner=sequence", "SequenceLearner does not fit this run (it takes no encoder)"),
         ("data.shares=abc", "data.shares=abc must be a list, each a number."),
     ],
 )

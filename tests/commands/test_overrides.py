@@ -87,6 +87,10 @@ def test_a_comma_is_part_of_a_path_that_exists(tmp_path: Path) -> None:
     run.mkdir(parents=True)
     (argument,) = readable([f"runs=[{run},{run}:linear_head,/other]"])
     assert [as_text(each) for each in value(argument)] == [str(run), f"{run}:linear_head", "/other"]
+    plain = tmp_path / "a,b"
+    plain.mkdir()
+    (argument,) = readable([f"runs=[{plain},/other]"])
+    assert value(argument) == [str(plain), "/other"]
     swept = readable(["-m", f"checkpoint={run},/other=1"])[1]
     assert [as_text(each) for each in value(swept).list] == [str(run), "/other=1"]
 
