@@ -186,8 +186,8 @@ def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
             continue  # a group, compared below
         if (key.partition(".")[0] in FIXED or key in FIXED) and value != OmegaConf.select(saved, key):
             raise CheckpointError(
-                f"{config.resume} was started with {key}={OmegaConf.select(saved, key)}, and a run cannot change it to "
-                f"{value} on its way. Leave out {key}=, or start a new run without resume=."
+                f"{config.resume} was started with {key}={OmegaConf.select(saved, key)}, and a run cannot change it on "
+                f"its way. Leave out {key}=, or start a new run without resume=."
             )
         OmegaConf.update(saved, key, value)
     named = [override.partition("=")[0] for override in HydraConfig.get().overrides.task]
