@@ -186,8 +186,8 @@ def _resumed_config(config: DictConfig, resumed: Checkpoint) -> DictConfig:
             continue  # a group, compared below
         if (key.partition(".")[0] in FIXED or key in FIXED) and value != OmegaConf.select(saved, key):
             raise CheckpointError(
-                f"{config.resume} was started with {key}={shorten(OmegaConf.select(saved, key), 100)}, and a run cannot "
-                f"change it on its way. Leave out {key}=, or start a new run."
+                f"{config.resume} was started with {key}={shorten(OmegaConf.select(saved, key), 100)}, and a run "
+                f"cannot change it on its way. Leave out {key}=, or start a new run."
             )
         OmegaConf.update(saved, key, value)
     named = [override.partition("=")[0] for override in HydraConfig.get().overrides.task]
