@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from metamann.commands.own_files import OPTIONS
 from metamann.errors import LARGEST_SIZE, ConfigError, check_number, check_seed, setting
 
 ABSENT = object()
@@ -29,7 +30,7 @@ def check_command(name: str, config: DictConfig) -> None:
     del defaults["defaults"], defaults["hydra"]
     for key, default in _settings(defaults):
         node = OmegaConf.select(config, key, default=ABSENT)  # so is what is missing, which Hydra names once it is read
-        if node is not ABSENT:
+        if node is not ABSENT and key not in OPTIONS:  # whose values the reader checks
             _check(key, OmegaConf.to_container(node) if OmegaConf.is_config(node) else node, default)
 
 

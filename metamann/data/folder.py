@@ -16,7 +16,9 @@ from metamann.data.image_reader import ReadImages, read_images
 from metamann.data.sentences import PAIRS, PARTS
 from metamann.data.shares import deal
 from metamann.data.store import ClassStore, DataSplits, escape_marks, plain_name
-from metamann.errors import DataError, check_number, check_seed, excerpt
+from metamann.errors import DataError, check_number, check_seed, excerpt, shorten
+
+LONGEST_PATH = 150  # characters of a message
 
 
 def folder(
@@ -104,8 +106,12 @@ def _existing_folder(path: str) -> Path:
         kind = "a file; unpack it if it is an archive, and" if root.is_file() else "no folder;"
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"data.path={excerpt(path)} cannot be opened ({reason}); give another.") from error
-    raise DataError(f"data.path={excerpt(path)} is {kind} give one that holds a folder of images for each class.")
+        raise DataError(
+            f"data.path={shorten(path, LONGEST_PATH)} cannot be opened ({reason}); give another."
+        ) from error
+    raise DataError(
+        f"data.path={shorten(path, LONGEST_PATH)} is {kind} give one that holds a folder of images for each class."
+    )
 
 
 def _nothing_to_read(root: Path, found: FoundFolders, read: ReadImages) -> str:

@@ -159,13 +159,13 @@ def test_a_setting_is_named_by_its_whole_key(
         config = compose("train", [*choice, "data=strokes"])
     config[group] = update(config[group], changes, group)
     with TensorsFit(), pytest.raises(ConfigError, match=message):
-        build(config[group], **({"features": 16, "code_width": 5} if group == "memory" else {}))
+        build(config, group, **({"features": 16, "code_width": 5} if group == "memory" else {}))
 
 
 def test_a_changed_node_knows_its_key() -> None:
     node_of_training = update(node(_target_=NWAY, ways=5), {"ways": "x"}, "train_protocol")
     with pytest.raises(ConfigError, match=r"^train_protocol\.ways=x must be"):
-        build(node_of_training)
+        build(node(train_protocol=node_of_training, trust=[]), "train_protocol")
 
 
 class Raises:
@@ -178,6 +178,6 @@ class Raises:
 def test_whatever_a_class_raises_names_the_settings() -> None:
     target = f"{__name__}.Raises"
     with pytest.raises(ConfigError, match=r"cannot be built \(ValueError: a bug\).*error=value, number=7"):
-        build(node(_target_=target, error="value", number=7), trust=[__name__])
+        built(trust=[__name__], _target_=target, error="value", number=7)
     with pytest.raises(PermissionError):
-        build(node(_target_=target, error="os"), trust=[__name__])
+        built(trust=[__name__], _target_=target, error="os")

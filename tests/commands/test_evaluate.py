@@ -228,7 +228,7 @@ def test_a_checkpoint_whose_configuration_calls_foreign_code_is_refused(
 ) -> None:
     file, planted = tmp_path / "evil.pt", tmp_path / "planted"
     content = torch.load(trained.run_directory / "checkpoints" / "best.pt", weights_only=True)
-    content["config"]["data"] = {"_target_": target, "_args_": [str(planted)]}
+    content["config"]["data"] = {"_target_": target, "path": str(planted)}
     content["config"]["trust"] = ["os", "posix"]  # trust is the user's to give, not the file's to bring
     torch.save(content, file)
     ended = run("evaluate", f"checkpoint={file}", *QUIET, cwd=tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Literal
 
 import pytest
@@ -52,7 +53,7 @@ def of(**values: Any) -> dict[str, Any]:
     ],
 )
 def test_values_of_the_right_kind_are_taken(values: dict[str, Any]) -> None:
-    check_kinds(of(**values), "whole")
+    check_kinds(of(**values), "whole", resolve_name)
 
 
 @pytest.mark.parametrize(
@@ -81,15 +82,15 @@ def test_values_of_the_right_kind_are_taken(values: dict[str, Any]) -> None:
 )
 def test_others_are_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        check_kinds(of(**values), "whole")
+        check_kinds(of(**values), "whole", resolve_name)
     assert message in str(error.value)
 
 
 def test_what_a_run_gives_and_a_class_does_not_take_is_named() -> None:
     with pytest.raises(ConfigError, match=r"does not fit this run \(it takes no encoder\); choose another learner="):
-        check_kinds(of(), "learner", ("part", "encoder"))
+        check_kinds(of(), "learner", resolve_name, ("part", "encoder"))
 
 
 def test_callables_without_annotations_take_anything() -> None:
-    check_kinds({"_target_": "fractions.Fraction", "numerator": "x"}, "x")
-    check_kinds({"_target_": "builtins.dict", "a": 3}, "x")
+    check_kinds({"_target_": "fractions.Fraction", "numerator": "x"}, "x", resolve_name)
+    check_kinds({"_target_": "builtins.dict", "a": 3}, "x", resolve_name)

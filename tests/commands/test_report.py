@@ -11,6 +11,7 @@ import torch
 from toy_words import ToyEncoder, toy_store
 
 from metamann.commands import report as module
+from metamann.commands.directory import locked
 from metamann.commands.report import attempt, report
 from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.episodes.fixed_sentences import FixedSentences
@@ -57,6 +58,13 @@ def learner() -> MANN:
     return MANN(encoder, NearestMemory(encoder.features, 4), 4)
 
 
+def reported(directory: Path, *arguments: Any) -> dict[str, Any]:
+    """A report into a directory that is locked, as a command does it."""
+    directory.mkdir(exist_ok=True)
+    with locked(directory):
+        return dict(report(directory, *arguments))
+
+
 def sampled() -> SentenceEvaluator:
     """Twelve episodes of a data set."""
     sampler = SentenceSampler(STORE, GreedySentences(ways=3, shots=1), seed=0)
@@ -85,8 +93,14 @@ def test_a_query_without_labels_is_answered_and_scored_nowhere(
     learner: MANN, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = Shown()
-    assert report(tmp_path, learner, own(labelled=False), CONTEXT, Mirrors({"shown": lambda: shown})) == {}
-    assert files(tmp_path) == {"results.json", "results.md", "tasks.npz", "answers.txt", "sentences.html"}
+    assert reported(tmp_path, learner, own(labelled=False), CONTEXT, Mirrors({"shown": lambda: shown})) == {}
+    assert files(tmp_path) - {".metamann.lock"} == {
+        "results.json",
+        "results.md",
+        "tasks.npz",
+        "answers.txt",
+        "sentences.html",
+    }
     assert shown.names == ["test/sentences"]
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1] == f"answers: {tmp_path / 'answers.txt'}"
@@ -96,9 +110,9 @@ def test_a_query_without_labels_is_answered_and_scored_nowhere(
 
 
 def test_the_same_answers_come_with_and_without_labels(learner: MANN, tmp_path: Path) -> None:
-    metrics = report(tmp_path / "labelled", learner, own(labelled=True), CONTEXT, Mirrors({}))
+    metrics = reported(tmp_path / "labelled", learner, own(labelled=True), CONTEXT, Mirrors({}))
     assert metrics["f1"].mean > 0.5
-    report(tmp_path / "plain", learner, own(labelled=False), CONTEXT, Mirrors({}))
+    reported(tmp_path / "plain", learner, own(labelled=False), CONTEXT, Mirrors({}))
     answers = [(tmp_path / name / "answers.txt").read_text() for name in ("labelled", "plain")]
     assert answers[0] == answers[1]
     assert "B-type" in answers[0]
@@ -114,7 +128,7 @@ def test_a_picture_that_fails_is_said_and_the_rest_goes_on(
 
     monkeypatch.setattr(module, "plot_confusion", fails)
     shown = Shown()
-    metrics = report(tmp_path, learner, sampled(), CONTEXT, Mirrors({"shown": lambda: shown}))
+    metrics = reported(tmp_path, learner, sampled(), CONTEXT, Mirrors({"shown": lambda: shown}))
     assert metrics["f1"].mean > 0
     (note,) = capsys.readouterr().err.splitlines()
     assert note.startswith("note: confusion.png is left out, since it could not be written (ValueError: no such symbol")
@@ -131,7 +145,7 @@ def test_a_page_that_fails_is_said_too(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_page", fails)
-    report(tmp_path, learner, own(labelled=False), CONTEXT, Mirrors({}))
+    reported(tmp_path, learner, own(labelled=False), CONTEXT, Mirrors({}))
     assert "sentences.html" in capsys.readouterr().err
     assert "answers.txt" in files(tmp_path)
 
@@ -149,7 +163,7 @@ def test_a_query_without_an_entity_has_a_score_and_no_confusion(learner: MANN, t
     task = own(labelled=False)
     store = FixedEpisodeStore("own", task.sampler.store.episodes, labelled=True)  # type: ignore[union-attr]
     sampler = SentenceSampler(store, FixedSentences(scheme="io"))
-    metrics = report(tmp_path, learner, task._replace(sampler=sampler), CONTEXT, Mirrors({}))
+    metrics = reported(tmp_path, learner, task._replace(sampler=sampler), CONTEXT, Mirrors({}))
     assert metrics["recall"].mean == 0
     assert "plots/confusion.png" not in files(tmp_path)
     json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)

@@ -398,7 +398,7 @@ def test_a_run_that_blew_up_can_be_gone_on_from_with_a_lower_rate(
     assert fault_of(learner) is None
 
 
-@pytest.mark.parametrize("rate", [1e30, 1e9, 1e3])
+@pytest.mark.parametrize("rate", [1e15, 1e9, 1e3])
 def test_a_blow_up_in_the_last_step_is_noticed(
     rate: float,
     make_toy_learner: Callable[..., MANN],
