@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from metamann.errors import ConfigError
 
@@ -70,7 +70,7 @@ def memory_of_machine() -> int:
     return min(machine, int(allowed)) if allowed.isdigit() else machine
 
 
-class TensorsFit(TorchDispatchMode):  # type: ignore[no-untyped-call]  # missing in torch's stubs
+class TensorsFit(TorchFunctionMode):
     """Refuses new tensors that together need more than half of the machine's memory: parameters have gradients beside.
 
     A system may promise memory that it lacks, and end the process once it is used.
@@ -79,16 +79,18 @@ class TensorsFit(TorchDispatchMode):  # type: ignore[no-untyped-call]  # missing
         MemoryError: with the size of the tensor that is too much.
     """
 
+    MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._left = memory_of_machine() // 2
 
-    def __torch_dispatch__(
+    def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Count what makes a tensor of a given shape, and run it."""
-        shape = args[0] if args else None
-        if isinstance(shape, Sequence) and all(isinstance(size, int) for size in shape):
+        if func in self.MAKERS and args:
+            shape = args[0] if isinstance(args[0], Sequence) else [size for size in args if isinstance(size, int)]
             needed = 4 * math.prod(shape)
             self._left -= needed
             if self._left < 0:

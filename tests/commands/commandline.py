@@ -29,7 +29,7 @@ TIMES = ("seconds", "episodes_per_second")
 SECONDS = 120
 
 _forked = multiprocessing.get_context("forkserver")
-_forked.set_forkserver_preload([*MAIN.values(), "wandb", "torch.utils.tensorboard"])
+_forked.set_forkserver_preload([*MAIN.values(), "wandb", "torch.utils.tensorboard", "torch._dynamo"])  # of optimizers
 
 
 class Ended(NamedTuple):
