@@ -111,7 +111,7 @@ def told_apart(names: Sequence[str], trainings: Sequence[Mapping[str, Any]]) -> 
     for name, ours in zip(names, settings, strict=True):
         namesakes = [theirs for other, theirs in zip(names, settings, strict=True) if other == name]
         differing = sorted(key for key in {key for each in namesakes for key in each} if _differs(key, namesakes))
-        found.append(", ".join([name, *(f"{key}={ours.get(key)}" for key in differing)]))
+        found.append(", ".join([name, *(f"{key}={excerpt(ours.get(key))}" for key in differing)]))
     return found
 
 

@@ -19,6 +19,7 @@ from metamann.errors import CheckpointError, ConfigError, TrainingError, excerpt
 from metamann.training.checkpoint import find_checkpoint
 
 LOCK = ".metamann.lock"
+LONGEST_LOCK = 1000  # characters
 RUN_FILES = ("metrics.jsonl", "checkpoints/last.pt", "checkpoints/previous.pt", "checkpoints/best.pt")
 CURVES = "plots/training.png"
 RESULT_FILES = (
@@ -31,6 +32,7 @@ OTHER_FILES = (
     *(f"comparison.{ending}" for ending in ("md", "csv", "tex", "json")), "audit.md", "audit.json", "continual.md",
     "continual.json", "plots/comparison.png", "plots/forgetting.png", "plots/matrices.png",
 )  # fmt: skip
+FOLDERS = ("checkpoints", "plots", "tensorboard", "wandb", ".hydra", ".hydra/resumed_*")
 SETTINGS = ("config.yaml", "hydra.yaml", "overrides.yaml")
 
 
@@ -43,6 +45,7 @@ def locked(directory: Path) -> Iterator[None]:
     Raises:
         ConfigError: if another command has it, or it cannot be written.
     """
+    _check_own(directory)
     lock = FileLock(directory / LOCK, timeout=0)
     try:
         lock.acquire()
@@ -63,6 +66,24 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_own(directory: Path) -> None:
+    """Refuse a directory that leads elsewhere: what is written and removed in it must lie in it.
+
+    Raises:
+        ConfigError: with the part that is a link, or the lock that is no file.
+    """
+    for name in FOLDERS:
+        for folder in directory.glob(name):
+            if folder.is_symlink():
+                raise ConfigError(
+                    f"{folder} is a link, and a command would write and remove files where it leads to; put a folder "
+                    "in its place, or choose another hydra.run.dir=."
+                )
+    lock = directory / LOCK
+    if lock.is_symlink() or (lock.exists() and not lock.is_file()):
+        raise ConfigError(f"{lock} is no file that a command wrote; remove it, or choose another hydra.run.dir=.")
 
 
 def check_in_place(directory: Path) -> None:
@@ -157,7 +178,8 @@ def _myself() -> str:
 
 def _owner(directory: Path) -> str | None:
     """Who wrote the lock; None where it does not say."""
-    lines = (directory / LOCK).read_text(errors="replace").splitlines()
+    with (directory / LOCK).open(errors="replace") as file:
+        lines = file.read(LONGEST_LOCK).splitlines()
     return f"process {lines[0]} on {excerpt(lines[1])}" if len(lines) > 1 and lines[0].isdigit() else None
 
 

@@ -116,6 +116,8 @@ def _on_sentences(
     store = splits.split(config.split)
     tasks = SentenceTaskList.load(Path(config.tasks).expanduser()) if config.tasks else None
     sampler = SentenceSampler(store, protocol, config.seed if tasks is None else tasks.seed)
+    if tasks is not None:
+        tasks.check_drawn_by(sampler)
     return SentenceEvaluator(
         data=splits.name,
         split=config.split,
@@ -134,6 +136,8 @@ def _on_episodes(config: DictConfig, run: Run, protocol: EpisodeProtocol, device
     sampler = Sampler(
         classes_for(protocol, splits, config.split), protocol, config.seed if tasks is None else tasks.seed
     )
+    if tasks is not None:
+        tasks.check_drawn_by(sampler)
     return Evaluator(
         data=splits.name,
         split=config.split,

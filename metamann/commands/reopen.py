@@ -66,7 +66,7 @@ class Run(NamedTuple):
             CheckpointError: if a split has another fingerprint.
         """
         store = splits.split(split)
-        if not self.other_data and self.checkpoint.fingerprints[split] != store.fingerprint:
+        if not self.other_data and self.checkpoint.fingerprints.get(split) != store.fingerprint:
             raise CheckpointError(
                 f"the data of {self.path} have changed since it was trained: split '{split}' of {splits.name} has "
                 "another fingerprint. Restore them, or name the data with data=."

@@ -62,7 +62,10 @@ def trusted_class(target: object, part: str, trust: Sequence[str]) -> Callable[.
     # a package that is trusted may import others, which are not
     home = getattr(found, "__module__", None) or ""
     if not listed and target not in trust and not any(home == name or home.startswith(f"{name}.") for name in trust):
-        raise ConfigError(f"{part} names {excerpt(target)}, which only passes through a trusted package.")
+        raise ConfigError(
+            f"{part} names {excerpt(target)}, which only passes through a trusted package. If you trust its "
+            f"code, name the class itself: trust=[{excerpt(target)}]."
+        )
     if not callable(found):
         raise ConfigError(f"{part} names {excerpt(target)}, which is no class.")
     return found
@@ -145,8 +148,9 @@ def _check_models(node: Any, trust: Sequence[str]) -> None:
                 f"its encoder names the pretrained model {excerpt(model)}, which is no folder here. If you trust it, "
                 f"fetch it from the hub with 'trust=[{excerpt(model)}]'."
             )
-        for value in node.values():
-            _check_models(value, trust)
+    values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for value in values:
+        _check_models(value, trust)
 
 
 def _targets(node: Any) -> list[Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from metamann.data.documents import Document, Mark
-from metamann.data.offsets import covers_text, in_code_points
+from metamann.data.offsets import covers_text, in_code_points, other_units
 from metamann.data.sentences import Sentence, Span
 from metamann.data.tagged import Untagged
 from metamann.data.tags import OUTSIDE
@@ -98,6 +98,8 @@ def read_documents(
     reader = _Reader(path, spans, overlaps, tally)
     sentences = tuple(sentence for document in documents if (sentence := reader.sentence(document)).tokens)
     notes = [f"offsets count {unit} and were converted"] if unit != "code points" else []
+    if unit == "code points" and (others := other_units(documents)):
+        notes.append(f"offsets are taken to count code points, but fit as {' or '.join(others)} too; look at the spans")
     if unlabelled and len(unlabelled) < len(documents):
         notes.append(f"{len(unlabelled):,} of {len(documents):,} texts have no labels, the first: {unlabelled[0]}")
     marked = sum(len(document.marks or ()) for document in documents)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from metamann.data.tensor_files import TensorFileError, read_tensors, tensor_fault
+from metamann.errors import excerpt
 
 Result = TypeVar("Result")
 
@@ -96,7 +97,7 @@ def cached(key: str, make: Callable[[], dict[str, Tensor]], use: Callable[[dict[
                 raise TensorFileError(fault)
             return use(content)
         except Exception as error:  # whatever a damaged or foreign file raises: the content can be made again
-            warnings.warn(f"cache file {path} cannot be read and is made anew ({error})", stacklevel=2)
+            warnings.warn(f"cache file {path} cannot be read and is made anew ({excerpt(error)})", stacklevel=2)
     tensors = make()
     try:
         write_atomically(path, serialised(tensors))

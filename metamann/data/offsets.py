@@ -38,8 +38,8 @@ class Fit(NamedTuple):
 def in_code_points(path: Path, documents: Sequence[Document]) -> tuple[list[Document], str]:
     """The documents with offsets in code points, and the units that the file counts in.
 
-    The units are those in which most marks fit their texts; code points unless others fit better. A mark that only ends
-    inside a word says nothing against code points: it may be meant so.
+    The units are those in which most marks fit their texts, from one border of words to another; code points unless
+    others fit more. A mark that ends inside a word says nothing against code points: it may be meant so.
 
     Args:
         path: of the file, for errors.
@@ -53,10 +53,30 @@ def in_code_points(path: Path, documents: Sequence[Document]) -> tuple[list[Docu
         candidates |= {unit: [_converted(document, unit) for document in documents] for unit in list(WIDTHS)[1:]}
     fits = {unit: _fit(converted) for unit, converted in candidates.items()}
     marks = sum(len(document.marks or ()) for document in documents)
-    unit = "code points" if fits["code points"].likely == marks else max(fits, key=lambda unit: fits[unit])
+    unit = max(fits, key=lambda unit: fits[unit][:2])  # the first of equals: code points
+    if fits["code points"].likely == marks:
+        unit = "code points"
     if not fits[unit].borders:
         _refuse_shifted(path, documents)
     return candidates[unit], unit
+
+
+def other_units(documents: Sequence[Document]) -> tuple[str, ...]:
+    """Units that offsets taken for code points may count as well: in them all marks fit too, but elsewhere.
+
+    Args:
+        documents: all of a file, with offsets in code points.
+    """
+    if any(mark.text is not None for document in documents for mark in document.marks or ()):
+        return ()  # the file says what is meant
+    marks = sum(len(document.marks or ()) for document in documents)
+    found = []
+    for unit in list(WIDTHS)[1:]:
+        converted = [_converted(document, unit) for document in documents]
+        moved = any(one.marks != other.marks for one, other in zip(documents, converted, strict=True))
+        if moved and _fit(converted).borders == marks:
+            found.append(unit)
+    return tuple(found)
 
 
 def _converted(document: Document, unit: str) -> Document:

@@ -12,7 +12,7 @@ from metamann.errors import DataError, excerpt
 
 
 def own_task(support: str, query: str, options: ReadingOptions | None = None) -> FixedEpisodeSplits:
-    """The task of two files, as the one episode of the test split; it is labelled if the query has an entity.
+    """The task of two files, as the one episode of the test split; labelled if the query has one of its types.
 
     Args:
         support: labelled, of any format that `read_sentences` knows.
@@ -35,5 +35,6 @@ def own_task(support: str, query: str, options: ReadingOptions | None = None) ->
         )
     name = f"{Path(support).name} to {Path(query).name}"
     splits = fixed_splits(name, test=[FixedEpisode(told.sentences, asked.sentences, tuple(types))])
-    test = dataclasses.replace(splits.test, labelled=asked.labelled)
+    known = any(span.type in types for sentence in asked.sentences for span in sentence.spans)
+    test = dataclasses.replace(splits.test, labelled=known)
     return dataclasses.replace(splits, test=test, notes=tuple(notes))

@@ -27,6 +27,8 @@ def read_tensors(path: Path) -> Any:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            if min((entry.header_offset for entry in archive.infolist()), default=1) != 0:
+                raise TensorFileError("it is no archive from its start on")  # torch would read what stands before it
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise TensorFileError("its entries are packed, which torch does not do")
             damaged = archive.testzip()

@@ -23,6 +23,10 @@ def read_bytes(path: Path) -> bytes:
         DataError: if it cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(
+                f"{path} cannot be read (it is no file); name a file that is there."
+            )  # a device may have no end
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         reason = error.strerror if isinstance(error, OSError) else error

@@ -15,7 +15,7 @@ from metamann.episodes.episode import Episode
 from metamann.episodes.sentence_protocols import SentencePlan
 from metamann.episodes.sentence_sampler import SentenceSampler
 from metamann.episodes.task_files import LARGEST, read_tasks, write_tasks
-from metamann.episodes.tasks import check_header, header_of, within
+from metamann.episodes.tasks import CHANGED, check_header, header_of
 from metamann.errors import EpisodeError
 
 
@@ -85,7 +85,7 @@ class SentenceTaskList:
         fits = (
             sizes.shape[1:] == (len(parts),)
             and len(sizes) > 0
-            and within(sizes, LARGEST)
+            and bool((sizes >= 0).all() and (sizes <= LARGEST).all())
             and bool((sizes[:, 1:] > 0).all())  # supervised sentences have no support
             and all(part.shape == (total,) for part, total in zip(parts, sizes.sum(0), strict=True))
         )
@@ -94,20 +94,24 @@ class SentenceTaskList:
         split = [np.split(part, sizes[:, which].cumsum()[:-1]) for which, part in enumerate(parts)]
         return cls(header, tuple(map(SentencePlan, *split)))
 
+    def check_drawn_by(self, sampler: SentenceSampler) -> None:
+        """Refuse a list from a file whose episodes are not those that its own header draws.
+
+        Raises:
+            EpisodeError: if it was drawn with other data, another protocol or seed, or has been changed.
+        """
+        check_header(self.header, sampler)
+        for index, plan in enumerate(self.plans):
+            if not all(np.array_equal(*pair) for pair in zip(plan, sampler.plan(index), strict=True)):
+                raise EpisodeError(CHANGED.format(index))
+
     def batches(self, sampler: SentenceSampler, sentences: int) -> Iterator[Episode]:
         """The episodes in order, in batches of up to about so many sentences, padding counted; at least one episode.
 
         Raises:
-            EpisodeError: if the sampler's data, protocol or seed are not those of the list, or its numbers are no
-                sentences and types of these.
+            EpisodeError: if the sampler's data, protocol or seed are not those of the list.
         """
         check_header(self.header, sampler)
-        table = sampler.source.table
-        for plan in self.plans:
-            known = within(plan.support, len(table.sizes)) and within(plan.query, len(table.sizes))
-            distinct = len(set(plan.types.tolist())) == len(plan.types) <= sampler.source.max_ways
-            if not known or not distinct or not within(plan.types, len(table.types)):
-                raise EpisodeError("the task list names sentences or types that the data do not have; draw a new one.")
         start = 0
         while start < len(self):
             stop, support, query = start, 0, 0

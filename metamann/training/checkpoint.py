@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from metamann.errors import CheckpointError, TrainingError, excerpt, shorten
 from metamann.training.plain import plain_fault
 
 FORMAT = "metamann-checkpoint/1"
+LARGEST = 1e15  # of steps, seconds and scores
 
 
 class Checkpoint(NamedTuple):
@@ -170,13 +170,21 @@ def _fault(part: str, content: dict[str, Any]) -> str | None:
     if part == "optimizer":
         return _optimizer_fault(value)
     if part in ("step", "seconds"):
-        return None if 0 <= value < math.inf else f"its part '{part}' is {value}"
+        return None if 0 <= value < LARGEST else f"its part '{part}' is {excerpt(value)}"
     fault = plain_fault(value)
-    if fault is None and part == "best" and not all(type(score) in (int, float) for score in value.values()):
-        fault = "a score is no number"
+    if (
+        fault is None
+        and part == "best"
+        and not all(type(score) in (int, float) and abs(score) < LARGEST for score in value.values())
+    ):
+        fault = "a score is no number that a run can reach"
     if fault is None and part == "fingerprints" and not all(type(print_) is str for print_ in value.values()):
         fault = "a fingerprint is no text"
     return None if fault is None else f"its part '{part}' is no plain data: {excerpt(fault)}"
+
+
+def _is_score(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float) and abs(value) < LARGEST
 
 
 def _optimizer_fault(state: dict[Any, Any]) -> str | None:

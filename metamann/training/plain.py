@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 DEEPEST = 30
 MOST_VALUES = 100_000
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and line breaks, which separate columns
 
 
 def plain_fault(node: Any) -> str | None:
@@ -27,6 +29,8 @@ def plain_fault(node: Any) -> str | None:
         if depth > DEEPEST or seen > MOST_VALUES:
             return f"it nests deeper than {DEEPEST} levels or holds over {MOST_VALUES:,} values"
         if type(value) is str:
+            if CONTROL.search(value):
+                return f"{place} holds a control character"
             return f"{place} is an interpolation" if "${" in value else None
         if value is None or type(value) in (bool, int, float):
             return None
@@ -34,7 +38,8 @@ def plain_fault(node: Any) -> str | None:
             inner = [(item, f"{where}[{number}]") for number, item in enumerate(value)]
         elif type(value) is dict:
             for key in value:
-                if type(key) is not str or not key or "${" in key or (key.startswith("_") and key != "_target_"):
+                steers = type(key) is str and key.startswith("_") and key != "_target_"
+                if type(key) is not str or not key or steers or "${" in key or CONTROL.search(key):
                     return f"{place} has the key {key!r}"
             inner = [(item, f"{where}.{key}" if where else key) for key, item in value.items()]
         else:

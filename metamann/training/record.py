@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -179,6 +180,8 @@ def read_record(path: Path) -> tuple[list[tuple[bytes, dict[str, Any]]], int]:
     Raises:
         OSError: if the file cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))  # a device may have no end
     lines = path.read_bytes().split(b"\n")[:-1]
     events = [(line, event) for line in lines if (event := _event(line)) is not None]
     return events, len(lines) - len(events)

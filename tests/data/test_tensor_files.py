@@ -71,3 +71,13 @@ def test_entries_that_unfold_are_refused(tmp_path: Path) -> None:
 def test_a_tensor_is_ordinary_and_finite_or_is_not(value: Any, fault: str | None) -> None:
     found = tensor_fault(value)
     assert (found is None) if fault is None else (found is not None and fault in found)
+
+
+def test_a_file_of_two_kinds_is_refused(tmp_path: Path) -> None:
+    """The checksums would be those of the archive, and what is read would stand before it."""
+    torch.save({"a": torch.zeros(3)}, tmp_path / "legacy.pt", _use_new_zipfile_serialization=False)
+    torch.save({"b": torch.zeros(3)}, tmp_path / "archive.pt")
+    both = (tmp_path / "legacy.pt").read_bytes() + (tmp_path / "archive.pt").read_bytes()
+    (tmp_path / "both.pt").write_bytes(both)
+    with pytest.raises(TensorFileError):
+        read_tensors(tmp_path / "both.pt")

@@ -52,3 +52,9 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, message: str
 def test_a_path_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"cannot be read .*name a file that is there"):
         read_text(tmp_path / name)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no such device")
+def test_a_device_without_end_is_refused() -> None:
+    with pytest.raises(DataError, match="it is no file"):
+        read_text(Path("/dev/zero"))

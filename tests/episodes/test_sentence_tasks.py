@@ -137,12 +137,10 @@ def test_a_file_that_is_no_task_list_is_refused(sampler: SentenceSampler, tmp_pa
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n in ("support", "query", "types") for v in (-1, 10**9)])
-def test_numbers_that_are_no_sentences_or_types_of_the_data_are_refused(
-    sampler: SentenceSampler, tmp_path: Path, name: str, value: int
-) -> None:
+def test_a_list_that_was_changed_is_refused(sampler: SentenceSampler, tmp_path: Path, name: str, value: int) -> None:
     tasks = SentenceTaskList.draw(sampler, 7)
     first = tasks.plans[0]
     wrong = first._replace(**{name: np.append(getattr(first, name)[1:], value)})
     dataclasses.replace(tasks, plans=(wrong, *tasks.plans[1:])).save(tmp_path / "tasks.npz")
-    with pytest.raises(EpisodeError, match="do not have"):
-        next(SentenceTaskList.load(tmp_path / "tasks.npz").batches(sampler, 100))
+    with pytest.raises(EpisodeError, match=r"episode 0 .* its seed draws"):
+        SentenceTaskList.load(tmp_path / "tasks.npz").check_drawn_by(sampler)

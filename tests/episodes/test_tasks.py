@@ -138,12 +138,10 @@ def test_a_file_that_is_no_task_list_is_refused(sampler: Sampler, tmp_path: Path
     ("name", "value"),
     [("items", -1), ("items", 10**9), ("labels", 10), ("labels", -7), ("n_classes", 0), ("n_classes", 1000)],
 )
-def test_numbers_that_are_no_items_or_classes_of_the_data_are_refused(
-    sampler: Sampler, tmp_path: Path, name: str, value: int
-) -> None:
+def test_a_list_that_was_changed_is_refused(sampler: Sampler, tmp_path: Path, name: str, value: int) -> None:
     tasks = TaskList.draw(sampler, 7)
     array = getattr(tasks, name).copy()
     array.flat[0] = value
     dataclasses.replace(tasks, **{name: array}).save(tmp_path / "tasks.npz")
-    with pytest.raises(EpisodeError, match="do not have"):
-        next(TaskList.load(tmp_path / "tasks.npz").batches(sampler, 3))
+    with pytest.raises(EpisodeError, match=r"episode 0 .* its seed draws"):
+        TaskList.load(tmp_path / "tasks.npz").check_drawn_by(sampler)

@@ -88,6 +88,24 @@ def a_model_of_the_hub(content: dict[str, Any], planted: Path) -> None:
     }  # fmt: skip
 
 
+def a_model_of_the_hub_in_a_list(content: dict[str, Any], planted: Path) -> None:
+    """The same, where a list of encoders hides it."""
+    content["config"]["encoder"] = {
+        "_target_": "metamann.encoders.joined.JoinedEncoder",
+        "encoders": [{"_target_": "metamann.encoders.pretrained.PretrainedEncoder", "model": "evil/model"}],
+    }
+
+
+def of_escapes(content: dict[str, Any], planted: Path) -> None:
+    """A setting that would steer the terminal it is printed in."""
+    content["config"]["memory"]["\x1b]0;evil\x07"] = "\x1b[2J"
+
+
+def without_fingerprints(content: dict[str, Any], planted: Path) -> None:
+    """Nothing that says which data it was trained on."""
+    content["fingerprints"] = {}
+
+
 def a_model_with_code(content: dict[str, Any], planted: Path) -> None:
     """A folder of a model whose configuration brings classes of its own."""
     folder = planted.with_name("model")
@@ -153,6 +171,9 @@ HOSTILE: dict[str, Change] = {
     },
     "trust in itself": trusting_itself,
     "a model of the hub": a_model_of_the_hub,
+    "a model of the hub in a list": a_model_of_the_hub_in_a_list,
+    "escapes": of_escapes,
+    "no fingerprints": without_fingerprints,
     "a model with code": a_model_with_code,
     **{f"a pickle as {part}": pickled(part) for part in ("config", "fingerprints", "learner", "optimizer", "best")},
     "not finite": not_finite,

@@ -235,7 +235,7 @@ def changed(saved: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 
 @pytest.mark.parametrize("part", ["config", "fingerprints", "learner", "optimizer", "step", "best", "seconds"])
-@pytest.mark.parametrize("value", ["missing", None, "text", [1], -1, float("nan"), True], ids=str)
+@pytest.mark.parametrize("value", ["missing", None, "text", [1], -1, float("nan"), True, 10**600], ids=str)
 def test_a_part_that_is_missing_or_wrong_is_named(saved: Path, part: str, value: Any) -> None:
     changed(saved, lambda content: content.pop(part) if value == "missing" else content.update({part: value}))
     message = refused(saved)

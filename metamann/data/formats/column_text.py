@@ -20,6 +20,7 @@ from metamann.data.tag_spelling import is_tag
 from metamann.data.tokens import tokenise
 from metamann.errors import DataError, excerpt
 
+SENTENCE = re.compile(r"\w[.!?]\s*$")  # its last word has the full stop on it
 COMMENT = re.compile(
     r"#(#|[ \t]|(begin|end|id|sent\w*|doc\w*|newdoc|newpar|text|source|url|https?)\b|[\w.-]+\s*[=:])", re.IGNORECASE
 )
@@ -90,6 +91,13 @@ def read_column_text(
         layout = found_layout(lines, separator, word, tag)
     except DataError as error:
         raise DataError(f"{path} {error}") from error
+    if layout.tag is None and word == "auto":
+        cells = [row[layout.word] for line in lines if len(row := layout.split(line)) == layout.width]
+        if sum(" " in cell.strip(BLANKS) for cell in cells) > len(cells) / 2:
+            raise DataError(
+                f"{path} has sentences in its columns, not words, and no tags; save them one a line as plain text, or "
+                "as CSV with a header such as id,text."
+            )
     return _Reader(path, layout, lines).read(text.split("\n"))
 
 
@@ -112,6 +120,9 @@ def is_column_text(path: Path, text: str, separator: str = "auto", word: Column 
         return True  # with tags in several columns, or without the columns that are asked for
     if layout.tag is not None:
         return named or is_even(lines, layout)
+    if layout.width > 1 and not any("\t" in line for line in lines):
+        # blanks are those of a text, unless the name says that they are between columns
+        named = named and path.suffix.lower() != ".tsv" and not any(SENTENCE.search(line) for line in lines)
     return is_even(lines, layout) and (named or (layout.width == 1 and _are_words(text, lines)))
 
 

@@ -27,7 +27,9 @@ NUMBER_COLUMNS = (
     *("sent_id", "sent_idx", "sent #", "sent#", "sentence", "sent"),
 )
 WORD_COLUMNS = ("word", "words", "token", "tokens")
-TEXT_COLUMNS = ("text", "sentence", "sentences", "content")
+TEXT_COLUMNS = (
+    *("text", "sentence", "sentences", "content", "comment", "comments", "body", "message", "review", "tweet", "data"),
+)
 TAG_COLUMNS = ("ner_tags", "ner_tag", "ner", "tag", "tags", "labels", "label", "word_labels", "entity", "iob", "bio")
 SPAN_COLUMNS = ("spans", "entities", "ents", "annotations")
 SUFFIXES = (".csv", ".tsv")
@@ -71,6 +73,7 @@ def read_csv_table(source: Source) -> Content:
     """
     table = _table(source)
     word, tag = table.column(WORD_COLUMNS), table.column(TAG_COLUMNS)
+    tag = _column_of_tags(table, word) if tag is None else tag
     if word is not None and not any(_is_sentence(cells, word, tag) for _, cells in table.rows):
         return _words(source, table, word, tag)
     return _sentences(source, table)
@@ -123,6 +126,20 @@ def _rows(source: Source, delimiter: str, quoting: Any) -> list[tuple[int, list[
         return DataError(f"{source.path}, line {line + 1} is no CSV ({error}); export the file again.")
     header = next(number for number, (_, cells) in enumerate(rows) if cells)
     return rows[header + 1 :]
+
+
+def _column_of_tags(table: Table, word: int | None) -> int | None:
+    """The only column whose cells are all tags, whatever it is called."""
+    found = []
+    for at in range(len(table.header)):
+        cells = [cells[at].strip() for _, cells in table.rows if cells]
+        if (
+            at != word
+            and any(cell[1:] for cell in cells if is_tag(cell))
+            and all(is_tag(cell) for cell in cells if cell)
+        ):
+            found.append(at)
+    return found[0] if len(found) == 1 else None
 
 
 def _is_sentence(cells: list[str], word: int, tag: int | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from metamann.data.tag_spelling import OUTSIDE_WORDS, PLACEHOLDERS, is_tag
@@ -18,6 +19,8 @@ INDEX = re.compile(r"\d+([-.]\d+)?")
 LEAST_TAGS = 0.5  # of the cells of a column that holds tags
 LEAST_OUTSIDE = 0.2  # of the cells of a column that holds types alone
 LEAST_EVEN = 0.8  # of the lines of a column file that have as many columns as most
+
+LEAST_REPEATED = 0.3  # of the cells of a column that names sentences or files; words are seldom doubled
 
 Column = int | Literal["auto"]
 
@@ -119,7 +122,7 @@ def _word_column(cells: Sequence[Sequence[str]], word: Column, tag: int | None) 
             raise DataError(f"has {width} columns, but token_column={word}; the first is 0, the last -1.")
         return at
     others = [at for at in range(width) if at != tag] or [0]
-    words = [at for at in others if not _holds_numbers(cells[at]) and not _is_constant(cells[at])] or others
+    words = [at for at in others if not (_holds_numbers(cells[at]) or _holds_names_of_lines(cells[at]))] or others
     if tag == 0 and len(words) > 1:
         raise DataError(
             f"has its tags in the first of {width} columns; say where the words are: set token_column (the first is 0)."
@@ -163,8 +166,13 @@ def _holds_numbers(cells: Sequence[str]) -> bool:
     return all(INDEX.fullmatch(cell) for cell in cells)
 
 
-def _is_constant(cells: Sequence[str]) -> bool:
-    return len(cells) > 1 and len(set(cells)) == 1
+def _holds_names_of_lines(cells: Sequence[str]) -> bool:
+    """Whether a column names lines, as identifiers and files do: all of one pattern of digits, or in runs of equals."""
+    if len(cells) < 2:
+        return False
+    patterns = {re.sub(r"\d+", "0", cell) for cell in cells}
+    repeated = sum(one == other for one, other in pairwise(cells))
+    return len(patterns) == 1 or repeated >= LEAST_REPEATED * (len(cells) - 1)
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:
