@@ -67,7 +67,6 @@ def test_offsets_that_fit_in_two_units_are_said(tmp_path: Path) -> None:
         "w1 Anna B-PER\nw2 lives O\n\nw1 Rome B-LOC\nw2 fell O\n",
         "0:4 Anna B-PER\n5:10 lives O\n\n0:4 Rome B-LOC\n",
         "sentence_id,word,named_entity\n1,Anna,B-PER\n1,lives,O\n2,Rome,B-LOC\n",
-        "Token\tPOS\tEntity Tag\nAnna\tNNP\tB-PER\nRome\tNNP\tB-LOC\nlives\tVBZ\tO\n",
         "id,data,label\n1,\"Anna lives in Rome.\",\"[[0, 4, 'PER'], [14, 18, 'LOC']]\"\n",
     ],
 )
@@ -75,6 +74,11 @@ def test_columns_of_identifiers_and_of_any_name_are_told_from_words_and_tags(tex
     for name in ("own.txt", "own.tsv"):
         (tmp_path / name).write_text(text)
         assert spans_of(tmp_path / name) == [("Anna", "PER"), ("Rome", "LOC")]
+
+
+def test_a_column_of_tags_may_have_any_name(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_text("Token\tPOS\tEntity Tag\nAnna\tNNP\tB-PER\nlives\tVBZ\tO\n")
+    assert spans_of(tmp_path / "own.tsv") == [("Anna", "PER")]
 
 
 @pytest.mark.parametrize(
