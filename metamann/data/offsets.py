@@ -11,10 +11,12 @@ from metamann.data.documents import Document, Mark
 from metamann.data.tokens import tokenise
 from metamann.errors import DataError
 
+ONE_LINE_END = "line ends of two characters as one"
 WIDTHS = {
     "code points": lambda character: 1,
     "UTF-16 units": lambda character: 1 + (character > "\uffff"),
     "UTF-8 bytes": lambda character: len(character.encode()),
+    ONE_LINE_END: lambda character: int(character != "\r"),
 }
 SHIFTS = {"one too large": (-1, -1), "one too large at the start": (-1, 0), "one too small at the end": (0, 1)}
 FEWEST_SHIFTED = 2  # marks that must agree on it
@@ -49,8 +51,7 @@ def in_code_points(path: Path, documents: Sequence[Document]) -> tuple[list[Docu
         DataError: if the marks fit only when all are shifted.
     """
     candidates = {"code points": list(documents)}
-    if not all(document.text.isascii() for document in documents):
-        candidates |= {unit: [_converted(document, unit) for document in documents] for unit in list(WIDTHS)[1:]}
+    candidates |= {unit: [_converted(document, unit) for document in documents] for unit in _other_units(documents)}
     fits = {unit: _fit(converted) for unit, converted in candidates.items()}
     marks = sum(len(document.marks or ()) for document in documents)
     unit = max(fits, key=lambda unit: fits[unit][:2])  # the first of equals: code points
@@ -71,7 +72,7 @@ def other_units(documents: Sequence[Document]) -> tuple[str, ...]:
         return ()  # the file says what is meant
     marks = sum(len(document.marks or ()) for document in documents)
     found = []
-    for unit in list(WIDTHS)[1:]:
+    for unit in _other_units(documents):
         converted = [_converted(document, unit) for document in documents]
         moved = any(one.marks != other.marks for one, other in zip(documents, converted, strict=True))
         if moved and _fit(converted).borders == marks:
@@ -79,8 +80,15 @@ def other_units(documents: Sequence[Document]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _other_units(documents: Sequence[Document]) -> list[str]:
+    """Units that differ from code points in some of the texts."""
+    foreign = not all(document.text.isascii() for document in documents)
+    broken = any("\r\n" in document.text for document in documents)
+    return [unit for unit in list(WIDTHS)[1:] if (broken if unit == ONE_LINE_END else foreign)]
+
+
 def _converted(document: Document, unit: str) -> Document:
-    if document.text.isascii() or not document.marks:
+    if not document.marks or (document.text.isascii() and unit != ONE_LINE_END):
         return document
     ends = list(accumulate(map(WIDTHS[unit], document.text)))
     position = {offset: number for number, offset in enumerate([0, *ends])}

@@ -42,8 +42,12 @@ def item(text: str, *label: tuple[int, int, str]) -> dict[str, Any]:
             [item("\U0001f600 Anna in Rome", (3, 7, "PER"), (11, 15, "LOC"))],
             [("Anna", "PER"), ("Rome", "LOC")],
         ),
+        (
+            [item("Title line\r\nAnna lives\r\nin Rome now", (11, 15, "PER"), (25, 29, "LOC"))],
+            [("Anna", "PER"), ("Rome", "LOC")],
+        ),
     ],
-    ids=["an accent", "an emoji", "a suffix", "UTF-16 units"],
+    ids=["an accent", "an emoji", "a suffix", "UTF-16 units", "line ends"],
 )
 def test_offsets_are_converted_only_where_more_marks_fit(
     items: list[dict[str, Any]], spans: list[tuple[str, str]], tmp_path: Path
