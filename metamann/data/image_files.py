@@ -154,7 +154,7 @@ def _turned(image: Image.Image) -> Image.Image:
     image.load()
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # as of damaged pixels
+    except Exception:  # damaged EXIF makes Pillow raise nearly anything, and a viewer shows such an image unturned
         return image
 
 

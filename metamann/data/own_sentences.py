@@ -18,6 +18,7 @@ from metamann.data.alignment import Overlaps, Spans, read_documents
 from metamann.data.formats import Content, Source, known_format
 from metamann.data.formats.column_text import is_column_text, read_column_text
 from metamann.data.formats.layout import Column
+from metamann.data.formats.unread import unread_form
 from metamann.data.held_out import hold_out_types
 from metamann.data.sentences import Sentence, SentenceSplits
 from metamann.data.tag_spelling import SchemeOption
@@ -155,6 +156,9 @@ def read_sentences(path: Path, options: ReadingOptions | None = None) -> Sentenc
     if not sentences:
         raise DataError(f"{path} holds no sentences (read as: {read_as}); give a file with some.")
     entities = sum(len(sentence.spans) for sentence in sentences)
+    form = unread_form(source.text) if known is None and not entities else None
+    if form is not None:
+        raise DataError(f"{path} looks like {form}, which is not read; export it as CoNLL columns, JSON lines or brat.")
     counts = f"{len(sentences):,} {'sentence' if len(sentences) == 1 else 'sentences'}, " + (
         f"{entities:,} {'entity' if entities == 1 else 'entities'}" if entities else "no entity"
     )

@@ -194,7 +194,8 @@ def test_words_are_never_types(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="where words should be"):
         read_sentences(put(tmp_path, COLUMNS), ReadingOptions(tag_column=0))
     inline = put(tmp_path, "Ada|NNP|B-PER sat|VBD|O\nBob|NNP|B-PER sat|VBD|O\n")
-    assert not read_sentences(inline).labelled
+    with pytest.raises(DataError, match="a tag behind every word"):
+        read_sentences(inline)
 
 
 def check(path: Path) -> None:
