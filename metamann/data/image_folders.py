@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections import Counter, deque
 from itertools import takewhile
 from pathlib import Path
@@ -22,6 +23,7 @@ PART_OF = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+ADDED = re.compile(r"[ _-]?(set|images?|data)$")  # to the name of a part, as in training_set
 
 
 class ClassFolder(NamedTuple):
@@ -123,7 +125,7 @@ def own_splits(found: FoundFolders) -> OwnSplits | None:
     leading = zip(*(folder.parts[:-1] for folder in found.classes), strict=False)
     level = len(list(takewhile(lambda names: len(set(names)) == 1, leading)))
     names = sorted({folder.parts[level] for folder in found.classes})
-    part_of = {name: PART_OF[name.lower()] for name in names if name.lower() in PART_OF}
+    part_of = {name: part for name in names if (part := PART_OF.get(ADDED.sub("", name.lower()))) is not None}
     if len(set(part_of.values())) < 2 or all(len(folder.parts) == level + 1 for folder in found.classes):
         return None
     for part, count in Counter(part_of.values()).items():

@@ -358,7 +358,7 @@ def split_folder(root: Path, *names: str) -> Path:
 
 @pytest.mark.parametrize(
     "parts", [("train", "val", "test"), ("Train", "VALID", "Testing"), ("training", "validation", "test"),
-              ("TRAIN", "dev", "TEST")],
+              ("training_set", "val-images", "TestData"), ("TRAIN", "dev", "TEST")],
 )  # fmt: skip
 @pytest.mark.parametrize("inside", ["", "unpacked/archive"])
 def test_a_folder_that_is_split_already_is_read_so(tmp_path: Path, parts: tuple[str, str, str], inside: str) -> None:
