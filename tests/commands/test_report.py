@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,8 @@ def test_a_query_without_labels_is_answered_and_scored_nowhere(
     assert printed.out.splitlines()[-1] == f"answers: {tmp_path / 'answers.txt'}"
     everything = printed.out + printed.err + "".join((tmp_path / name).read_text() for name in ("results.json",
                                                      "results.md", "sentences.html"))  # fmt: skip
-    assert not {name for name in ("f1", "precision", "recall", "wrong", "missed") if name in everything}
+    scores = r"(?<![0-9a-z])f1(?![0-9a-z])|precision|recall|wrong|missed"  # the hash of a commit may hold f1
+    assert re.findall(scores, everything) == []
 
 
 def test_the_same_answers_come_with_and_without_labels(learner: MANN, tmp_path: Path) -> None:
