@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from metamann.data.strokes import strokes
+from metamann.data.images.strokes import strokes
 from metamann.evaluation.contact_sheet import contact_sheet
 
 ALPHABETS, CHARACTERS, DRAWINGS = 4, 6, 6

@@ -17,7 +17,7 @@ import torch
 from omegaconf import OmegaConf
 
 from metamann.commands.build import build_learner, build_protocols, build_sentences, code_width
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.hardware import autocast, choose_precision, describe_machine
 from metamann.training.checkpoint import find_checkpoint, load_checkpoint
 

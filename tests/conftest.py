@@ -16,19 +16,19 @@ from metamann.encoders.conv import ConvEncoder
 from metamann.errors import ConfigError
 from metamann.learners.gradient_based import import_learn2learn
 from metamann.learners.mann import MANN
-from metamann.memory.additive import AdditiveMemory
-from metamann.memory.bounded import BoundedKeyValueMemory
-from metamann.memory.delta import DeltaMemory
-from metamann.memory.dnc import DNCMemory
-from metamann.memory.input_addressed import InputAddressedNTM
+from metamann.memory.attention.snail import SnailMemory
+from metamann.memory.controlled.additive import AdditiveMemory
+from metamann.memory.controlled.dnc import DNCMemory
+from metamann.memory.controlled.input_addressed import InputAddressedNTM
+from metamann.memory.controlled.lrua.lrua import LRUAMemory
+from metamann.memory.controlled.none import ControllerOnly
+from metamann.memory.controlled.ntm import NTMMemory
+from metamann.memory.fast_weights.delta import DeltaMemory
 from metamann.memory.interface import Memory
-from metamann.memory.keyvalue import KeyValueMemory
-from metamann.memory.lrua import LRUAMemory
-from metamann.memory.nearest import NearestMemory
-from metamann.memory.none import ControllerOnly
-from metamann.memory.ntm import NTMMemory
-from metamann.memory.prototypes import PrototypeMemory
-from metamann.memory.snail import SnailMemory
+from metamann.memory.pairs.bounded import BoundedKeyValueMemory
+from metamann.memory.pairs.keyvalue import KeyValueMemory
+from metamann.memory.pairs.nearest import NearestMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "additive": (AdditiveMemory, {"item_width": 8, "slots": 6, "width": 16, "hidden": 12}),

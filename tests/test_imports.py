@@ -21,12 +21,13 @@ def test_importing_metamann_leaves_what_only_the_commands_need_alone() -> None:
         "seqeval", "transformers",
     ]  # fmt: skip
     library = [
-        "metamann", "metamann.data.folder", "metamann.data.omniglot", "metamann.data.strokes",
+        "metamann", "metamann.data.images.folder", "metamann.data.images.omniglot", "metamann.data.images.strokes",
         "metamann.episodes.sampler", "metamann.episodes.tasks", "metamann.learners.mann", "metamann.encoders.conv",
         "metamann.encoders.frozen", "metamann.encoders.pretrained", "metamann.encoders.recurrent",
-        "metamann.episodes.greedy", "metamann.episodes.sentence_tasks", "metamann.decoding.crf",
+        "metamann.episodes.sentences.greedy", "metamann.episodes.sentences.tasks", "metamann.decoding.crf",
         "metamann.decoding.viterbi", "metamann.evaluation.spans",
-        "metamann.memory.keyvalue", "metamann.memory.lrua", "metamann.training.loop", "metamann.training.dashboards",
+        "metamann.memory.pairs.keyvalue", "metamann.memory.controlled.lrua.lrua",
+        "metamann.training.loop", "metamann.training.dashboards",
         "metamann.evaluation.metrics", "metamann.evaluation.results",
     ]  # fmt: skip
     code = f"import sys, {', '.join(library)}; print([each for each in {heavy} if each in sys.modules])"

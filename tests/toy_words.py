@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from metamann.data.sentences import Sentence, SentenceStore, Span
+from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.episodes.text import Text
 
 TYPES = 8

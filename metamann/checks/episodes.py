@@ -20,7 +20,7 @@ from metamann.checks.changes import (
 from metamann.checks.finding import TOO_MANY_ERRORS, Finding, errors_above, passes
 from metamann.checks.samplers import AnySampler, scheme_of
 from metamann.episodes.episode import PADDING, Episode, Examples, Stream
-from metamann.episodes.tagging import TagScheme, n_tags, read_classes
+from metamann.episodes.sentences.tagging import TagScheme, n_tags, read_classes
 from metamann.learners.learner import Learner
 
 

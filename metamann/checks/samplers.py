@@ -12,8 +12,8 @@ from metamann.checks.finding import TOO_MANY_ERRORS, Finding, errors_above, pass
 from metamann.data.store import pixels_digest
 from metamann.episodes.episode import PADDING, Episode, Examples, Stream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.tagging import TagScheme, read_classes
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tagging import TagScheme, read_classes
 from metamann.episodes.text import NO_WORD, Text
 
 REPEATED = 8  # episodes that are dealt again in other ways

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 
 from metamann.checks.finding import Finding, passes
-from metamann.data.fixed_episodes import FixedEpisodeSplits, FixedEpisodeStore
-from metamann.data.sentences import PAIRS, PARTS, SentenceSplits, SentenceStore
+from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits, FixedEpisodeStore
+from metamann.data.sentences.store import PAIRS, PARTS, SentenceSplits, SentenceStore
 from metamann.data.store import ClassStore, DataSplits, pixels_digest, plain_name, upright_name, upright_names
 
 # of the smaller part: published data sets repeat some headings, dates and legends, too few to carry a result

@@ -24,8 +24,8 @@ from metamann.commands.shell import job, print_run_directory, run_command, run_d
 from metamann.data.plain_files import write_json, write_text
 from metamann.data.store import DataSplits
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_protocols import SentenceProtocol
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.protocols import SentenceProtocol
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import ConfigError, check_number
 
 LEAST_EPISODES = 20

@@ -10,17 +10,17 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from metamann.commands.construct import construct
-from metamann.data.fixed_episodes import FixedEpisodeSplits
-from metamann.data.sentences import SentenceSplits
+from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
+from metamann.data.sentences.store import SentenceSplits
 from metamann.data.store import ClassStore, DataSplits
 from metamann.episodes import ranges
-from metamann.episodes.algorithmic import SequenceTask
-from metamann.episodes.fitting import fitting_classes
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import EpisodeProtocol
-from metamann.episodes.sentence_protocols import SentenceProtocol
-from metamann.episodes.supervised import Supervised
-from metamann.episodes.tagging import n_tags
+from metamann.episodes.items.fitting import fitting_classes
+from metamann.episodes.items.protocols import EpisodeProtocol
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.protocols import SentenceProtocol
+from metamann.episodes.sentences.supervised import Supervised
+from metamann.episodes.sentences.tagging import n_tags
+from metamann.episodes.sequences.algorithmic import SequenceTask
 from metamann.errors import ConfigError, printable
 from metamann.hardware import TensorsFit
 from metamann.learners.learner import Learner

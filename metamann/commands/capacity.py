@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from metamann.episodes.algorithmic import SequenceTask
-from metamann.episodes.protocols import OnlineStream
+from metamann.episodes.items.protocols import OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.supervised import Supervised
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.supervised import Supervised
+from metamann.episodes.sequences.algorithmic import SequenceTask
 from metamann.errors import ConfigError
 from metamann.hardware import memory_of_machine
 from metamann.learners.linear_head import FineTunedHead

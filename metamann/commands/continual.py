@@ -21,11 +21,11 @@ from metamann.commands.report import attempt
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import NWayKShot
+from metamann.episodes.items.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_tasks import SentenceTaskList
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError, check_number
 from metamann.evaluation.continual import accuracy_matrix, continual_scores, f1_matrix, first_task_curve

@@ -19,17 +19,17 @@ from metamann.commands.report import report
 from metamann.commands.setting import at_most, with_types
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.commands.train import mirrors_of
-from metamann.data.fixed_episodes import FixedEpisodeSplits
-from metamann.data.sentences import SentenceSplits
+from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
+from metamann.data.sentences.store import SentenceSplits
 from metamann.encoders.vocabulary import little_known
-from metamann.episodes.algorithmic import SequenceTask
-from metamann.episodes.fixed_sentences import FixedSentences
-from metamann.episodes.protocols import EpisodeProtocol
+from metamann.episodes.items.protocols import EpisodeProtocol
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_protocols import SentenceProtocol
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_tasks import SentenceTaskList
-from metamann.episodes.sequences import SequenceList, SequenceSampler
+from metamann.episodes.sentences.fixed_sentences import FixedSentences
+from metamann.episodes.sentences.protocols import SentenceProtocol
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.sequences.algorithmic import SequenceTask
+from metamann.episodes.sequences.sampler import SequenceList, SequenceSampler
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError, check_number
 from metamann.evaluation.evaluator import Evaluator

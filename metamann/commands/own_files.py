@@ -7,9 +7,9 @@ import dataclasses
 from omegaconf import DictConfig
 
 from metamann.commands.build import show_notes
-from metamann.data.fixed_episodes import FixedEpisodeSplits
-from metamann.data.own_sentences import ReadingOptions
-from metamann.data.own_task import own_task
+from metamann.data.own.own_task import own_task
+from metamann.data.own.reader import ReadingOptions
+from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
 from metamann.errors import ConfigError
 
 OPTIONS = tuple(field.name for field in dataclasses.fields(ReadingOptions))

@@ -21,12 +21,12 @@ from metamann.commands.build import (
     update,
 )
 from metamann.commands.trust import open_checkpoint
-from metamann.data.fixed_episodes import FixedEpisodeSplits
-from metamann.data.sentences import SentenceSplits
+from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
+from metamann.data.sentences.store import SentenceSplits
 from metamann.data.store import DataSplits
-from metamann.episodes.algorithmic import SequenceTask
-from metamann.episodes.sentence_protocols import SentenceProtocol
-from metamann.episodes.supervised import Supervised
+from metamann.episodes.sentences.protocols import SentenceProtocol
+from metamann.episodes.sentences.supervised import Supervised
+from metamann.episodes.sequences.algorithmic import SequenceTask
 from metamann.errors import CheckpointError, ConfigError
 from metamann.training.checkpoint import Checkpoint, find_checkpoint
 from metamann.training.keeping import fault_of

@@ -16,9 +16,9 @@ from metamann.commands.directory import check_in_place, remove_results
 from metamann.commands.origin import origin
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
-from metamann.episodes.one_shot_runs import LakeOneShotRuns
-from metamann.episodes.protocols import OnlineStream
-from metamann.episodes.sequences import Sequences
+from metamann.episodes.items.one_shot_runs import LakeOneShotRuns
+from metamann.episodes.items.protocols import OnlineStream
+from metamann.episodes.sequences.sampler import Sequences
 from metamann.errors import LONGEST_MESSAGE, shorten
 from metamann.evaluation.diagnostics import memory_statistics
 from metamann.evaluation.evaluator import Evaluator

@@ -23,17 +23,17 @@ from metamann.commands.build import (
     show_notes,
 )
 from metamann.commands.capacity import capacity_notes, check_room
-from metamann.data.sentences import SentenceSplits
+from metamann.data.sentences.store import SentenceSplits
 from metamann.encoders.frozen import FrozenEncoder
 from metamann.encoders.vocabulary import little_known
-from metamann.episodes.algorithmic import SequenceTask
-from metamann.episodes.protocols import EpisodeProtocol, OnlineStream
+from metamann.episodes.items.protocols import EpisodeProtocol, OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_protocols import SentenceProtocol
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_tasks import SentenceTaskList
-from metamann.episodes.sequences import SequenceList, SequenceSampler
-from metamann.episodes.supervised import Supervised
+from metamann.episodes.sentences.protocols import SentenceProtocol
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.supervised import Supervised
+from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.sequences.algorithmic import SequenceTask
+from metamann.episodes.sequences.sampler import SequenceList, SequenceSampler
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
 from metamann.evaluation.evaluator import Evaluator

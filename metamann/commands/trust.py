@@ -16,6 +16,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from metamann.commands.moved import with_new_names
 from metamann.encoders.transformer import MINILM
 from metamann.errors import CheckpointError, ConfigError, excerpt
 from metamann.training.checkpoint import Checkpoint, load_checkpoint
@@ -30,8 +31,6 @@ GROUP_OF = {
     "learner": "learner",
     "trainer": "trainer",
 }
-
-READERS_BEFORE = ("metamann.data.columns.columns", "metamann.data.jsonl.jsonl")  # of development versions of 0.1.0
 
 
 def trusted_class(target: object, part: str, trust: Sequence[str]) -> Callable[..., Any]:
@@ -101,12 +100,7 @@ def open_checkpoint(path: Path, trust: Sequence[str]) -> Checkpoint:
             f"the configuration in {path} has {'no' if missing else 'a wrong'} part '{(missing + wrong)[0]}'"
             f"{checkpoint.written_by()}; it was not saved by metamann-train, or has been changed."
         )
-    data = checkpoint.config.get("data", {})
-    if (
-        data.get("_target_") in READERS_BEFORE
-    ):  # of files of the user's own; the options are called the same but for one
-        kept = {"spans" if key == "misaligned" else key: value for key, value in data.items()}
-        checkpoint.config["data"] = {**kept, "_target_": "metamann.data.own_sentences.own_sentences"}
+    checkpoint = checkpoint._replace(config={part: with_new_names(node) for part, node in checkpoint.config.items()})
     try:
         check_trusted(checkpoint.config, trust)
         _check_models(checkpoint.config.get("encoder"), trust)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metamann.data.sentences import Span
-from metamann.episodes.tagging import TagScheme, number_tags, read_classes
+from metamann.data.sentences.store import Span
+from metamann.episodes.sentences.tagging import TagScheme, number_tags, read_classes
 
 
 class FoundSpans(NamedTuple):

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from metamann.episodes.sentence_table import SentenceTable
-from metamann.episodes.tagging import TagScheme, read_classes
+from metamann.episodes.sentences.table import SentenceTable
+from metamann.episodes.sentences.tagging import TagScheme, read_classes
 
 # rows of the collapsed tables: where from, and where to. `same` and `other` are types, B and I alone are any type
 MOVES: dict[TagScheme, dict[str, tuple[str, ...]]] = {

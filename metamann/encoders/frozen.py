@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from metamann.data.cache import cached, expect
-from metamann.data.sentences import SentenceStore
+from metamann.data.sentences.store import SentenceStore
 from metamann.encoders.inputs import check_text
 from metamann.encoders.windows import groups
 from metamann.episodes.text import Text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from metamann.data.fixed_episodes import FixedEpisodeStore
-from metamann.data.sentences import SentenceStore
+from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
+from metamann.data.sentences.store import SentenceStore
 from metamann.encoders.pretrained import PretrainedEncoder
 from metamann.encoders.transformer import MINILM
 from metamann.errors import excerpt

@@ -10,7 +10,7 @@ import torch
 from metamann.data.store import ClassStore
 from metamann.episodes.ahead import prepared_ahead
 from metamann.episodes.episode import Classes, Episode, Examples, Stream
-from metamann.episodes.protocols import EpisodeProtocol, Plan
+from metamann.episodes.items.protocols import EpisodeProtocol, Plan
 from metamann.episodes.seeds import CODES, PLAN, Seeds
 
 

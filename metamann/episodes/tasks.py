@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from metamann.episodes.episode import Episode, Stream
-from metamann.episodes.protocols import Plan
+from metamann.episodes.items.protocols import Plan
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.task_files import read_tasks, write_tasks
 from metamann.errors import EpisodeError, excerpt
 

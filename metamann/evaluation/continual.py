@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from metamann.episodes.episode import Classes, Episode, Examples
-from metamann.episodes.tagging import TagScheme, n_tags
+from metamann.episodes.sentences.tagging import TagScheme, n_tags
 from metamann.episodes.text import Text
 from metamann.errors import EpisodeError
 from metamann.evaluation.spans import COUNTED, count_spans

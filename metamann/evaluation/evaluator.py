@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamann.episodes.protocols import EpisodeProtocol
+from metamann.episodes.items.protocols import EpisodeProtocol
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasks import TaskList
 from metamann.evaluation.metrics import score_episodes

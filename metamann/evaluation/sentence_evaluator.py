@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from metamann.episodes.episode import Episode
-from metamann.episodes.sentence_protocols import SentencePlan, SentenceProtocol
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_tasks import SentenceTaskList
-from metamann.episodes.tagging import TagScheme
+from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tagging import TagScheme
+from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.episodes.text import Text
 from metamann.evaluation.spans import COUNTED, count_spans, type_confusion
 from metamann.hardware import autocast

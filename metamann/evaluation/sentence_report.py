@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from metamann.data.plain_files import write_text
-from metamann.data.sentences import Span
-from metamann.data.tags import write_tags
+from metamann.data.sentences.store import Span
+from metamann.data.sentences.tags import write_tags
 from metamann.decoding.tag_spans import named_spans
-from metamann.episodes.sentence_protocols import SentencePlan
-from metamann.episodes.sentence_table import SentenceTable
-from metamann.episodes.tagging import TagScheme
+from metamann.episodes.sentences.protocols import SentencePlan
+from metamann.episodes.sentences.table import SentenceTable
+from metamann.episodes.sentences.tagging import TagScheme
 from metamann.evaluation.pictures import drawable, picture
 from metamann.evaluation.sentence_evaluator import Shown
 from metamann.evaluation.spans import span_intervals

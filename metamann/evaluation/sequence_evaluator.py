@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.episode import PADDING
-from metamann.episodes.sequences import SequenceList
+from metamann.episodes.sequences.algorithmic import SequenceTask
+from metamann.episodes.sequences.sampler import SequenceList
 from metamann.learners.sequence import SequenceLearner
 
 

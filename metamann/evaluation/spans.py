@@ -19,7 +19,7 @@ from torch import Tensor
 
 from metamann.decoding.tag_spans import FoundSpans, find_spans
 from metamann.episodes.episode import PADDING
-from metamann.episodes.tagging import OUTSIDE, TagScheme
+from metamann.episodes.sentences.tagging import OUTSIDE, TagScheme
 from metamann.errors import EpisodeError
 from metamann.evaluation.metrics import Interval
 

@@ -29,7 +29,7 @@ from metamann.decoding.transitions import Transitions, TransitionScores
 from metamann.decoding.viterbi import viterbi
 from metamann.encoders.spelling import SpellingEncoder, capitalised
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
-from metamann.episodes.tagging import OUTSIDE, TagScheme, check_scheme, n_tags
+from metamann.episodes.sentences.tagging import OUTSIDE, TagScheme, check_scheme, n_tags
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number, check_size
 from metamann.hardware import full_precision
@@ -37,8 +37,8 @@ from metamann.learners.heads import LabelMassHead, LinearHead
 from metamann.learners.learner import Learner, Loss, Reading
 from metamann.learners.mann import positions
 from metamann.memory.interface import Memory
-from metamann.memory.keyvalue import KeyValueState
-from metamann.memory.nearest import NearestMemory
+from metamann.memory.pairs.keyvalue import KeyValueState
+from metamann.memory.pairs.nearest import NearestMemory
 
 SIDES = ("outside", "inside")
 EVIDENCE = 0.3  # of the support, to start with

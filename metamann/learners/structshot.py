@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from metamann.decoding.transitions import Transitions, cell_names, log_shares, tempered
 from metamann.decoding.viterbi import viterbi
-from metamann.episodes.tagging import TagScheme, check_scheme
+from metamann.episodes.sentences.tagging import TagScheme, check_scheme
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
 from metamann.learners.mann import MANN, MannState

@@ -24,7 +24,7 @@ from metamann.decoding.transitions import Transitions, TransitionScores
 from metamann.decoding.viterbi import viterbi
 from metamann.encoders.recurrent import CELLS
 from metamann.episodes.episode import Classes, Episode, Examples, Stream
-from metamann.episodes.tagging import TagScheme, check_scheme
+from metamann.episodes.sentences.tagging import TagScheme, check_scheme
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.hardware import full_precision

@@ -16,8 +16,8 @@ from torch import nn
 from metamann.encoders.pretrained import PretrainedEncoder
 from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sequences import SequenceSampler
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sequences.sampler import SequenceSampler
 from metamann.errors import LARGEST_SIZE, CheckpointError, ConfigError, check_number, excerpt
 from metamann.hardware import autocast, choose_device, choose_precision
 from metamann.learners.learner import Learner, Loss

@@ -16,10 +16,10 @@ from metamann.data.store import ClassStore
 from metamann.decoding.transitions import cell_names
 from metamann.encoders.conv import ConvEncoder
 from metamann.episodes.episode import Episode, Examples, Stream
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.learners.carried import CarriedMANN
 from metamann.learners.gradient_based import GradientLearner
 from metamann.learners.linear_head import FineTunedHead
@@ -28,8 +28,8 @@ from metamann.learners.mann import MANN
 from metamann.learners.rotated import RotatedMANN
 from metamann.learners.sentence_mann import SentenceMANN
 from metamann.learners.structshot import StructShot
-from metamann.memory.nearest import NearestMemory
-from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.pairs.nearest import NearestMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 EPISODES = 40
 

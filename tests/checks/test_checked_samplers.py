@@ -13,13 +13,13 @@ from toy_words import toy_store
 from metamann.checks.finding import Finding, errors_above
 from metamann.checks.samplers import audit_sampler
 from metamann.checks.tasks import audit_tasks_apart
-from metamann.data.sentences import Sentence, SentenceStore
+from metamann.data.sentences.store import Sentence, SentenceStore
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode, Examples
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
+from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
 
 NWAY = NWayKShot(ways=5, shots=3, queries=2)
 

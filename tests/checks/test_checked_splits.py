@@ -9,9 +9,9 @@ import torch
 
 from metamann.checks.finding import Finding
 from metamann.checks.splits import audit_splits
-from metamann.data.fixed_episodes import FixedEpisode, fixed_splits
-from metamann.data.omniglot import omniglot
-from metamann.data.sentences import PARTS, Sentence, SentenceSplits, SentenceStore, Span
+from metamann.data.images.omniglot import omniglot
+from metamann.data.sentences.fixed_episodes import FixedEpisode, fixed_splits
+from metamann.data.sentences.store import PARTS, Sentence, SentenceSplits, SentenceStore, Span
 from metamann.data.store import ClassStore, DataSplits
 
 

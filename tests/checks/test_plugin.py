@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from metamann.data.store import ClassStore
-from metamann.episodes.protocols import NWayKShot
+from metamann.episodes.items.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
 from metamann.learners.mann import MANN
 

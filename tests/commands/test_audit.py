@@ -13,7 +13,7 @@ from commandline import Ended, run
 OWN = """
 import torch
 from metamann.data.store import ClassStore
-from metamann.episodes.protocols import NWayKShot
+from metamann.episodes.items.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
 from torch import nn
 

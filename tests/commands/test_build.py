@@ -19,17 +19,17 @@ from metamann.commands.build import (
     plain_config,
     update,
 )
-from metamann.data.sentences import SentenceSplits
-from metamann.episodes.fixed_sentences import FixedSentences
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
-from metamann.episodes.supervised import Supervised
+from metamann.data.sentences.store import SentenceSplits
+from metamann.episodes.items.protocols import LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.sentences.fixed_sentences import FixedSentences
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, EpisodeError
 from metamann.hardware import TensorsFit
 
-NWAY = "metamann.episodes.protocols.NWayKShot"
-CODES = "metamann.episodes.protocols.LabelCodes"
+NWAY = "metamann.episodes.items.protocols.NWayKShot"
+CODES = "metamann.episodes.items.protocols.LabelCodes"
 
 
 def node(**values: Any) -> Any:
@@ -76,7 +76,7 @@ def test_what_would_be_resolved_or_built_in_another_way_is_refused(value: Any) -
 
 def test_a_missing_value_is_named() -> None:
     with pytest.raises(ConfigError, match=r"set path"):
-        plain_config(node(_target_="metamann.data.folder.folder", path="???"))
+        plain_config(node(_target_="metamann.data.images.folder.folder", path="???"))
 
 
 def test_an_update_keeps_the_rest_and_refuses_new_keys() -> None:
@@ -116,7 +116,7 @@ def test_every_encoder_of_text_is_built_from_its_configuration(choice: list[str]
 
 
 def test_data_of_another_kind_are_refused_before_an_episode_is_planned() -> None:
-    sentences = {"_target_": "metamann.data.records.records", "sentences": [4, 4, 4]}
+    sentences = {"_target_": "metamann.data.sentences.records.records", "sentences": [4, 4, 4]}
     config = OmegaConf.create({"data": sentences, "protocol": {"_target_": NWAY}, "trust": []})
     with pytest.raises(ConfigError, match=r"records\.records reads sentences.*NWayKShot deals images"):
         build_data(config)

@@ -10,18 +10,18 @@ from commandline import Ended, run
 from torch import nn
 
 from metamann.commands.capacity import capacity_notes, check_room
-from metamann.data.sentences import Sentence, SentenceStore, Span
+from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.data.store import ClassStore
-from metamann.episodes.algorithmic import AssociativeRecall, Copy, RepeatCopy
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.supervised import Supervised
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.supervised import Supervised
+from metamann.episodes.sequences.algorithmic import AssociativeRecall, Copy, RepeatCopy
 from metamann.errors import ConfigError
 from metamann.learners.linear_head import FineTunedHead
 from metamann.learners.majority import Majority
-from metamann.memory.dnc import DNCMemory
+from metamann.memory.controlled.dnc import DNCMemory
 from metamann.memory.interface import Memory
 
 BOUNDED = {"additive", "additive_additive", "additive_multiplicative", "dnc", "keyvalue_bounded", "keyvalue_quota",

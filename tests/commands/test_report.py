@@ -14,14 +14,14 @@ from toy_words import ToyEncoder, toy_store
 from metamann.commands import report as module
 from metamann.commands.directory import locked
 from metamann.commands.report import attempt, report
-from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeStore
-from metamann.episodes.fixed_sentences import FixedSentences
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_tasks import SentenceTaskList
+from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
+from metamann.episodes.sentences.fixed_sentences import FixedSentences
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.learners.mann import MANN
-from metamann.memory.nearest import NearestMemory
+from metamann.memory.pairs.nearest import NearestMemory
 from metamann.training.dashboards import Mirrors
 from metamann.training.loop import Interrupted
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from commandline import At, Ended, killed, metrics, run, same_tensors
 
-from metamann.data.columns import read_columns
+from metamann.data.sentences.columns import read_columns
 
 SAVE = "metamann.training.checkpoint.Checkpoint.save"
 SHORT = [

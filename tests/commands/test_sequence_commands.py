@@ -86,7 +86,10 @@ WRONG = [
     (["experiment=copy", "memory=keyvalue"], "memory=ntm"),
     (["experiment=copy", *SMALL, "data=strokes"], "experiment=copy"),
     (["experiment=copy", *SMALL, "protocol=nway"], "leave out protocol="),
-    (["experiment=copy", *SMALL, "+train_protocol._target_=metamann.episodes.protocols.NWayKShot"], "choose two alike"),
+    (
+        ["experiment=copy", *SMALL, "+train_protocol._target_=metamann.episodes.items.protocols.NWayKShot"],
+        "choose two alike",
+    ),
     (["protocol=copy"], "experiment=copy"),
 ]
 

@@ -11,19 +11,19 @@ import pytest
 
 from metamann.commands import trust
 from metamann.commands.trust import GROUP_OF, check_trusted, offered, open_checkpoint, trusted_class
-from metamann.episodes.protocols import LabelCodes, NWayKShot
+from metamann.episodes.items.protocols import LabelCodes, NWayKShot
 from metamann.errors import CheckpointError, ConfigError
-from metamann.memory.ntm import NTMMemory
+from metamann.memory.controlled.ntm import NTMMemory
 from metamann.training.checkpoint import Checkpoint
 
-NWAY = "metamann.episodes.protocols.NWayKShot"
+NWAY = "metamann.episodes.items.protocols.NWayKShot"
 
 
 def test_the_list_is_what_conf_offers_by_group() -> None:
     listed = offered()
     assert set(listed) == {"data", "protocol", "encoder", "memory", "learner", "trainer"}
-    assert {NWAY, "metamann.episodes.protocols.LabelCodes"} < listed["protocol"]
-    assert "metamann.memory.ntm.NTMMemory" in listed["memory"]
+    assert {NWAY, "metamann.episodes.items.protocols.LabelCodes"} < listed["protocol"]
+    assert "metamann.memory.controlled.ntm.NTMMemory" in listed["memory"]
     assert listed["trainer"] == {"metamann.training.loop.TrainerConfig"}
     assert not any("commands" in target or "download" in target for group in listed.values() for target in group)
 
@@ -39,8 +39,8 @@ def test_every_class_of_the_list_is_there() -> None:
     [
         ("protocol", NWAY, NWayKShot),
         ("train_protocol", NWAY, NWayKShot),
-        ("protocol", "metamann.episodes.protocols.LabelCodes", LabelCodes),
-        ("memory", "metamann.memory.ntm.NTMMemory", NTMMemory),
+        ("protocol", "metamann.episodes.items.protocols.LabelCodes", LabelCodes),
+        ("memory", "metamann.memory.controlled.ntm.NTMMemory", NTMMemory),
     ],
 )
 def test_a_listed_class_is_found(part: str, target: str, found: type) -> None:
@@ -66,7 +66,7 @@ def test_a_listed_class_is_found(part: str, target: str, found: type) -> None:
         "numpy.savetxt",
         "",
         "x",
-        " metamann.episodes.protocols.NWayKShot",
+        " metamann.episodes.items.protocols.NWayKShot",
         3,
         None,
         ["os.mkdir"],
@@ -80,7 +80,7 @@ def test_what_is_not_on_the_list_is_refused(part: str, target: object) -> None:
 
 def test_a_class_of_another_part_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"encoder wants to build metamann\.memory\.ntm\.NTMMemory.*conf/encoder/"):
-        trusted_class("metamann.memory.ntm.NTMMemory", "encoder", ())
+        trusted_class("metamann.memory.controlled.ntm.NTMMemory", "encoder", ())
 
 
 @pytest.mark.parametrize("named", ["fractions", "fractions.Fraction"])
@@ -145,7 +145,8 @@ def test_a_foreign_class_is_refused_wherever_it_stands(
 def saved(path: Path, **parts: object) -> Path:
     """A checkpoint with these parts of its configuration."""
     config = {
-        "protocol": {"_target_": NWAY}, "memory": {"_target_": "metamann.memory.ntm.NTMMemory"}, "trainer": {},
+        "protocol": {"_target_": NWAY}, "memory": {"_target_": "metamann.memory.controlled.ntm.NTMMemory"},
+        "trainer": {},
         "learner": {"_target_": "metamann.learners.mann.MANN"}, **parts,
     }  # fmt: skip
     Checkpoint(config, {}, {}, {}, 0, {}, 0.0).save(path)
@@ -157,7 +158,7 @@ def test_a_run_on_own_files_of_before_is_read_by_the_one_reader(reader: str, tmp
     data = {"_target_": f"metamann.data.{reader}.{reader}", "path": "x.jsonl", "misaligned": "error", "seed": 3}
     opened = open_checkpoint(saved(tmp_path / "run.pt", data=data), ())
     assert opened.config["data"] == {
-        "_target_": "metamann.data.own_sentences.own_sentences", "path": "x.jsonl", "spans": "error", "seed": 3,
+        "_target_": "metamann.data.own.reader.own_sentences", "path": "x.jsonl", "spans": "error", "seed": 3,
     }  # fmt: skip
 
 

@@ -13,17 +13,17 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
 from metamann.commands.build import build, build_learner, build_sequence_learner, build_tagger
-from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeStore
-from metamann.data.sentences import Sentence, SentenceStore, Span
+from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
+from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.data.store import ClassStore
 from metamann.encoders import pretrained
 from metamann.encoders.pretrained import load_transformer
-from metamann.episodes.algorithmic import SequenceTask
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_protocols import SentenceProtocol
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sequences import SequenceSampler
-from metamann.episodes.supervised import Supervised
+from metamann.episodes.sentences.protocols import SentenceProtocol
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.supervised import Supervised
+from metamann.episodes.sequences.algorithmic import SequenceTask
+from metamann.episodes.sequences.sampler import SequenceSampler
 from metamann.errors import LONGEST_MESSAGE, DataError, MetamannError
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 
 from metamann.checks.splits import audit_splits
 from metamann.commands.build import build
-from metamann.data.fixed_episodes import FixedEpisodeSplits
-from metamann.data.sentences import SentenceSplits
+from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
+from metamann.data.sentences.store import SentenceSplits
 from metamann.errors import DataError
 
 CONF = Path(__file__).parents[2] / "conf" / "data"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from metamann.data import download
-from metamann.data.sentences import Sentence
+from metamann.data.sentences.store import Sentence
 
 TEXT_FOLDERS = ("conll2003", "crossner", "fewnerd", "gum", "snips_xval", "support_sets", "wnut17")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from metamann.data.own_sentences import read_sentences
-from metamann.data.own_task import own_task
+from metamann.data.own.own_task import own_task
+from metamann.data.own.reader import read_sentences
 from metamann.errors import DataError
 
 

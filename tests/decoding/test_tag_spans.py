@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metamann.data.sentences import Span
+from metamann.data.sentences.store import Span
 from metamann.decoding.tag_spans import find_spans, named_spans, write_spans
 
 TYPES = ("a", "b", "c")

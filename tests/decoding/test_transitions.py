@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from metamann.data.columns import read_columns
-from metamann.data.sentences import Sentence, SentenceStore, Span
+from metamann.data.sentences.columns import read_columns
+from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.decoding.transitions import (
     MOVES,
     Transitions,
@@ -21,7 +21,7 @@ from metamann.decoding.transitions import (
     log_shares,
     tempered,
 )
-from metamann.episodes.sentence_table import SentenceTable
+from metamann.episodes.sentences.table import SentenceTable
 
 schemes = pytest.mark.parametrize("scheme", ["io", "bio"])
 

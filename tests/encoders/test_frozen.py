@@ -9,7 +9,7 @@ import torch
 from texts import text
 from torch import Tensor
 
-from metamann.data.sentences import Sentence, SentenceStore
+from metamann.data.sentences.store import Sentence, SentenceStore
 from metamann.encoders.frozen import FrozenEncoder, fingerprint
 from metamann.encoders.pretrained import PretrainedEncoder
 from metamann.encoders.recurrent import RecurrentEncoder

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeStore
-from metamann.data.sentences import Sentence, SentenceStore
+from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
+from metamann.data.sentences.store import Sentence, SentenceStore
 from metamann.encoders.frozen import FrozenEncoder
 from metamann.encoders.joined import JoinedEncoder
 from metamann.encoders.pretrained import PretrainedEncoder

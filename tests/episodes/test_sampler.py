@@ -14,7 +14,7 @@ from torch import Tensor
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import PADDING, Episode, Stream
-from metamann.episodes.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
+from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
 

@@ -12,7 +12,7 @@ import torch
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode, Stream
-from metamann.episodes.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasks import TaskList
 from metamann.errors import EpisodeError

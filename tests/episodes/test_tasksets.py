@@ -14,16 +14,16 @@ from torch import nn
 
 from metamann.checks.samplers import audit_sampler
 from metamann.checks.tasks import audit_tasks_apart
-from metamann.data.omniglot import omniglot
+from metamann.data.images.omniglot import omniglot
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.episodes.episode import Episode
-from metamann.episodes.protocols import NWayKShot
+from metamann.episodes.items.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasksets import SamplerTaskset, TasksetSampler
 from metamann.errors import EpisodeError
 from metamann.learners.mann import MANN
-from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 PROTOCOL = NWayKShot(ways=4, shots=2, queries=2)
 

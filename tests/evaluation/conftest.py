@@ -8,12 +8,12 @@ import pytest
 import torch
 from toy_words import ToyEncoder, toy_store
 
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_tasks import SentenceTaskList
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.learners.mann import MANN
-from metamann.memory.nearest import NearestMemory
+from metamann.memory.pairs.nearest import NearestMemory
 
 MakeEvaluator = Callable[..., SentenceEvaluator]
 

@@ -12,16 +12,16 @@ from toy_words import ToyEncoder, toy_store, train
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import LabelCodes, NWayKShot
+from metamann.episodes.items.protocols import LabelCodes, NWayKShot
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import EpisodeError
 from metamann.evaluation.continual import accuracy_matrix, continual_scores, f1_matrix, first_task_curve
 from metamann.evaluation.spans import count_spans, span_scores
 from metamann.learners.mann import MANN
 from metamann.learners.sentence_mann import SentenceMANN
-from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 R = np.array([[[0.9, np.nan, np.nan], [0.95, 0.8, np.nan], [0.7, 0.75, 0.85]]])
 

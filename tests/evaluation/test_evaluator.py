@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from metamann.data.store import ClassStore
-from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasks import TaskList
 from metamann.evaluation.evaluator import Evaluator

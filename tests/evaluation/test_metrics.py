@@ -16,7 +16,7 @@ from torch import Tensor
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import PADDING, Episode, Stream
-from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.evaluation.metrics import (
     Interval,

@@ -14,11 +14,11 @@ from matplotlib.text import Text
 from PIL import Image
 
 from metamann.data.store import ClassStore
-from metamann.episodes.algorithmic import Copy
 from metamann.episodes.episode import Episode, Stream
-from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sequences import SequenceSampler
+from metamann.episodes.sequences.algorithmic import Copy
+from metamann.episodes.sequences.sampler import SequenceSampler
 from metamann.evaluation.comparison import Contestant, compare
 from metamann.evaluation.metrics import Interval
 from metamann.evaluation.plots import (

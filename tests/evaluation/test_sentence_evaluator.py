@@ -9,11 +9,11 @@ import pytest
 import torch
 from toy_words import toy_store
 
-from metamann.data.fixed_episodes import FixedEpisode, FixedEpisodeStore
+from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.episodes.episode import PADDING
-from metamann.episodes.fixed_sentences import FixedSentences
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_tasks import SentenceTaskList
+from metamann.episodes.sentences.fixed_sentences import FixedSentences
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.spans import COUNTED, count_spans
 from metamann.learners.mann import MANN

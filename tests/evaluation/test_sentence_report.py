@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from toy_words import ToyEncoder, toy_store
 
-from metamann.data.columns import read_columns
-from metamann.data.sentences import SentenceStore, Span
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_tasks import SentenceTaskList
+from metamann.data.sentences.columns import read_columns
+from metamann.data.sentences.store import SentenceStore, Span
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator, Shown
 from metamann.evaluation.sentence_report import (
     MOST_SENTENCES,
@@ -28,7 +28,7 @@ from metamann.evaluation.sentence_report import (
 )
 from metamann.learners.mann import MANN
 from metamann.learners.sentence_mann import SentenceMANN
-from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 STORE = toy_store()
 

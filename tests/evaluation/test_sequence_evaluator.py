@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from metamann.episodes.algorithmic import Copy, RepeatCopy
 from metamann.episodes.episode import PADDING
-from metamann.episodes.sequences import SequenceList, Sequences, SequenceSampler
+from metamann.episodes.sequences.algorithmic import Copy, RepeatCopy
+from metamann.episodes.sequences.sampler import SequenceList, Sequences, SequenceSampler
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 
 TASK = Copy([1, 5], width=3)

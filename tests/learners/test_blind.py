@@ -10,7 +10,7 @@ import torch
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.episodes.episode import Stream
-from metamann.episodes.protocols import OnlineStream
+from metamann.episodes.items.protocols import OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.learners.blind import BlindMANN
 from metamann.learners.mann import MANN

@@ -10,13 +10,13 @@ import torch
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.episodes.episode import Stream
-from metamann.episodes.protocols import OnlineStream
+from metamann.episodes.items.protocols import OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
 from metamann.learners.carried import CarriedMANN
 from metamann.learners.mann import MANN
-from metamann.memory.keyvalue import KeyValueMemory
-from metamann.memory.lrua import LRUAMemory
+from metamann.memory.controlled.lrua.lrua import LRUAMemory
+from metamann.memory.pairs.keyvalue import KeyValueMemory
 
 TINY = {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}
 

@@ -14,14 +14,14 @@ from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.encoders.pixels import PixelEncoder
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import ConfigError
 from metamann.learners.gradient_based import GradientLearner
 from metamann.learners.learner import Learner
-from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 pytestmark = pytest.mark.usefixtures("learn2learn")
 ALGORITHMS = ("maml", "anil", "meta_sgd")

@@ -11,14 +11,14 @@ from toy_words import ToyEncoder, toy_store
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import ConfigError
 from metamann.learners.linear_head import FineTunedHead
 from metamann.learners.mann import MANN
-from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 
 @pytest.fixture

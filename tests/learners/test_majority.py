@@ -10,13 +10,13 @@ from toy_words import ToyEncoder, toy_store
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Classes, Episode, Examples, Stream
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.learners.majority import Majority
 from metamann.learners.mann import MANN
-from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream, instances
-from metamann.episodes.protocols import LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
 from metamann.learners.learner import Learner, negative_log_likelihood

@@ -12,7 +12,7 @@ from torch import Tensor
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.episodes.episode import Episode, Examples, Stream
-from metamann.episodes.protocols import EpisodeProtocol, NWayKShot, OnlineStream
+from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError

@@ -12,16 +12,16 @@ from toy_words import ToyEncoder, toy_store, train
 from metamann.decoding.crf import log_likelihood
 from metamann.decoding.transitions import Transitions
 from metamann.episodes.episode import PADDING, Episode, Stream
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.protocols import LabelCodes
-from metamann.episodes.sentence_protocols import SentencePlan
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.protocols import SentencePlan
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError
 from metamann.learners.sentence_mann import SentenceMANN, sentence_loss
-from metamann.memory.keyvalue import KeyValueMemory
-from metamann.memory.lrua import LRUAMemory
-from metamann.memory.prototypes import PrototypeMemory
+from metamann.memory.controlled.lrua.lrua import LRUAMemory
+from metamann.memory.pairs.keyvalue import KeyValueMemory
+from metamann.memory.pairs.prototypes import PrototypeMemory
 
 STORE = toy_store()
 CODES = LabelCodes("random", 12)

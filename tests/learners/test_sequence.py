@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from metamann.episodes.algorithmic import AssociativeRecall, Copy
 from metamann.episodes.episode import PADDING
-from metamann.episodes.sequences import Sequences, SequenceSampler
+from metamann.episodes.sequences.algorithmic import AssociativeRecall, Copy
+from metamann.episodes.sequences.sampler import Sequences, SequenceSampler
 from metamann.errors import ConfigError
 from metamann.learners.sequence import SequenceLearner
-from metamann.memory.dnc import DNCMemory
+from metamann.memory.controlled.dnc import DNCMemory
+from metamann.memory.controlled.lrua.lrua import LRUAMemory
+from metamann.memory.controlled.none import ControllerOnly
+from metamann.memory.controlled.ntm import NTMMemory
 from metamann.memory.interface import Memory
-from metamann.memory.lrua import LRUAMemory
-from metamann.memory.none import ControllerOnly
-from metamann.memory.ntm import NTMMemory
 
 TASK = Copy([1, 4], width=3)
 SIZE: dict[str, Any] = {"item_width": None, "slots": 6, "width": 4, "heads": 1, "hidden": 8, "shortcut": False}

@@ -11,16 +11,16 @@ import torch
 from omegaconf import OmegaConf
 from toy_words import ToyEncoder, toy_store
 
-from metamann.data.fewnerd import fewnerd
+from metamann.data.sentences.fewnerd import fewnerd
 from metamann.decoding.transitions import cell_names, count_transitions, log_shares
 from metamann.episodes.episode import PADDING
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.sentence_table import SentenceTable
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.table import SentenceTable
 from metamann.errors import ConfigError
 from metamann.learners.mann import MANN
 from metamann.learners.structshot import StructShot
-from metamann.memory.nearest import NearestMemory
+from metamann.memory.pairs.nearest import NearestMemory
 
 CONF = Path(__file__).parents[2] / "conf" / "learner" / "structshot.yaml"
 EVEN = dict.fromkeys(cell_names("io"), 1.0)

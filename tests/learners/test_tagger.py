@@ -9,15 +9,15 @@ import torch
 from toy_words import ToyEncoder, toy_store, train
 
 from metamann.episodes.episode import PADDING
-from metamann.episodes.greedy import GreedySentences
-from metamann.episodes.sentence_sampler import SentenceSampler
-from metamann.episodes.supervised import Supervised
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.supervised import Supervised
 from metamann.errors import ConfigError
 from metamann.learners.tagger import Tagger
-from metamann.memory.additive import AdditiveMemory
-from metamann.memory.keyvalue import KeyValueMemory
-from metamann.memory.none import ControllerOnly
-from metamann.memory.ntm import NTMMemory
+from metamann.memory.controlled.additive import AdditiveMemory
+from metamann.memory.controlled.none import ControllerOnly
+from metamann.memory.controlled.ntm import NTMMemory
+from metamann.memory.pairs.keyvalue import KeyValueMemory
 
 STORE = toy_store()
 TAGS = 1 + 2 * len(STORE.types)

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from metamann.memory import delta, erase_add, lrua_scan
-from metamann.memory.compiled import load_library
+from metamann.memory.controlled import erase_add
+from metamann.memory.controlled.lrua import scan as lrua_scan
+from metamann.memory.fast_weights import delta
+from metamann.memory.native.compiled import load_library
 
 
 @pytest.fixture(params=["compiled", "torch"])

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from metamann.memory.additive import AdditiveMemory
+from metamann.memory.attention.snail import SnailState
+from metamann.memory.controlled.additive import AdditiveMemory
+from metamann.memory.controlled.ntm import NTMMemory
 from metamann.memory.interface import Memory, keep
-from metamann.memory.keyvalue import KeyValueState
-from metamann.memory.ntm import NTMMemory
-from metamann.memory.prototypes import PrototypeState
-from metamann.memory.snail import SnailState
+from metamann.memory.pairs.keyvalue import KeyValueState
+from metamann.memory.pairs.prototypes import PrototypeState
 
 FEATURES, CODE_WIDTH, BATCH, STEPS = 5, 3, 3, 6
 Make = Callable[..., Memory[Any]]

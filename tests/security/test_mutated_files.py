@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "commands"))
 from commandline import Ended, run
 from mutations import mutated_bytes, mutated_data
 
-from metamann.data.folder import folder
-from metamann.data.own_task import own_task
-from metamann.episodes.fixed_sentences import FixedSentences
-from metamann.episodes.sentence_sampler import SentenceSampler
+from metamann.data.images.folder import folder
+from metamann.data.own.own_task import own_task
+from metamann.episodes.sentences.fixed_sentences import FixedSentences
+from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import LONGEST_MESSAGE, MetamannError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]

@@ -14,10 +14,10 @@ import torch
 
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
-from metamann.episodes.protocols import EpisodeProtocol, OnlineStream
+from metamann.episodes.items.protocols import EpisodeProtocol, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.learners.mann import MANN
-from metamann.memory.keyvalue import KeyValueMemory
+from metamann.memory.pairs.keyvalue import KeyValueMemory
 from metamann.training.checkpoint import Checkpoint
 from metamann.training.dashboards import Mirrors
 from metamann.training.loop import TrainerConfig, meta_train

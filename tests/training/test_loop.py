@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode, Stream, first_instance_ceiling
-from metamann.episodes.protocols import NWayKShot, OnlineStream, Plan
+from metamann.episodes.items.protocols import NWayKShot, OnlineStream, Plan
 from metamann.episodes.sampler import Sampler
 from metamann.errors import CheckpointError, ConfigError, TrainingError
 from metamann.evaluation.metrics import mean_interval, score_episodes

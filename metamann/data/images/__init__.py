@@ -1,0 +1,1 @@
+"""Labelled images: published, embedded, and folders of the user's own."""

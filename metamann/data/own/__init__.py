@@ -1,0 +1,1 @@
+"""A user's own sentences: one reader of every format, and what matches words with marked entities."""

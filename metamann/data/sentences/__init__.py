@@ -1,0 +1,1 @@
+"""Sentences with typed spans: their store, published data sets, embedded records."""

@@ -1,0 +1,1 @@
+"""Episodes of labelled items: images, rows of features, anything held in a `ClassStore`."""

@@ -1,0 +1,1 @@
+"""Episodes of sentences with typed spans."""

@@ -1,0 +1,227 @@
+"""Greedy N-way K~2K-shot episodes of sentences [D21], section 5.
+
+A sentence holds as many entities as it holds, so shots cannot be dealt one by one. Sentences are drawn until each of
+the N classes has K entities; one is taken if at least one of its classes is still below K and none would go above 2K.
+Both conditions only ever get harder to meet: a sentence refused once is refused for good. So drawing with replacement
+for as long as it takes is the same as going once through a random order of the sentences, which ends; an episode that
+gets stuck there is drawn anew, classes and all.
+
+References:
+    [D21] Ding et al., Few-NERD: A Few-shot Named Entity Recognition Dataset, 2021.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
+from metamann.data.sentences.store import SentenceStore
+from metamann.episodes import ranges
+from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.sentences.protocols import SentencePlan
+from metamann.episodes.sentences.table import SentenceTable
+from metamann.episodes.sentences.tagging import TagScheme, check_scheme, n_tags
+from metamann.errors import EpisodeError
+
+REDRAWS = 100
+LOOKED_AT_ONCE = 256  # candidates whose counts are compared by one operation
+
+
+@dataclasses.dataclass(frozen=True)
+class GreedySentences:
+    """N classes, K to 2K entities of each in the support, Q to 2Q in the query; no text twice in an episode.
+
+    Types that have fewer than K + Q entities take no part.
+
+    Attributes:
+        ways: classes N of an episode, a number or a range `[low, high]` to draw from for every episode.
+        shots: fewest entities K of a class in the support, a number or a range.
+        queries: fewest entities Q of a class in the query, a number or a range; None takes as many as the shots.
+        other_types: take sentences that hold entities of other types too, tagged O, as in text found in the wild;
+            otherwise all entities of a sentence are of the episode's classes.
+        empty_sentences: sentences without an entity of the episode's classes, added to the support and as many to the
+            query, a number or a range. Without `other_types` they have no entity at all.
+        scheme: `io` or `bio`.
+        codes: the vectors that stand for tags.
+    """
+
+    ways: int | Sequence[int] = 5
+    shots: int | Sequence[int] = 1
+    queries: int | Sequence[int] | None = None
+    other_types: bool = False
+    empty_sentences: int | Sequence[int] = 0
+    scheme: TagScheme = "io"
+    codes: LabelCodes = dataclasses.field(default_factory=LabelCodes)
+
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+        return {
+            "name": "greedy_sentences",
+            "ways": ranges.plain(self.ways),
+            "shots": ranges.plain(self.shots),
+            "queries": self.queries if self.queries is None else ranges.plain(self.queries),
+            "other_types": self.other_types,
+            "empty_sentences": ranges.plain(self.empty_sentences),
+            "scheme": self.scheme,
+            "codes": dataclasses.asdict(self.codes),
+        }
+
+    def source(self, store: SentenceStore | FixedEpisodeStore) -> GreedySource:
+        """Index a store.
+
+        Raises:
+            EpisodeError: if a setting is no such number, or the store cannot give such episodes.
+        """
+        for name in ("ways", "shots", "queries"):
+            if name != "queries" or self.queries is not None:
+                ranges.check(f"protocol.{name}", getattr(self, name))
+        ranges.check("protocol.empty_sentences", self.empty_sentences, least=0)
+        check_scheme(self.scheme)
+        self.codes.check(n_tags(self.scheme, ranges.ends(self.ways)[1]))
+        if isinstance(store, FixedEpisodeStore):
+            raise EpisodeError(
+                f"'{store.name}' is a list of episodes, not to be drawn from; set protocol=fixed_sentences."
+            )
+        return GreedySource(self, store.name, SentenceTable.of(store.sentences, store.lexicon, store.types))
+
+
+class GreedySource:
+    """Sentences by the set of types that they hold.
+
+    Args:
+        protocol: settings, checked.
+        name: of the data, for errors.
+        table: of the sentences.
+
+    Raises:
+        EpisodeError: if there are too few types or empty sentences.
+    """
+
+    n_episodes = None
+
+    def __init__(self, protocol: GreedySentences, name: str, table: SentenceTable) -> None:
+        self.protocol, self.name, self.table = protocol, name, table
+        self._every_type = np.arange(len(table.types))
+        entities = table.entities(protocol.scheme)
+        self._entities = np.ascontiguousarray(entities.T)  # types x sentences
+        # kinds of sentences: the distinct sets of types, and the sentences of each
+        self._kinds, kind_of = np.unique(entities > 0, axis=0, return_inverse=True)
+        by_kind = np.argsort(kind_of.ravel(), kind="stable")
+        self._rows_of_kind = np.split(by_kind, np.cumsum(np.bincount(kind_of.ravel()))[:-1])
+        self._common_types = np.flatnonzero(self._entities.sum(1) >= self._needed)
+        self._check()
+
+    @property
+    def max_ways(self) -> int:
+        """Classes of the largest episode."""
+        return ranges.ends(self.protocol.ways)[1]
+
+    @property
+    def _needed(self) -> int:
+        """Entities of a class in the largest episode, at least."""
+        queries = self.protocol.shots if self.protocol.queries is None else self.protocol.queries
+        return ranges.ends(self.protocol.shots)[1] + ranges.ends(queries)[1]
+
+    def _check(self) -> None:
+        available = len(self._common_types)
+        if self.max_ways > available:
+            raise EpisodeError(
+                f"{self.max_ways}-way episodes need {self.max_ways} types with at least {self._needed} entities, but "
+                f"'{self.name}' has {available} among its {len(self.table.types)}. Lower protocol.ways to at most "
+                f"{available}, lower protocol.shots or protocol.queries, or take more data."
+            )
+        empty = 2 * ranges.ends(self.protocol.empty_sentences)[1]
+        if empty and not self.protocol.other_types:
+            without = len(np.unique(self.table.texts[self._rows(~self._hold(self._every_type))]))
+            if without < empty:
+                raise EpisodeError(
+                    f"protocol.empty_sentences={self.protocol.empty_sentences} needs {empty} sentences without any "
+                    f"entity, but '{self.name}' has {without}. Lower it, or set protocol.other_types=true: then "
+                    "sentences with entities of other types serve too."
+                )
+
+    def draw(self, index: int, rng: np.random.Generator) -> SentencePlan:
+        """Draw one episode.
+
+        Raises:
+            EpisodeError: if `REDRAWS` draws all get stuck.
+        """
+        for _ in range(REDRAWS):
+            plan = self._attempt(rng)
+            if plan is not None:
+                return plan
+        raise EpisodeError(
+            f"{REDRAWS} draws from '{self.name}' gave no episode of {self.protocol.ways} ways, {self.protocol.shots} "
+            f"shots and {self.protocol.queries or self.protocol.shots} queries: too few sentences fit. Lower "
+            "protocol.ways, protocol.shots, protocol.queries or protocol.empty_sentences, set "
+            "protocol.other_types=true, or take more data."
+        )
+
+    def _attempt(self, rng: np.random.Generator) -> SentencePlan | None:
+        """One draw of everything; None where it gets stuck."""
+        settings = self.protocol
+        ways, shots = ranges.draw(settings.ways, rng), ranges.draw(settings.shots, rng)
+        queries = shots if settings.queries is None else ranges.draw(settings.queries, rng)
+        empty = ranges.draw(settings.empty_sentences, rng)
+        types = rng.choice(self._common_types, ways, replace=False)
+        allowed = np.ones(len(self._kinds), dtype=bool)
+        if not settings.other_types:
+            allowed = ~self._hold(np.setdiff1d(self._every_type, types))
+        candidates = self._rows(self._hold(types) & allowed)
+        taken: set[int] = set()  # texts of this episode
+        support = self._fill(rng.permutation(candidates), types, shots, taken)
+        query = self._fill(rng.permutation(candidates), types, queries, taken)
+        added = self._without(rng.permutation(self._rows(~self._hold(types) & allowed)), 2 * empty, taken)
+        if support is None or query is None or added is None:
+            return None
+        # in the order of drawing, late sentences would tell which classes are rare
+        return SentencePlan(rng.permutation(support + added[:empty]), rng.permutation(query + added[empty:]), types)
+
+    def _fill(self, order: np.ndarray, types: np.ndarray, shots: int, taken: set[int]) -> list[int] | None:
+        """Take sentences in their order until each type has its shots; None where they do not suffice."""
+        rows: list[int] = []
+        have = np.zeros(len(types), dtype=np.int64)
+        for start in range(0, len(order), LOOKED_AT_ONCE):
+            part = order[start : start + LOOKED_AT_ONCE]
+            counts = self._entities[types[:, None], part]  # classes x candidates
+            position = 0
+            while True:
+                room, missing = 2 * shots - have, have < shots
+                if not missing.any():
+                    return rows
+                ahead = counts[:, position:]
+                fits = (ahead <= room[:, None]).all(0) & ahead[missing].any(0)
+                if not fits.any():
+                    break
+                position += int(fits.argmax())
+                text = int(self.table.texts[part[position]])
+                if text not in taken:
+                    taken.add(text)
+                    rows.append(int(part[position]))
+                    have += counts[:, position]
+                position += 1
+        return rows if (have >= shots).all() else None
+
+    def _without(self, order: np.ndarray, number: int, taken: set[int]) -> list[int] | None:
+        """The first sentences of an order whose texts are not taken; None where they do not suffice."""
+        rows: list[int] = []
+        for row in order:
+            if len(rows) == number:
+                break
+            text = int(self.table.texts[row])
+            if text not in taken:
+                taken.add(text)
+                rows.append(int(row))
+        return rows if len(rows) == number else None
+
+    def _hold(self, types: np.ndarray) -> np.ndarray:
+        """Kinds of sentences with at least one of the types."""
+        return np.asarray(self._kinds[:, types].any(1))
+
+    def _rows(self, kinds: np.ndarray) -> np.ndarray:
+        """Sentences of the kinds that are chosen."""
+        rows = [self._rows_of_kind[kind] for kind in np.flatnonzero(kinds)]
+        return np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)

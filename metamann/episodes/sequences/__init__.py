@@ -1,0 +1,1 @@
+"""Algorithmic tasks on random bits and their sequences."""

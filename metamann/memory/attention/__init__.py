@@ -1,0 +1,1 @@
+"""Memories that attend to everything that was told."""

@@ -1,0 +1,1 @@
+"""Memories that a controller reads and writes by addressing weights."""

@@ -1,0 +1,242 @@
+"""A recurrent controller beside a matrix of slots: what NTM, DNC and LRUA have in common.
+
+    h_t     = controller([x_t; y_{t-1}; r_{t-1}], h_{t-1})
+    parts   = linear layers of h_t: keys, vectors to write, gates, whatever a memory is steered by
+    r_t, .. = access(parts), the memory's own: it writes, addresses and reads
+    output  = [h_t; r_t]
+
+The label comes one step late, as in the online protocol of Santoro et al. 2016, section 2.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.errors import ConfigError, check_size
+from metamann.memory.controlled.controllers import Controller, ControllerState
+from metamann.memory.interface import Memory, State, Trace, keep
+
+# a NamedTuple of tensors, batch first, with at least these fields:
+# `read`, `batch x heads * width`, what the last step read; `read_weights`, `batch x heads x slots`, its weights;
+# `hidden` and `cell`, `batch x hidden`, of the controller (width 0 for the cell of a GRU); `told_item` and `told_code`,
+# the last item and its label, which the next step is shown
+ControlledState = TypeVar("ControlledState", bound=Any)
+
+
+class ControlledMemory(Memory[ControlledState]):
+    """The loop around `access`, the rule of a memory.
+
+    Args:
+        features: width of the features.
+        code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
+        item_width: features are projected to this width and normalised; None takes them as they are.
+        controller: `lstm`, `gru` or `feedforward`.
+        hidden: width of the controller.
+        heads: read heads.
+        width: of a row of the memory.
+        parts: what `access` is steered by: name and width of each part.
+        key: the part that holds the read keys, `heads * width` wide.
+        written: the part that holds the vectors to write, `width` for each write head.
+        shortcut: let key and written vector see the item and the pair just told directly, beside the controller,
+            and start as one projection of both, so that a fresh network already finds and names what it wrote.
+            Without it the controller must learn to carry each item for one step to bind it to its label.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        code_width: int,
+        item_width: int | None,
+        controller: Literal["lstm", "gru", "feedforward"],
+        hidden: int,
+        heads: int,
+        width: int,
+        parts: Mapping[str, int],
+        key: str,
+        written: str,
+        shortcut: bool,
+    ) -> None:
+        super().__init__()
+        self.item_width, self.code_width = item_width or features, code_width
+        self.heads, self.width = heads, width
+        self.item = item_projection(features, item_width)
+        self.controller = Controller(controller, self.item_width + code_width + heads * width, hidden)
+        self.interface = nn.ModuleDict({name: nn.Linear(hidden, size) for name, size in parts.items()})
+        self.key_part, self.written_part = key, written
+        self.shortcut = _Shortcut(self.item_width, code_width, parts[key], parts[written], width) if shortcut else None
+        self.read_width, self.controller_width = hidden + heads * width, hidden
+        if shortcut:
+            # at the start the shortcut alone decides; the controller grows into both
+            for name in (key, written):
+                for parameter in self.interface[name].parameters():
+                    nn.init.zeros_(parameter)
+
+    def start_part(self, name: str, bias: float | Tensor) -> None:
+        """Let a part start from this value, whatever the controller says at first."""
+        layer = self.interface[name]
+        assert isinstance(layer, nn.Linear)
+        with torch.no_grad():
+            layer.bias.copy_(torch.as_tensor(bias))
+
+    @abstractmethod
+    def initial_state(self, batch: int, code_width: int, like: Tensor) -> ControlledState:
+        """Fresh memory and `fresh_controller`; see `Memory.initial_state`."""
+
+    @abstractmethod
+    def access(self, parts: dict[str, Tensor], state: ControlledState) -> ControlledState:
+        """Write, address and read.
+
+        Args:
+            parts: `batch x width` of each.
+            state: what came before.
+
+        Returns:
+            The state with the memory's own tensors, `read` and `read_weights` renewed; the rest is the loop's.
+        """
+
+    def fresh_controller(self, batch: int, code_width: int, like: Tensor) -> dict[str, Tensor]:
+        """The tensors of the state that the loop keeps: nothing read, nothing told.
+
+        Raises:
+            ConfigError: if the codes are wider than the memory was built for.
+        """
+        check_code_width(code_width, self.code_width)
+        hidden, cell = self.controller.initial_state(batch, like)
+        return {
+            "read": like.new_zeros(batch, self.heads * self.width),
+            "hidden": hidden,
+            "cell": cell,
+            "told_item": like.new_zeros(batch, self.item_width),
+            "told_code": like.new_zeros(batch, self.code_width),
+        }
+
+    def step(
+        self, state: ControlledState, features: Tensor, codes: Tensor, mask: Tensor
+    ) -> tuple[Tensor, ControlledState]:
+        """One step; the item's own label is only kept, for the next step to see."""
+        item = self.item(features)
+        seen = torch.cat([item, state.told_code, state.read], -1)
+        hidden, cell = self.controller(seen, ControllerState(state.hidden, state.cell))
+        parts = {name: layer(hidden) for name, layer in self.interface.items()}
+        if self.shortcut is not None:
+            parts[self.key_part] = parts[self.key_part] + self.shortcut.item(item)
+            told = self.shortcut.told_item(state.told_item) + self.shortcut.told_code(state.told_code)
+            parts[self.written_part] = parts[self.written_part] + told
+        check_code_width(codes.shape[-1], self.code_width)
+        told_code = F.pad(codes, (0, self.code_width - codes.shape[-1]))
+        new = self.access(parts, state)._replace(hidden=hidden, cell=cell, told_item=item, told_code=told_code)
+        return torch.cat([hidden, new.read], -1), keep(mask, new, state)
+
+    def read(self, state: ControlledState, features: Tensor) -> Tensor:
+        """One step for each query from the same state; what it would write is dropped."""
+        return read_by_step(self, state, features, self.code_width)
+
+    def trace(self, state: ControlledState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
+        """Read weights of every head over the slots, write weights and usage if the state has them."""
+        return trace_steps(self, state, features, codes, mask)
+
+    def code_readout(self) -> Tensor | None:
+        """Transposed projection of label codes into rows: with it a fresh network names what it finds."""
+        if self.shortcut is None:
+            return None
+        from_row = self.shortcut.told_code.weight.detach().T
+        from_read = from_row.repeat(1, self.heads * self.width // from_row.shape[1])
+        return F.pad(from_read, (self.controller.hidden, 0))
+
+
+class _Shortcut(nn.Module):
+    """Projections of the item to its keys and of the pair just told to the written vectors, equal at the start."""
+
+    def __init__(self, item_width: int, code_width: int, keys: int, written: int, width: int) -> None:
+        super().__init__()
+        if keys % width or written % width or keys % written:
+            raise ValueError("keys and written vectors are whole rows, and every written vector has its keys")
+        self.item = nn.Linear(item_width, keys, bias=False)
+        self.told_item = nn.Linear(item_width, written, bias=False)
+        with warnings.catch_warnings():
+            # sequences without labels have codes of width 0, of which torch warns
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            self.told_code = nn.Linear(code_width, written, bias=False)
+            nn.init.normal_(self.told_code.weight, std=0.3)
+        # as many read heads as write heads: each finds its own; else every head finds what all wrote
+        self.item.weight.data.view(keys // written, written, item_width).copy_(self.told_item.weight.data)
+
+
+def check_code_width(code_width: int, built_for: int) -> None:
+    """Refuse label codes wider than those that a memory was built for.
+
+    Raises:
+        ConfigError: naming both widths.
+    """
+    if code_width > built_for:
+        raise ConfigError(
+            f"this memory was built for label codes of width {built_for}, but the episodes have "
+            f"{code_width}. Use episodes of at most {built_for} classes, or train with wider codes."
+        )
+
+
+def item_projection(features: int, item_width: int | None) -> nn.Module:
+    """Features to normalised items of this width; None takes them as they are.
+
+    Raises:
+        ConfigError: for a width below 1.
+    """
+    check_size("memory.item_width", item_width, optional=True)
+    return nn.Sequential(nn.Linear(features, item_width), nn.LayerNorm(item_width)) if item_width else nn.Identity()
+
+
+def told(before: Tensor, shown: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """What each step was told last, and what is told after all.
+
+    Args:
+        before: `batch x width`, told before the sequence.
+        shown: `batch x steps x width`, each told from the next step on.
+        mask: `batch x steps`, false where nothing was shown.
+
+    Returns:
+        `batch x steps x width` and `batch x width`.
+    """
+    everything = torch.cat([before.unsqueeze(1), shown], 1)
+    # to look every step up is far slower than the copy, but to ask a GPU whether it is needed is slower still
+    if mask.device.type != "cpu" or not mask.all():
+        numbers = torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask
+        last = F.pad(numbers, (1, 0)).cummax(1).values.unsqueeze(-1).expand(-1, -1, before.shape[-1])
+        everything = everything.gather(1, last)
+    until, after = torch.split(everything, [mask.shape[1], 1], 1)
+    return until, after.squeeze(1)
+
+
+def read_by_step(memory: Memory[State], state: State, features: Tensor, code_width: int) -> Tensor:
+    """`Memory.read` by one step for each query from the same state; what the step would write is dropped."""
+    batch, queries, _ = features.shape
+    each = type(state)(*(tensor.repeat_interleave(queries, 0) for tensor in state))
+    no_code = features.new_zeros(batch * queries, code_width)
+    all_shown = torch.ones(batch * queries, dtype=torch.bool, device=features.device)
+    reads, _ = memory.step(each, features.flatten(0, 1), no_code, all_shown)
+    return reads.view(batch, queries, memory.read_width)
+
+
+def trace_steps(
+    memory: Memory[ControlledState], state: ControlledState, features: Tensor, codes: Tensor, mask: Tensor
+) -> Trace:
+    """`Memory.trace` by what every step leaves in the state: read weights, write weights and usage if it has them."""
+    states = []
+    for t in range(features.shape[1]):
+        _, state = memory.step(state, features[:, t], codes[:, t], mask[:, t])
+        states.append(state)
+
+    def over_steps(name: str) -> Tensor | None:
+        return torch.stack([getattr(each, name) for each in states], -2) if name in state._fields else None
+
+    reads, writes = over_steps("read_weights"), over_steps("write_weights")
+    assert reads is not None
+    if writes is not None and writes.dim() < reads.dim():
+        writes = writes.unsqueeze(1)  # of a single head
+    return Trace(reads, "slot", writes, over_steps("usage"))

@@ -1,0 +1,1 @@
+"""The memory of the MANN paper: least recently used access."""

@@ -1,0 +1,245 @@
+"""The part of LRUA's loop that has no weights, in PyTorch: cell, write, compare, read, and the gradients of that.
+
+Formulas and names as in `lrua_scan.py`. A memory is `width x slots` here, so that products run along the slots.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from metamann.memory.controlled.cells import backward_step, forward_step, through_sigmoid, through_tanh
+from metamann.memory.scores import EPSILON
+
+
+class Rules(NamedTuple):
+    """What the loop needs to know of an `LRUAMemory`; see there.
+
+    Attributes:
+        cell: of the controller.
+        heads: that read, and that write.
+        width: of a row.
+        key_written: the key itself is written.
+        shared: every head writes to the least used slots of all.
+        zeroed: how many of the least used rows are erased.
+        address_after: the memory after the write is read.
+        usage_decay: g.
+        epsilon_in_root: where the epsilon of the cosine stands.
+    """
+
+    cell: nn.Module
+    heads: int
+    width: int
+    key_written: bool
+    shared: bool
+    zeroed: int
+    address_after: bool
+    usage_decay: float
+    epsilon_in_root: bool
+
+
+class Found(NamedTuple):
+    """What came of a step.
+
+    Attributes:
+        slots: `batch x heads`, used least, least first.
+        replaced: `batch x width x heads`, the rows of these slots before the write.
+        write_weights: `batch x heads x slots`.
+        read_weights: `batch x heads x slots`.
+        cosines: `batch x heads x slots`.
+        scale: `batch x heads x slots`, q.
+        row_squares: `batch x slots`, of the rows that were compared with the keys.
+        usage: `batch x slots`.
+    """
+
+    slots: Tensor
+    replaced: Tensor
+    write_weights: Tensor
+    read_weights: Tensor
+    cosines: Tensor
+    scale: Tensor
+    row_squares: Tensor
+    usage: Tensor
+
+
+class By(NamedTuple):
+    """Gradients by what a step hands to the next; names as in `Carried`.
+
+    Attributes:
+        memory: `batch x width x slots`.
+        read_weights: `batch x heads x slots`.
+        output: `batch x (hidden + heads * width)`.
+        cell: `batch x hidden`.
+        write_weights: `batch x heads x slots`; None: no gradient, as of every step but the last.
+    """
+
+    memory: Tensor
+    read_weights: Tensor
+    output: Tensor
+    cell: Tensor
+    write_weights: Tensor | None
+
+
+class TorchCore:
+    """Any device, any precision.
+
+    Args:
+        rules: of the memory.
+        strength: `heads`, of the cosine.
+    """
+
+    def __init__(self, rules: Rules, strength: Tensor) -> None:
+        self.rules, self.strength = rules, strength.unsqueeze(-1)
+        self.epsilon = strength.new_tensor(EPSILON)
+
+    def step(self, parts: Tensor, usage: Tensor, last_reads: Tensor, memory: Tensor, output: Tensor) -> Found:
+        """Write, address and read.
+
+        Args:
+            parts: `batch x parts`: pre-activations of key, written vector unless it is the key, and gate; tanh and
+                sigmoid are taken in place.
+            usage: `batch x slots`.
+            last_reads: `batch x heads x slots`, read weights of the last step.
+            memory: `batch x width x slots`, written to.
+            output: `batch x (hidden + heads * width)`, its end is filled with the read.
+        """
+        rules, heads = self.rules, self.rules.heads
+        parts[:, :-heads].tanh_()
+        parts[:, -heads:].sigmoid_()
+        key, written, gate = self._split(parts)
+        slots = _least_used(usage, heads)
+        least_used = torch.zeros_like(last_reads).scatter_(2, self._targets(slots), 1.0)
+        write_weights = least_used.lerp_(last_reads, gate)
+        replaced = memory.gather(2, self._rows(slots))
+        before = memory if rules.address_after else memory.clone()
+        self._write(slots, write_weights, written, memory)
+        addressed = memory if rules.address_after else before
+        row_squares = (addressed * addressed).sum(1)
+        scale = self._scale(key.square().sum(-1, keepdim=True), row_squares)
+        cosines = torch.bmm(key, addressed).mul_(scale)
+        reads = torch.softmax(cosines * self.strength, -1)
+        read = torch.bmm(reads, memory.transpose(1, 2)).flatten(1)
+        output[:, -read.shape[1] :].copy_(read)
+        new_usage = (reads + write_weights).sum(1).add_(usage, alpha=rules.usage_decay)
+        return Found(slots, replaced, write_weights, reads, cosines, scale, row_squares, new_usage)
+
+    def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
+        """Write as `step` did."""
+        self._write(found.slots, found.write_weights, self._split(parts)[1], memory)
+
+    def gradients(
+        self,
+        parts: Tensor,
+        last_reads: Tensor,
+        found: Found,
+        memory: Tensor,
+        by: By,
+        by_parts: Tensor,
+        by_strength: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients of a step, and its write taken back.
+
+        Args:
+            parts: as `step` left them.
+            last_reads: as in `step`.
+            found: by `step`.
+            memory: as `step` left it; brought back to what it was before, but for rounding.
+            by: gradients by what the step handed on; `memory` and `read_weights` may be overwritten.
+            by_parts: filled with the gradient by the pre-activations of the parts.
+            by_strength: `batch x heads`, added to.
+
+        Returns:
+            Gradients by the memory and by the read weights before the step.
+        """
+        rules, weights, slots = self.rules, found.read_weights, found.slots
+        key, written, gate = self._split(parts)
+        by_key, by_written, by_gate = self._split(by_parts)
+        by_read = by.output[:, -key.shape[1:].numel() :].view_as(key)
+        by_memory, keys = by.memory, key.transpose(1, 2)
+
+        by_reads = torch.baddbmm(by.read_weights, by_read, memory)
+        by_scores = torch._softmax_backward_data(by_reads, weights, -1, weights.dtype)
+        by_strength += (by_scores * found.cosines).sum(-1)
+        by_products = (by_scores * self.strength).mul_(found.scale)
+        key_squares = key.square().sum(-1, keepdim=True)
+        by_squares = (by_products * found.cosines).mul_(self._slope(key_squares, found.row_squares, found.scale))
+        # full writes into nearly empty rows are not taken back: these rows were kept
+        unwritten = torch.baddbmm(memory, written.transpose(1, 2), found.write_weights, alpha=-1)
+        before = unwritten.scatter_(2, self._rows(slots), found.replaced)
+        addressed = memory if rules.address_after else before
+        of_rows = torch.bmm(key_squares.transpose(1, 2), by_squares)
+        of_key = torch.bmm(by_products, addressed.transpose(1, 2))
+        of_key.addcmul_(key, torch.bmm(by_squares, found.row_squares.unsqueeze(-1)), value=-1)
+
+        by_memory.baddbmm_(by_read.transpose(1, 2), weights)
+        if rules.address_after:
+            by_memory.baddbmm_(keys, by_products).addcmul_(addressed, of_rows, value=-1)
+        by_writes = torch.bmm(written, by_memory)
+        if by.write_weights is not None:
+            by_writes += by.write_weights
+        by_written.copy_(torch.bmm(found.write_weights, by_memory.transpose(1, 2)))
+        by_memory.scatter_(2, self._rows(slots[:, : rules.zeroed]), 0.0)
+        if not rules.address_after:
+            by_memory.baddbmm_(keys, by_products).addcmul_(addressed, of_rows, value=-1)
+        to_least_used = by_writes.gather(2, self._targets(slots)).sum(-1, keepdim=True)
+        by_gate.copy_((by_writes * last_reads).sum(-1, keepdim=True)).sub_(to_least_used)
+        if rules.key_written:
+            by_key.add_(of_key)
+        else:
+            by_key.copy_(of_key)
+        vectors = parts.shape[1] - rules.heads
+        through_tanh(by_parts[:, :vectors], parts[:, :vectors])
+        through_sigmoid(by_gate, gate)
+        memory.copy_(before)
+        return by_memory, by_writes.mul_(gate)
+
+    def cell_step(self, z: Tensor, h: Tensor, c: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward_step` of the controller."""
+        return forward_step(self.rules.cell, z, h, c, out)
+
+    def cell_gradients(
+        self, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, by_z: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """`backward_step` of the controller; `by_c` may be overwritten."""
+        return backward_step(self.rules.cell, z, h, c, kept, by_h, by_c, by_z)
+
+    def _split(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Views of key and written vector, `batch x heads x width`, and gate, `batch x heads x 1`."""
+        heads = self.rules.heads
+        vectors = parts[:, :-heads].view(len(parts), 1 if self.rules.key_written else 2, heads, self.rules.width)
+        return vectors[:, 0], vectors[:, -1], parts[:, -heads:].unsqueeze(-1)
+
+    def _targets(self, slots: Tensor) -> Tensor:
+        """The least used slots that each head writes to, `batch x heads x slots of a head`."""
+        return slots.unsqueeze(1).expand(-1, slots.shape[1], -1) if self.rules.shared else slots.unsqueeze(-1)
+
+    def _write(self, slots: Tensor, write_weights: Tensor, written: Tensor, memory: Tensor) -> None:
+        zeroed = self._rows(slots[:, : self.rules.zeroed])
+        memory.scatter_(2, zeroed, 0.0).baddbmm_(written.transpose(1, 2), write_weights)
+
+    def _rows(self, slots: Tensor) -> Tensor:
+        """Slots `batch x slots chosen`, for each entry of a row."""
+        return slots.unsqueeze(1).expand(-1, self.rules.width, -1)
+
+    def _scale(self, key_squares: Tensor, row_squares: Tensor) -> Tensor:
+        rows = row_squares.unsqueeze(1)
+        if self.rules.epsilon_in_root:
+            return torch.addcmul(self.epsilon, key_squares, rows).rsqrt_()
+        return (key_squares * rows).add_(torch.finfo(rows.dtype).tiny).sqrt_().add_(self.epsilon).reciprocal_()
+
+    def _slope(self, key_squares: Tensor, row_squares: Tensor, scale: Tensor) -> Tensor:
+        """-2 / cos times the gradient of the cosine by |k|^2 |M'|^2, over q; finite where a row is empty."""
+        if self.rules.epsilon_in_root:
+            return scale
+        return (key_squares * row_squares.unsqueeze(1)).add_(torch.finfo(scale.dtype).tiny).rsqrt_()
+
+
+def _least_used(usage: Tensor, heads: int) -> Tensor:
+    """The slots used least, least first, of equals the one of the lowest number, `batch x heads`."""
+    left, slots = usage.clone(), []
+    for _ in range(heads):
+        slots.append(left.min(-1, keepdim=True).indices)
+        left.scatter_(1, slots[-1], torch.inf)
+    return torch.cat(slots, 1)

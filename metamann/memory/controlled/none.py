@@ -1,0 +1,95 @@
+"""No memory: the same controller alone, the honest control of every experiment.
+
+References:
+    [H23] Huisman et al., Are LSTMs Good Few-Shot Learners?, Machine Learning 112, 2023: told items with their labels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from metamann.errors import ConfigError, check_choice, check_number
+from metamann.memory.controlled.controlled import ControlledMemory, check_code_width
+from metamann.memory.controlled.controllers import ControllerState
+from metamann.memory.interface import keep
+
+
+class ControllerOnlyState(NamedTuple):
+    """What the controller remembers; see `ControlledMemory`. What is read has width 0."""
+
+    read: Tensor
+    read_weights: Tensor
+    hidden: Tensor
+    cell: Tensor
+    told_item: Tensor
+    told_code: Tensor
+
+
+class ControllerOnly(ControlledMemory[ControllerOnlyState]):
+    """A controller with nothing beside it.
+
+    Args:
+        features: width of the features.
+        code_width: width of the label codes.
+        item_width: features are projected to this width and normalised; None takes them as they are.
+        controller: `lstm`, `gru` or `feedforward`.
+        hidden: width of the controller.
+        label: `late`, the next step is shown it, as every controller is here; `beside`, it is shown beside its item,
+            in a second step that answers nothing, so that no item has to be carried on to be bound to its label
+            [H23]: twice the steps. A feedforward controller would forget it.
+        start_scale: factor of the controller's weights and biases at the start. Above 1 the gates of a fresh network
+            differ from item to item; at 1 they hardly do, and training stays on the plateau of chance for longer.
+
+    Raises:
+        ConfigError: for another `label`, one beside its item with a feedforward controller, or a scale below 0.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        code_width: int,
+        item_width: int | None = 128,
+        controller: Literal["lstm", "gru", "feedforward"] = "lstm",
+        hidden: int = 200,
+        label: Literal["late", "beside"] = "late",
+        start_scale: float = 1.0,
+    ) -> None:
+        check_choice("memory.label", label, ("late", "beside"))
+        check_number("memory.start_scale", start_scale, least=0)
+        if label == "beside" and controller == "feedforward":
+            raise ConfigError("memory.controller=feedforward forgets a label beside its item; set memory.label=late.")
+        super().__init__(features, code_width, item_width, controller, hidden, 0, 0, {}, "", "", shortcut=False)
+        self.label = label
+        with torch.no_grad():
+            for weight in self.controller.parameters():
+                weight.mul_(start_scale)
+
+    def initial_state(self, batch: int, code_width: int, like: Tensor) -> ControllerOnlyState:
+        """Nothing told.
+
+        Raises:
+            ConfigError: if the codes are wider than the memory was built for.
+        """
+        fresh = self.fresh_controller(batch, code_width, like)
+        return ControllerOnlyState(read_weights=like.new_zeros(batch, 0, 0), **fresh)
+
+    def access(self, parts: dict[str, Tensor], state: ControllerOnlyState) -> ControllerOnlyState:
+        """Nothing to write to, nothing to read."""
+        return state
+
+    def step(
+        self, state: ControllerOnlyState, features: Tensor, codes: Tensor, mask: Tensor
+    ) -> tuple[Tensor, ControllerOnlyState]:
+        """One step, or one that answers and one that is told; see `Memory.step`."""
+        if self.label == "late":
+            return super().step(state, features, codes, mask)
+        check_code_width(codes.shape[-1], self.code_width)
+        item, before = self.item(features), ControllerState(state.hidden, state.cell)
+        code = F.pad(codes, (0, self.code_width - codes.shape[-1]))
+        answer, _ = self.controller(torch.cat([item, torch.zeros_like(code)], -1), before)
+        hidden, cell = self.controller(torch.cat([item, code], -1), before)
+        return answer, keep(mask, state._replace(hidden=hidden, cell=cell), state)

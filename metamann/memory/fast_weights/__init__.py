@@ -1,0 +1,1 @@
+"""Memories whose content is a matrix that is changed by every item."""

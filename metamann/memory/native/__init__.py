@@ -1,0 +1,1 @@
+"""Cores in C, and what compiles and calls them."""

@@ -1,0 +1,1 @@
+"""Erase and add of NTM, in C."""

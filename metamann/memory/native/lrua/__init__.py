@@ -1,0 +1,1 @@
+"""The loop of LRUA, in C."""

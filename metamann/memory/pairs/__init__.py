@@ -1,0 +1,1 @@
+"""Memories of (key, label code) pairs."""
