@@ -18,11 +18,11 @@ from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.errors import ConfigError
+from metamann.learners.adapters.structshot import StructShot
 from metamann.learners.mann import MANN
-from metamann.learners.structshot import StructShot
 from metamann.memory.pairs.nearest import NearestMemory
 
-CONF = Path(__file__).parents[2] / "conf" / "learner" / "structshot.yaml"
+CONF = Path(__file__).parents[3] / "conf" / "adapter" / "structshot.yaml"
 EVEN = dict.fromkeys(cell_names("io"), 1.0)
 
 
@@ -30,7 +30,7 @@ def learners(counts: dict[str, float], power: float) -> tuple[MANN, StructShot]:
     torch.manual_seed(0)
     encoder = ToyEncoder()
     memory = NearestMemory(encoder.features, 4)
-    return MANN(encoder, memory, 4), StructShot(encoder, memory, 4, "io", counts, power)
+    return MANN(encoder, memory, 4), StructShot(MANN(encoder, memory, 4), "io", counts, power)
 
 
 def episode() -> Any:
@@ -61,6 +61,11 @@ def test_transitions_of_no_power_change_nothing_and_strong_ones_do() -> None:
 def test_it_takes_the_checkpoint_of_the_learner_that_was_trained() -> None:
     plain, structured = learners(EVEN, 1.0)
     structured.load_state_dict(plain.state_dict())
+
+
+def test_transitions_move_with_the_learner() -> None:
+    _, structured = learners(EVEN, 1.0)
+    assert structured.to(torch.float64).transitions.scores.dtype is torch.float64
 
 
 def test_counts_that_are_missing_are_named() -> None:

@@ -14,7 +14,7 @@ from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.learners.majority import Majority
+from metamann.learners.adapters.majority import Majority
 from metamann.learners.mann import MANN
 from metamann.memory.pairs.prototypes import PrototypeMemory
 
@@ -22,7 +22,7 @@ from metamann.memory.pairs.prototypes import PrototypeMemory
 @pytest.fixture
 def learner(make_mann: Callable[..., MANN]) -> Majority:
     sound = make_mann("prototypes")
-    return Majority(sound.encoder, sound.memory, 5)
+    return Majority(sound)
 
 
 def test_shares_of_what_was_shown(learner: Majority) -> None:
@@ -31,6 +31,14 @@ def test_shares_of_what_was_shown(learner: Majority) -> None:
     found = learner.predict(state, images[:, :2]).exp()
     # counts 1, 0, 2, one of each added
     assert torch.allclose(found, torch.tensor([2 / 6, 1 / 6, 3 / 6]).expand(1, 2, 3))
+
+
+def test_it_has_no_parameters_and_the_checkpoint_of_the_learner(make_mann: Callable[..., MANN]) -> None:
+    sound = make_mann("lrua")
+    majority = Majority(sound)
+    assert sum(parameter.numel() for parameter in majority.parameters()) == 0
+    majority.load_state_dict(sound.state_dict())
+    assert majority.state_dict().keys() == sound.state_dict().keys()
 
 
 def test_even_supports_leave_chance(learner: Majority, store: ClassStore) -> None:
@@ -50,7 +58,7 @@ def test_a_stream_is_answered_from_the_labels_before(learner: Majority, store: C
 
 def test_sentences_are_all_outside() -> None:
     encoder = ToyEncoder()
-    learner = Majority(encoder, PrototypeMemory(encoder.features, 4), 4)
+    learner = Majority(MANN(encoder, PrototypeMemory(encoder.features, 4), 4))
     batch = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
     assert learner(batch).shape == (*batch.query.labels.shape, 4)
     assert not learner(batch).argmax(-1).any()

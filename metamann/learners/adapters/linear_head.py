@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -13,12 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.episodes.episode import PADDING, Classes, Examples
-from metamann.episodes.text import Text
 from metamann.errors import check_number, check_size
 from metamann.hardware import full_precision
+from metamann.learners.adapters.adapter import Adapter, needs_mann
 from metamann.learners.learner import Learner, log_probabilities
-from metamann.learners.mann import MANN, positions
-from metamann.memory.interface import Memory
+from metamann.learners.mann import positions
 
 
 class LinearHeadState(NamedTuple):
@@ -39,16 +39,14 @@ class LinearHeadState(NamedTuple):
     classes: Classes
 
 
-class FineTunedHead(MANN):
+class LinearHead(Adapter):
     """Softmax regression on the encoder's features, fitted anew to each support; for evaluating a trained encoder.
 
-    It is loaded from the checkpoint of a MANN, whose memory it leaves alone. Streams are answered step by step, as is
+    The memory of the learner inside is left alone. Streams are answered step by step, as is
     what comes task by task: by default the head is fitted anew to all that was told so far.
 
     Args:
-        encoder: images or text to features.
-        memory: of the checkpoint; it is not used.
-        code_width: of the label codes.
+        learner: with a trained encoder.
         steps: of full-batch gradient descent.
         learning_rate: of these steps.
         decay: weight of the squared norm of the head, per example.
@@ -57,30 +55,28 @@ class FineTunedHead(MANN):
             head goes on from where it was.
 
     Raises:
-        ConfigError: for numbers out of their range.
+        ConfigError: for numbers out of their range, or a learner without an encoder.
     """
 
     def __init__(
         self,
-        encoder: nn.Module,
-        memory: Memory[Any],
-        code_width: int,
+        learner: Learner[Any],
         steps: int = 100,
         learning_rate: float = 1.0,
         decay: float = 1e-3,
         norm: float = 10.0,
         rehearse: bool = True,
     ) -> None:
-        super().__init__(encoder, memory, code_width)
-        check_size("learner.steps", steps)
+        super().__init__(needs_mann(learner, "linear_head"))
+        check_size("adapter.steps", steps)
         for name, value in (("learning_rate", learning_rate), ("decay", decay), ("norm", norm)):
-            check_number(f"learner.{name}", value, least=0)
+            check_number(f"adapter.{name}", value, least=0)
         self.steps, self.learning_rate, self.decay, self.norm = steps, learning_rate, decay, norm
         self.rehearse = rehearse
 
     def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
         """Fit a head to the support, and to what a state holds already; see `Learner.adapt`."""
-        features = self._normalised(support.inputs)
+        features = self._normalised(self.encode(support.inputs))
         labels, number = support.labels.flatten(1), classes.codes.shape[1]
         weights, bias = (
             features.new_zeros(len(labels), features.shape[-1], number),
@@ -93,7 +89,7 @@ class FineTunedHead(MANN):
             weights, bias = F.pad(state.weights, (0, newer)), F.pad(state.bias, (0, newer))
         return LinearHeadState(features, labels, *self._fit(features, labels, classes, weights, bias), classes)
 
-    def predict(self, state: Any, inputs: Tensor | Text) -> Tensor:
+    def predict(self, state: Any, inputs: Any) -> Tensor:
         """Answers of the fitted heads; see `Learner.predict`."""
         encoded = self.encode(inputs)
         features = self._normalised(encoded)
@@ -101,11 +97,16 @@ class FineTunedHead(MANN):
             logits = features @ state.weights + state.bias.unsqueeze(1)
         return log_probabilities(logits, state.classes).view(*encoded.shape[:-1], -1)
 
-    # not the memory's
-    stream, trace = Learner.stream, Learner.trace
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """Those of the encoder, by their names in the checkpoint."""
+        encoder = needs_mann(self.learner, "linear_head").encoder
+        front = f"{prefix}." if prefix else ""
+        return encoder.named_parameters(f"{front}encoder", recurse, remove_duplicate)
 
-    def _normalised(self, inputs: Tensor | Text) -> Tensor:
-        return self.norm * F.normalize(positions(self.encode(inputs)).float(), dim=-1)
+    def _normalised(self, encoded: Tensor) -> Tensor:
+        return self.norm * F.normalize(positions(encoded).float(), dim=-1)
 
     def _fit(
         self, features: Tensor, labels: Tensor, classes: Classes, weights: Tensor, bias: Tensor

@@ -13,7 +13,7 @@ from metamann.episodes.episode import Stream
 from metamann.episodes.items.protocols import OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
-from metamann.learners.carried import CarriedMANN
+from metamann.learners.adapters.carried import Carried
 from metamann.learners.mann import MANN
 from metamann.memory.controlled.lrua.lrua import LRUAMemory
 from metamann.memory.pairs.keyvalue import KeyValueMemory
@@ -21,10 +21,10 @@ from metamann.memory.pairs.keyvalue import KeyValueMemory
 TINY = {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}
 
 
-def learner(**options: object) -> CarriedMANN:
+def learner(**options: object) -> Carried:
     torch.manual_seed(0)
     encoder = ConvEncoder(size=16, channels=4)
-    return CarriedMANN(encoder, LRUAMemory(encoder.features, 5, **TINY), 5, **options)
+    return Carried(MANN(encoder, LRUAMemory(encoder.features, 5, **TINY), 5), **options)
 
 
 @pytest.fixture
@@ -47,9 +47,26 @@ def test_never_goes_on_where_the_stream_before_ended(streams: tuple[Stream, ...]
     carried = learner().eval()
     carried.stream(streams[0])
     answers = carried.stream(streams[1])
-    at_once = MANN.stream(carried, joined(streams[0], streams[1]))[:, 8:]
+    at_once = carried.learner.stream(joined(streams[0], streams[1]))[:, 8:]
     torch.testing.assert_close(answers, at_once)
-    assert not torch.allclose(answers, MANN.stream(carried, streams[1]))
+    assert not torch.allclose(answers, carried.learner.stream(streams[1]))
+
+
+def test_the_adapter_on_features_carries_on_the_same(streams: tuple[Stream, ...]) -> None:
+    carried, whole = learner().eval(), learner().eval()
+    whole.stream(streams[0])
+    features = [stream._replace(inputs=carried.encode(stream.inputs)) for stream in streams]
+    carried.on_features().stream(features[0])
+    assert torch.equal(carried.on_features().stream(features[1]), whole.stream(streams[1]))
+
+
+def test_it_is_trained_as_the_learner_inside(streams: tuple[Stream, ...]) -> None:
+    carried = learner()
+    names = dict(carried.learner.named_parameters())
+    assert carried.trainable
+    assert dict(carried.named_parameters()).keys() == names.keys()
+    carried.loss(streams[0]).total.backward()
+    assert any(parameter.grad is not None for parameter in names.values())
 
 
 def test_decay_weakens_what_is_carried(streams: tuple[Stream, ...]) -> None:
@@ -58,7 +75,7 @@ def test_decay_weakens_what_is_carried(streams: tuple[Stream, ...]) -> None:
         each.stream(streams[0])
     kept = weak.carried.memory * 0.5
     torch.testing.assert_close(weak._start(2, 5, torch.zeros(1)).memory, kept)
-    torch.testing.assert_close(gone.stream(streams[1]), MANN.stream(gone, streams[1]))
+    torch.testing.assert_close(gone.stream(streams[1]), gone.learner.stream(streams[1]))
     never = learner().eval()
     never.stream(streams[0])
     torch.testing.assert_close(whole.stream(streams[1]), never.stream(streams[1]))
@@ -68,7 +85,7 @@ def test_a_change_of_mode_is_a_fresh_start(streams: tuple[Stream, ...]) -> None:
     carried = learner()
     carried.stream(streams[0])
     carried.eval()
-    torch.testing.assert_close(carried.stream(streams[1]), MANN.stream(carried, streams[1]))
+    torch.testing.assert_close(carried.stream(streams[1]), carried.learner.stream(streams[1]))
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0)])
@@ -91,7 +108,7 @@ def test_no_gradient_crosses_the_border_of_two_streams(streams: tuple[Stream, ..
 def test_a_memory_that_grows_is_refused(streams: tuple[Stream, ...], make_mann: Callable[..., MANN]) -> None:
     encoder = ConvEncoder(size=16, channels=4)
     with pytest.raises(ConfigError, match="fixed size"):
-        CarriedMANN(encoder, KeyValueMemory(encoder.features, 5), 5).stream(streams[0])
+        Carried(MANN(encoder, KeyValueMemory(encoder.features, 5), 5)).stream(streams[0])
 
 
 @pytest.mark.parametrize(("options", "named"), [({"reset": "episode"}, "reset=episode"), ({"decay": 1.5}, "decay=1.5")])

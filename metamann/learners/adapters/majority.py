@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.episodes.episode import Classes, Examples
-from metamann.episodes.text import Text
-from metamann.learners.learner import Learner, log_probabilities
-from metamann.learners.mann import MANN
+from metamann.learners.adapters.adapter import Adapter
+from metamann.learners.learner import log_probabilities
 
 
 class MajorityState(NamedTuple):
@@ -26,15 +26,25 @@ class MajorityState(NamedTuple):
     classes: Classes
 
 
-class Majority(MANN):
+class Majority(Adapter):
     """Answers with the shares of the labels, one example of each added, whatever is asked.
 
-    It is loaded from the checkpoint of a MANN, so that it is evaluated as one, and uses none of its parameters.
+    It is evaluated as the learner inside, opens its checkpoint, and uses none of its parameters.
     """
 
-    def encode(self, inputs: Tensor | Text) -> Any:
+    def encode(self, inputs: Any) -> Any:
         """Nothing is made of the items."""
         return inputs
+
+    def on_features(self) -> Majority:
+        """Itself: it looks at no item."""
+        return self
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """None."""
+        return iter(())
 
     def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
         """Count the labels; see `Learner.adapt`."""
@@ -45,11 +55,8 @@ class Majority(MANN):
             counts = counts + F.pad(state.counts, (0, width - state.counts.shape[1]))
         return MajorityState(counts, classes)
 
-    def predict(self, state: Any, inputs: Tensor | Text) -> Tensor:
+    def predict(self, state: Any, inputs: Any) -> Tensor:
         """The same shares for every query; see `Learner.predict`."""
-        items = inputs.words.shape[1:] if isinstance(inputs, Text) else inputs.shape[1:2]
+        items = inputs.shape[1:2] if isinstance(inputs, Tensor) else inputs.words.shape[1:]
         log_probs = log_probabilities((state.counts + 1.0).log().unsqueeze(1), state.classes)
         return log_probs.view(len(log_probs), *[1] * len(items), -1).expand(-1, *items, -1)
-
-    # not the memory's
-    stream, trace = Learner.stream, Learner.trace

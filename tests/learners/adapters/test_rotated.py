@@ -16,14 +16,14 @@ from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, Online
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError
+from metamann.learners.adapters.rotated import Rotated
 from metamann.learners.mann import MANN
-from metamann.learners.rotated import RotatedMANN
 
 PROTOCOLS = [NWayKShot(ways=3, shots=2, queries=2), OnlineStream(ways=3, steps=8)]
 
 
-def rotating(upright: MANN) -> RotatedMANN:
-    learner = RotatedMANN(ConvEncoder(size=16, channels=4), upright.memory, 5)
+def rotating(upright: MANN) -> Rotated:
+    learner = Rotated(MANN(ConvEncoder(size=16, channels=4), upright.memory, 5))
     learner.load_state_dict(upright.state_dict())
     return learner.eval()
 

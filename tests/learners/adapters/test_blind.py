@@ -12,7 +12,7 @@ from metamann.encoders.conv import ConvEncoder
 from metamann.episodes.episode import Stream
 from metamann.episodes.items.protocols import OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.learners.blind import BlindMANN
+from metamann.learners.adapters.blind import Blind
 from metamann.learners.mann import MANN
 
 WITH_CONTROLLER = ("additive", "dnc", "lrua", "ntm")
@@ -26,8 +26,8 @@ def stream(store: ClassStore) -> Stream:
     return streams
 
 
-def blind(sighted: MANN) -> BlindMANN:
-    learner = BlindMANN(ConvEncoder(size=16, channels=4), sighted.memory, 5)
+def blind(sighted: MANN) -> Blind:
+    learner = Blind(MANN(ConvEncoder(size=16, channels=4), sighted.memory, 5))
     learner.load_state_dict(sighted.state_dict())
     return learner.eval()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,29 +11,32 @@ from torch.nn import functional as F
 from toy_words import ToyEncoder, toy_store
 
 from metamann.data.store import ClassStore
+from metamann.encoders.identity import IdentityEncoder
+from metamann.encoders.mlp import MLPEncoder
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import ConfigError
-from metamann.learners.linear_head import FineTunedHead
+from metamann.learners.adapters.linear_head import LinearHead
+from metamann.learners.learner import Learner
 from metamann.learners.mann import MANN
 from metamann.memory.pairs.prototypes import PrototypeMemory
 
 
 @pytest.fixture
-def learner(make_mann: Callable[..., MANN]) -> FineTunedHead:
+def learner(make_mann: Callable[..., MANN]) -> LinearHead:
     sound = make_mann("prototypes")
-    return FineTunedHead(sound.encoder, sound.memory, 5, steps=50).eval()
+    return LinearHead(sound, steps=50).eval()
 
 
 def test_gradients_are_those_of_the_loss() -> None:
     torch.manual_seed(0)
     encoder = ToyEncoder()
-    learner = FineTunedHead(encoder, PrototypeMemory(4, 3), 3, steps=2, learning_rate=4.0, decay=0.1, norm=2.0)
+    learner = LinearHead(MANN(encoder, PrototypeMemory(4, 3), 3), steps=2, learning_rate=4.0, decay=0.1, norm=2.0)
     features, labels = torch.randn(1, 6, 4), torch.tensor([[0, 1, PADDING, 2, 1, 0]])
-    state = learner.adapt(Examples(features, labels), Classes.one_hot(1, 3))
+    state = learner.on_features().adapt(Examples(features, labels), Classes.one_hot(1, 3))
     scaled = 2 * F.normalize(features, dim=-1)
     weights, bias = torch.zeros(1, 4, 3, requires_grad=True), torch.zeros(1, 1, 3, requires_grad=True)
     for _ in range(2):
@@ -44,7 +48,21 @@ def test_gradients_are_those_of_the_loss() -> None:
     assert torch.allclose(state.bias, bias[:, 0], atol=1e-5)
 
 
-def test_its_support_is_answered_right(learner: FineTunedHead) -> None:
+def over_rows(width: int, **options: Any) -> LinearHead:
+    return LinearHead(MANN(IdentityEncoder(width), PrototypeMemory(width, 5), 5), **options)
+
+
+def test_its_parameters_are_those_of_the_encoder_and_its_checkpoint_that_of_the_learner() -> None:
+    torch.manual_seed(0)
+    mann = MANN(MLPEncoder(6, 5, 4), PrototypeMemory(4, 3), 3)
+    learner = LinearHead(mann)
+    names = [name for name, _ in learner.named_parameters()]
+    assert names == [f"encoder.{name}" for name, _ in mann.encoder.named_parameters()]
+    assert learner.state_dict().keys() == mann.state_dict().keys()
+
+
+def test_its_support_is_answered_right() -> None:
+    learner = over_rows(30, steps=50)
     features, labels = torch.randn(2, 15, 30, generator=torch.Generator().manual_seed(0)), torch.arange(15) % 5
     support = Examples(features, labels.expand(2, 15))
     log_probs = learner.predict(learner.adapt(support, Classes.one_hot(2, 5)), features)
@@ -52,18 +70,19 @@ def test_its_support_is_answered_right(learner: FineTunedHead) -> None:
     assert torch.allclose(log_probs.exp().sum(-1), torch.ones(2, 15))
 
 
-def test_a_head_is_float32_where_the_encoder_is_not(learner: FineTunedHead, store: ClassStore) -> None:
+def test_a_head_is_float32_where_the_encoder_is_not(learner: Learner[Any], store: ClassStore) -> None:
     batch = Sampler(store, NWayKShot(ways=5, shots=2, queries=2)).batch([0, 1])
     assert isinstance(batch, Episode)
     with torch.no_grad():
         support, query = (part._replace(inputs=learner.encode(part.inputs)) for part in (batch.support, batch.query))
         encoded = batch._replace(support=support, query=query)
+        learner = learner.on_features()
         expected = learner(encoded)
         with torch.autocast("cpu", torch.bfloat16):
             assert torch.equal(learner(encoded), expected)
 
 
-def test_absent_classes_are_never_answered(learner: FineTunedHead, store: ClassStore) -> None:
+def test_absent_classes_are_never_answered(learner: LinearHead, store: ClassStore) -> None:
     batch = Sampler(store, NWayKShot(ways=(2, 5), shots=1, queries=2)).batch(range(8))
     assert isinstance(batch, Episode)
     probabilities = learner(batch).exp()
@@ -71,7 +90,7 @@ def test_absent_classes_are_never_answered(learner: FineTunedHead, store: ClassS
     assert not (probabilities * absent).any()
 
 
-def test_adapting_in_two_parts_is_adapting_at_once(learner: FineTunedHead, store: ClassStore) -> None:
+def test_adapting_in_two_parts_is_adapting_at_once(learner: LinearHead, store: ClassStore) -> None:
     batch = Sampler(store, NWayKShot(ways=5, shots=2, queries=2)).batch([3])
     assert isinstance(batch, Episode)
     whole = learner.adapt(batch.support, batch.classes)
@@ -80,11 +99,11 @@ def test_adapting_in_two_parts_is_adapting_at_once(learner: FineTunedHead, store
     assert torch.allclose(whole.weights, both.weights, atol=1e-6)
 
 
-def test_without_rehearsal_a_second_part_is_seen_alone(learner: FineTunedHead, store: ClassStore) -> None:
+def test_without_rehearsal_a_second_part_is_seen_alone(learner: LinearHead, store: ClassStore) -> None:
     batch = Sampler(store, NWayKShot(ways=5, shots=2, queries=2)).batch([3])
     assert isinstance(batch, Episode)
     first, second = batch.support.part(0, 4), batch.support.part(4, 10)
-    alone = FineTunedHead(learner.encoder, learner.memory, 5, steps=50, rehearse=False).eval()
+    alone = LinearHead(learner.learner, steps=50, rehearse=False).eval()
     start = alone.adapt(first, Classes.one_hot(1, 3)._replace(ways=torch.tensor([5]), codes=batch.classes.codes))
     after = alone.adapt(second, batch.classes, start)
     assert torch.equal(after.labels, second.labels)
@@ -92,10 +111,10 @@ def test_without_rehearsal_a_second_part_is_seen_alone(learner: FineTunedHead, s
     assert not torch.allclose(after.weights, alone.adapt(second, batch.classes).weights)
 
 
-def test_a_head_grows_with_its_classes(learner: FineTunedHead) -> None:
+def test_a_head_grows_with_its_classes() -> None:
     features = torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(0))
     for rehearse in (True, False):
-        head = FineTunedHead(learner.encoder, learner.memory, 5, rehearse=rehearse)
+        head = over_rows(6, rehearse=rehearse)
         state = head.adapt(Examples(features[:, :2], torch.tensor([[0, 1]])), Classes.one_hot(1, 2))
         state = head.adapt(Examples(features[:, 2:], torch.tensor([[2, 3]])), Classes.one_hot(1, 4), state)
         found = head.predict(state, features).argmax(-1)[0].tolist()
@@ -103,7 +122,7 @@ def test_a_head_grows_with_its_classes(learner: FineTunedHead) -> None:
         assert found[:2] == [0, 1] or not rehearse
 
 
-def test_a_stream_is_answered_from_what_was_told_before(learner: FineTunedHead, store: ClassStore) -> None:
+def test_a_stream_is_answered_from_what_was_told_before(learner: LinearHead, store: ClassStore) -> None:
     stream = Sampler(store, OnlineStream(ways=3, steps=7)).batch([0])
     assert isinstance(stream, Stream)
     assert learner.trace(stream) is None
@@ -117,7 +136,7 @@ def test_a_stream_is_answered_from_what_was_told_before(learner: FineTunedHead, 
 def test_it_tags_sentences() -> None:
     torch.manual_seed(0)
     encoder = ToyEncoder()
-    learner = FineTunedHead(encoder, PrototypeMemory(encoder.features, 4), 4)
+    learner = LinearHead(MANN(encoder, PrototypeMemory(encoder.features, 4), 4))
     batch = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
     assert learner(batch).shape == (*batch.query.labels.shape, 4)
 
@@ -126,4 +145,4 @@ def test_it_tags_sentences() -> None:
 def test_numbers_out_of_their_range_are_refused(wrong: dict[str, float]) -> None:
     encoder = ToyEncoder()
     with pytest.raises(ConfigError, match=next(iter(wrong))):
-        FineTunedHead(encoder, PrototypeMemory(encoder.features, 4), 4, **wrong)  # type: ignore[arg-type]
+        LinearHead(MANN(encoder, PrototypeMemory(encoder.features, 4), 4), **wrong)  # type: ignore[arg-type]
