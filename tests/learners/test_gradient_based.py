@@ -100,6 +100,7 @@ def test_a_head_is_float32_where_the_encoder_is_not(store: ClassStore) -> None:
     )
     encoded = batch._replace(support=support, query=query)
     with torch.no_grad():
+        learner = learner.on_features()
         expected = learner(encoded)
         with torch.autocast("cpu", torch.bfloat16):
             assert torch.equal(learner(encoded), expected)

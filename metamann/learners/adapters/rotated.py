@@ -24,7 +24,7 @@ class Rotated(Adapter):
     own; it costs four times the time.
     """
 
-    def encode(self, inputs: Tensor) -> Tensor:
+    def encode(self, inputs: Any) -> Tensor:
         """What the learner makes of all views, behind one another on the last axis, `batch x items x ...`.
 
         Args:
@@ -43,9 +43,9 @@ class Rotated(Adapter):
 
     def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
         """Learn from every view; see `Learner.adapt`."""
-        return self.on_features().adapt(support._replace(inputs=self.encode(support.inputs)), classes, state)
+        return self.on_features().adapt(Examples(self.encode(support.inputs), support.labels), classes, state)
 
-    def predict(self, state: Any, inputs: Tensor) -> Tensor:
+    def predict(self, state: Any, inputs: Any) -> Tensor:
         """Answer from every view; see `Learner.predict`."""
         return self.on_features().predict(state, self.encode(inputs))
 
@@ -61,7 +61,7 @@ class Rotated(Adapter):
 class Views(Adapter):
     """Answers with the mean probability of views that are encoded, behind one another on the last axis."""
 
-    def encode(self, inputs: Tensor) -> Tensor:
+    def encode(self, inputs: Any) -> Tensor:
         """The same."""
         return inputs
 
@@ -74,7 +74,7 @@ class Views(Adapter):
         views = Examples(_apart(support.inputs), support.labels.repeat(SIDES, 1))
         return self.learner.adapt(views, _repeated(classes), state)
 
-    def predict(self, state: Any, inputs: Tensor) -> Tensor:
+    def predict(self, state: Any, inputs: Any) -> Tensor:
         """Answer from every view; see `Learner.predict`."""
         return _mean(self.learner.predict(state, _apart(inputs)))
 
@@ -88,7 +88,7 @@ class Views(Adapter):
         return self.learner.trace(stream._replace(inputs=stream.inputs.chunk(SIDES, -1)[0]))
 
 
-def _apart(encoded: Tensor) -> Tensor:
+def _apart(encoded: Any) -> Tensor:
     """Views behind one another on the batch axis, `(4 * batch) x items x ...`."""
     return torch.cat(encoded.chunk(SIDES, -1))
 

@@ -69,12 +69,12 @@ class StructShot(Adapter):
         """As the learner inside; see `Learner.adapt`."""
         return self.learner.adapt(support, classes, state)
 
-    def predict(self, state: Any, inputs: Text) -> Tensor:
+    def predict(self, state: Any, inputs: Any) -> Tensor:
         """As the learner inside; see `Learner.predict`."""
         return self.learner.predict(state, inputs)
 
     @torch.no_grad()
-    def answer(self, state: MannState, inputs: Text) -> Tensor:
+    def answer(self, state: MannState, inputs: Any) -> Tensor:
         """The best tags of each sentence as a whole, `batch x queries x length`.
 
         Raises:
