@@ -17,7 +17,6 @@ from metamann.decoding.transitions import Transitions, cell_names, log_shares, t
 from metamann.decoding.viterbi import viterbi
 from metamann.episodes.episode import Classes, Examples
 from metamann.episodes.sentences.tagging import TagScheme, check_scheme
-from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
 from metamann.learners.adapters.adapter import Adapter, needs_mann
 from metamann.learners.learner import Learner

@@ -33,8 +33,8 @@ def learner(make_mann: Callable[..., MANN]) -> LinearHead:
 
 def test_gradients_are_those_of_the_loss() -> None:
     torch.manual_seed(0)
-    encoder = ToyEncoder()
-    learner = LinearHead(MANN(encoder, PrototypeMemory(4, 3), 3), steps=2, learning_rate=4.0, decay=0.1, norm=2.0)
+    mann = MANN(IdentityEncoder(4), PrototypeMemory(4, 3), 3)
+    learner = LinearHead(mann, steps=2, learning_rate=4.0, decay=0.1, norm=2.0)
     features, labels = torch.randn(1, 6, 4), torch.tensor([[0, 1, PADDING, 2, 1, 0]])
     state = learner.on_features().adapt(Examples(features, labels), Classes.one_hot(1, 3))
     scaled = 2 * F.normalize(features, dim=-1)
