@@ -61,7 +61,7 @@ class Rotated(Adapter):
 class Views(Adapter):
     """Answers with the mean probability of views that are encoded, behind one another on the last axis."""
 
-    def encode(self, inputs: Any) -> Tensor:
+    def encode(self, inputs: Any) -> Any:
         """The same."""
         return inputs
 
