@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from metamann.application.model_files import ModelAbout, save_model_file
 from metamann.application.task import Task
 from metamann.learners.learner import Learner
 from metamann.modalities.task_objects import Objects
@@ -60,6 +62,15 @@ class Model:
             DataError: if they are none, or more labels than the model can name; the message names the fix.
         """
         return Task.of(self, examples, keep_examples)
+
+    def save(self, path: str | Path) -> None:
+        """Write one small file to give away: weights, settings and card.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
+        about = ModelAbout(self.settings, self.card, self.name, self.calibration)
+        save_model_file(Path(path), self.learner.state_dict(), about)
 
 
 def hash_of_weights(learner: Learner[Any]) -> str:

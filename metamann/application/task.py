@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from metamann.application.task_files import save_task
 from metamann.episodes.episode import Classes
 from metamann.errors import DataError, check_number, excerpt, excerpts
 
@@ -114,10 +116,22 @@ class Task:
         state = _write(self.model, kept, labels)
         self.labels, self.state, self._examples = labels, state, kept
 
+    def save(self, path: str | Path, *, examples: bool = True) -> None:
+        """Write the task into one file, for `load_task` with the same model.
+
+        Args:
+            path: of the file; an old one is replaced whole.
+            examples: with it; without them the task that is loaded cannot forget.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
+        save_task(self, Path(path), examples)
+
     def _chunks(self, queries: Iterable[Any]) -> Iterable[list[Any]]:
         """Queries as they are read, some at a time; a bar on a terminal where they are many."""
         source, size, read = iter(queries), self.model.objects.chunk, self.model.objects.read_query
-        total = len(queries) if hasattr(queries, "__len__") else None
+        total = len(queries) if isinstance(queries, Sized) else None
         hidden = not sys.stderr.isatty() or (total is not None and total <= LONG)
         with tqdm(total=total, disable=hidden, unit="query", leave=False) as bar:
             while chunk := [read(query) for query in islice(source, size)]:

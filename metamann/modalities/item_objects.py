@@ -185,6 +185,11 @@ class ItemObjects:
         """None, which is none of the labels, where the score is below the threshold."""
         return answer if answer.score >= threshold else None
 
+    def blank(self, size: int) -> Examples:
+        """So many items of zeros."""
+        items = torch.zeros(1, size, *self.reader.shape, dtype=self.reader.dtype)
+        return Examples(items, torch.zeros(1, size, dtype=torch.int64))
+
     def pack(self, examples: Sequence[ItemExample], labels: Sequence[str]) -> dict[str, Tensor]:
         """Items, `items x ...`, and label numbers, `items`."""
         support = self.support(examples, labels)

@@ -160,6 +160,10 @@ class SentenceObjects:
         """The entities that score at least the threshold."""
         return [entity for entity in answer if entity.score >= threshold]
 
+    def blank(self, size: int) -> Examples:
+        """One sentence of so many words, none of them in an entity."""
+        return self.support([SentenceExample(_of_words(["."] * size), ())], ())
+
     def pack(self, examples: Sequence[SentenceExample], labels: Sequence[str]) -> dict[str, Tensor]:
         """Texts as UTF-8 behind one another, words and spans of all of them, each with the number of its text."""
         texts = [example.query.text.encode("utf-8", "surrogatepass") for example in examples]

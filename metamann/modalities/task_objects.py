@@ -89,6 +89,9 @@ class Objects(Protocol):
     def above(self, answer: Any, threshold: float) -> Any:
         """The answer, without what scores less than the threshold."""
 
+    def blank(self, size: int) -> Examples:
+        """A support set of so many positions, of no meaning: it shows how a state is built."""
+
     def pack(self, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Tensor]:
         """Examples as tensors by name."""
 

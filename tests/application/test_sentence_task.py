@@ -66,7 +66,7 @@ def test_a_sentence_task_adds_and_forgets(model: Model) -> None:
     ("examples", "message"),
     [
         ([("o1 Type1x1", [(3, 99, "song")])], "outside of its text"),
-        ([("o1 Type1x1", [(4, 10, "song")])], "not whole words"),
+        ([("o1 Type1x1", [(4, 10, "song")])], "not cover whole words"),
         ([("o1 Type1x1", [(0, 10, "song"), (3, 10, "artist")])], "overlap"),
         ([("o1 Type1x1", [])], "no labelled example"),
         ([("o1 Type1x1", [(3, 10, "")])], "a name"),
