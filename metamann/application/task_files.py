@@ -35,9 +35,10 @@ def read_task(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[s
         DataError: if it is no task file, or damaged.
     """
     tensors, about = read_archive(path, "task")
-    labels, weights, name = (about.get(field) for field in ("labels", "weights", "model"))
+    labels, weights, name = about.get("labels"), about.get("weights"), about.get("model")
     named = isinstance(labels, list) and bool(labels) and all(isinstance(each, str) and each for each in labels)
-    if not named or len(set(labels)) != len(labels) or not isinstance(weights, str) or not isinstance(name, str | None):
+    distinct = isinstance(labels, list) and named and len(set(labels)) == len(labels)
+    if not isinstance(labels, list) or not distinct or not isinstance(weights, str) or not isinstance(name, str | None):
         raise DataError(f"{excerpt(path)} is a damaged task file (labels or model); save it again.")
     state = {key[len(STATE) :]: tensor for key, tensor in tensors.items() if key.startswith(STATE)}
     examples = {key[len(EXAMPLES) :]: tensor for key, tensor in tensors.items() if key.startswith(EXAMPLES)}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from metamann.data.own.reader import read_sentences
 from metamann.data.own.tokens import tokenise
-from metamann.data.sentences.store import Sentence, Span
+from metamann.data.sentences.store import Span
 from metamann.decoding.tag_spans import FoundSpans, named_spans, write_spans
 from metamann.episodes.episode import PADDING, Classes, Examples
 from metamann.episodes.items.protocols import LabelCodes
@@ -22,36 +21,8 @@ from metamann.episodes.sentences.type_names import TypeNames
 from metamann.episodes.text import Text
 from metamann.errors import DataError, excerpt
 from metamann.learners.learner import Learner
+from metamann.modalities.labelled_texts import SentenceExample, SentenceQuery, of_marks, of_sentence, of_words
 from metamann.modalities.task_objects import Entity, label_codes
-
-
-class SentenceQuery(NamedTuple):
-    """A text cut into words.
-
-    Attributes:
-        text: as it was given; words that were given are joined by blanks.
-        words: first character of each, and one past its last.
-    """
-
-    text: str
-    words: tuple[tuple[int, int], ...]
-
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        """The words themselves."""
-        return tuple(self.text[start:end] for start, end in self.words)
-
-
-class SentenceExample(NamedTuple):
-    """A text with its entities.
-
-    Attributes:
-        query: the text and its words.
-        spans: of words, sorted, not overlapping.
-    """
-
-    query: SentenceQuery
-    spans: tuple[Span, ...]
 
 
 class SentenceObjects:
@@ -71,7 +42,7 @@ class SentenceObjects:
     def read_labelled(self, objects: Any) -> list[SentenceExample]:
         """Of pairs of a text and its spans `(start, end, label)`, or of a labelled file."""
         if isinstance(objects, str | Path):
-            return [_of_sentence(sentence) for sentence in read_sentences(Path(objects).expanduser()).sentences]
+            return [of_sentence(sentence) for sentence in read_sentences(Path(objects).expanduser()).sentences]
         if not isinstance(objects, Iterable) or isinstance(objects, Mapping):
             raise DataError('examples must be ("text", [(start, end, label), ...]) pairs, or a path.')
         examples = []
@@ -81,7 +52,7 @@ class SentenceObjects:
             text, marks = pair
             if not isinstance(text, str):
                 raise DataError(f"{excerpt(repr(text))} is no text; an example is (text, [(start, end, label), ...]).")
-            examples.append(_of_marks(text, marks.get("entities") if isinstance(marks, Mapping) else marks))
+            examples.append(of_marks(text, marks.get("entities") if isinstance(marks, Mapping) else marks))
         return examples
 
     def labels(self, examples: Sequence[SentenceExample]) -> tuple[str, ...]:
@@ -102,7 +73,7 @@ class SentenceObjects:
         if isinstance(query, str):
             return SentenceQuery(query, tuple(tokenise(query)))
         if isinstance(query, list | tuple) and all(isinstance(word, str) and word.strip() for word in query):
-            return _of_words(query)
+            return of_words(query)
         raise DataError(f"{excerpt(repr(query))} is no sentence; give a text, or a list of words.")
 
     def support(self, examples: Sequence[SentenceExample], labels: Sequence[str]) -> Examples:
@@ -162,7 +133,7 @@ class SentenceObjects:
 
     def blank(self, size: int) -> Examples:
         """One sentence of so many words, none of them in an entity."""
-        return self.support([SentenceExample(_of_words(["."] * size), ())], ())
+        return self.support([SentenceExample(of_words(["."] * size), ())], ())
 
     def pack(self, examples: Sequence[SentenceExample], labels: Sequence[str]) -> dict[str, Tensor]:
         """Texts as UTF-8 behind one another, words and spans of all of them, each with the number of its text."""
@@ -217,47 +188,6 @@ class SentenceObjects:
                 raise ValueError("its words or entities lie outside of their text")
             examples.append(SentenceExample(SentenceQuery(text, tuple(cut)), tuple(marked)))
         return examples
-
-
-def _of_words(words: Sequence[str]) -> SentenceQuery:
-    places, place = [], 0
-    for word in words:
-        places.append((place, place + len(word)))
-        place += len(word) + 1
-    return SentenceQuery(" ".join(words), tuple(places))
-
-
-def _of_sentence(sentence: Sentence) -> SentenceExample:
-    return SentenceExample(_of_words(sentence.tokens), sentence.spans)
-
-
-def _of_marks(text: str, marks: Any) -> SentenceExample:
-    """A text cut into words, its spans of characters as spans of words."""
-    query = SentenceQuery(text, tuple(tokenise(text)))
-    if not query.words:
-        raise DataError(f"{excerpt(repr(text))} has no words; leave it out.")
-    if not isinstance(marks, Iterable) or isinstance(marks, str):
-        raise DataError(f"the entities of {excerpt(repr(text))} must be a list of (start, end, label).")
-    starts = {start: number for number, (start, _) in enumerate(query.words)}
-    ends = {end: number + 1 for number, (_, end) in enumerate(query.words)}
-    spans = []
-    for mark in marks:
-        shown = f"{excerpt(mark)} in {excerpt(repr(text))}"
-        if not isinstance(mark, tuple | list) or len(mark) != 3:
-            raise DataError(f"{shown} is no (start, end, label).")
-        start, end, label = mark
-        if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label:
-            raise DataError(f"{shown} is no (start, end, label): two whole numbers and a name.")
-        if not 0 <= start < end <= len(text):
-            raise DataError(f"the span {shown} lies outside of its text of {len(text)} characters, or is empty.")
-        if start not in starts or end not in ends:
-            raise DataError(f"the span {shown} does not cover whole words; move its ends.")
-        spans.append(Span(starts[start], ends[end], label))
-    spans.sort()
-    for before, after in pairwise(spans):
-        if after.start < before.end:
-            raise DataError(f"spans {before.type} and {after.type} in {excerpt(repr(text))} overlap; take one away.")
-    return SentenceExample(query, tuple(spans))
 
 
 def _in_order(places: Sequence[tuple[int, int]], length: int) -> bool:

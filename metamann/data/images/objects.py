@@ -84,10 +84,13 @@ class Pictures:
                 return read_picture(path, LARGEST_MAX_PIXELS)
             except UnreadableImageError as error:
                 raise DataError(f"image {excerpt(path)} cannot be read ({error}); give a PNG or JPEG.") from error
-        if isinstance(value, Image.Image):
-            return picture_of(value)
         if isinstance(value, np.ndarray | Tensor):
-            return picture_of(Image.fromarray(_pixels(value)))
+            value = Image.fromarray(_pixels(value))
+        if isinstance(value, Image.Image):
+            try:
+                return picture_of(value)
+            except UnreadableImageError as error:
+                raise DataError(f"an image cannot be read ({error}); give another, or its file.") from error
         raise DataError(f"{excerpt(type(value).__name__)} is no image; give a PIL image, an array, a tensor or a path.")
 
 
