@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from metamann.application.explanation import Explanation, explain
 from metamann.application.task_files import save_task
 from metamann.episodes.episode import Classes
 from metamann.errors import DataError, check_number, excerpt, excerpts
@@ -115,6 +116,14 @@ class Task:
             raise DataError("nothing would be left of this task; add other examples first.")
         state = _write(self.model, kept, labels)
         self.labels, self.state, self._examples = labels, state, kept
+
+    def explain(self, query: Any) -> Explanation:
+        """Which examples were read for one object, with what weight; its `.plot()` draws them.
+
+        Raises:
+            ConfigError: if the memory keeps no single examples.
+        """
+        return explain(self, query)
 
     def save(self, path: str | Path, *, examples: bool = True) -> None:
         """Write the task into one file, for `load_task` with the same model.
