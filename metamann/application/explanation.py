@@ -48,9 +48,9 @@ class Explanation(NamedTuple):
         figure = Figure(figsize=(1.6 * len(shown), 2.2), layout="constrained")
         for axes, example in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             if example.item.dim() == 3:
-                axes.imshow(example.item[0], cmap="gray_r")
+                axes.imshow(example.item[0].numpy(), cmap="gray_r")
             else:
-                axes.bar(range(example.item.numel()), example.item.flatten())
+                axes.bar(range(example.item.numel()), example.item.flatten().numpy())
             axes.set_title(f"{example.label}\n{example.weight:.2f}")
             axes.set_axis_off()
         return figure

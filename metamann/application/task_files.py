@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from metamann.application.tensor_archive import read_archive, write_archive
+from metamann.episodes.episode import Classes
 from metamann.errors import DataError, excerpt
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def rebuilt(small: Any, large: Any, tensors: Mapping[str, Tensor], device: torch
         filled = [fill(one, other, sizes) for one, other in zip(few, more, strict=True)]
         if len(sizes) > 1:
             raise ValueError("parts of its state are of different lengths")
+        if isinstance(few, Classes) and not all(map(torch.equal, leaves(few), leaves(tuple(filled)))):
+            raise ValueError("the classes of its state are not those of its labels")
         return type(few)(*filled) if hasattr(few, "_fields") else type(few)(filled)
 
     return fill(small, large, set())

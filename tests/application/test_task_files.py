@@ -112,3 +112,13 @@ def test_a_model_file_holds_weights_and_card(model: Model, tmp_path: Path) -> No
     assert all(torch.equal(weights[key], state[key]) for key in state)
     with pytest.raises(MetamannError, match="no task file"):
         load_task(path, model)
+
+
+def test_classes_that_its_labels_do_not_have_are_refused(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "pets.task"
+    model.adapt({"cat": [picture(0)], "dog": [picture(1)]}).save(path)
+    tensors, about = read_archive(path, "task")
+    ways = next(name for name, tensor in tensors.items() if torch.equal(tensor, torch.tensor([2])))
+    write_archive(path, "task", {**tensors, ways: torch.tensor([5])}, about)
+    with pytest.raises(MetamannError, match="classes of its state"):
+        load_task(path, model)
