@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,10 @@ def test_pictures_are_read_as_the_folder_reader_reads_them(tmp_path: Path, make_
     for value in (colours, torch.from_numpy(colours.copy()).permute(2, 0, 1)):
         assert torch.equal(reader.read(value), reader.read(files[0]))
     assert make_model().adapt(tmp_path).labels == ("cat", "dog")
+
+
+def test_threads_may_ask_one_task_at_once(make_model: MakeModel) -> None:
+    task = make_model().adapt({"cat": [picture(0)], "dog": [picture(1)]})
+    alone = [task.predict(picture(number)) for number in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda number: task.predict(picture(number)), range(12))) == alone
