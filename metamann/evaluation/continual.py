@@ -54,7 +54,7 @@ def accuracy_matrix(learner: Learner[Any], episode: Episode, tasks: int) -> Tens
         known = Classes(torch.full_like(episode.classes.ways, shown), episode.classes.codes[:, :shown])
         state = learner.adapt(_of_classes(inputs, task * each, shown), known, state)
         asked = _of_classes(queries, 0, shown)
-        right = learner.predict(state, asked.inputs).argmax(-1) == asked.labels
+        right = learner.answer(state, asked.inputs) == asked.labels
         for old in range(task + 1):
             of_task = (asked.labels >= old * each) & (asked.labels < (old + 1) * each)
             found[:, task, old] = ((right & of_task).sum(1) / of_task.sum(1)).cpu()
