@@ -13,8 +13,8 @@ from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.sequences.algorithmic import SequenceTask
 from metamann.errors import ConfigError
 from metamann.hardware import memory_of_machine
-from metamann.learners.linear_head import FineTunedHead
-from metamann.learners.majority import Majority
+from metamann.learners.adapters.linear_head import LinearHead
+from metamann.learners.adapters.majority import Majority
 from metamann.memory.interface import Memory
 
 
@@ -38,7 +38,7 @@ def capacity_notes(learner: Any, *dealers: Sampler | SentenceSampler | SequenceT
         dealers: of the episodes it is trained or evaluated on.
     """
     memory = getattr(learner, "memory", None)
-    if not isinstance(memory, Memory) or memory.capacity is None or isinstance(learner, FineTunedHead | Majority):
+    if not isinstance(memory, Memory) or memory.capacity is None or isinstance(learner, LinearHead | Majority):
         return ()
     loads = [load for dealer in dealers for load in _loads(dealer)]
     # classes come first: each of them needs a slot, while two items of one class may share theirs

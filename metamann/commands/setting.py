@@ -41,7 +41,7 @@ from metamann.evaluation.metrics import mean_interval
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.evaluation.spans import span_scores
-from metamann.learners.majority import Majority
+from metamann.learners.adapters.majority import Majority
 from metamann.learners.mann import MANN
 from metamann.training.calibration import calibrate
 

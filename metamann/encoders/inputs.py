@@ -19,7 +19,7 @@ def check_images(inputs: Tensor | Text, channels: int, size: int) -> None:
     Raises:
         ConfigError: with what to set.
     """
-    if isinstance(inputs, Text):
+    if not isinstance(inputs, Tensor):
         raise ConfigError("this encoder reads images, not sentences; set encoder=words, recurrent, spelling or minilm.")
     if tuple(inputs.shape[2:]) != (channels, size, size):
         shape = " x ".join(map(str, inputs.shape[2:]))
@@ -35,5 +35,5 @@ def check_text(inputs: Tensor | Text) -> None:
     Raises:
         ConfigError: with what to set.
     """
-    if not isinstance(inputs, Text):
+    if isinstance(inputs, Tensor):
         raise ConfigError("this encoder reads sentences, not images; set encoder=conv or pixels.")

@@ -10,6 +10,7 @@ References:
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import io
 from typing import Any, Literal, NamedTuple
@@ -22,7 +23,7 @@ from metamann.episodes.episode import PADDING, Classes, Examples, Stream
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.hardware import full_precision
-from metamann.learners.learner import Learner, is_encoded, log_probabilities
+from metamann.learners.learner import Learner, log_probabilities
 from metamann.memory.interface import Memory
 
 INSTALL = "python -m metamann.commands.install_learn2learn"
@@ -93,7 +94,15 @@ class GradientLearner(Learner[GradientState]):
 
     def encode(self, inputs: Tensor | Text) -> Any:
         """Features, where the encoder is not adapted; else the items as they are, see `Learner.encode`."""
-        return inputs if self.body is None or is_encoded(inputs) else self.body(inputs)
+        return inputs if self.body is None else self.body(inputs)
+
+    def on_features(self) -> GradientLearner:
+        """The same learner without the body that it does not adapt; see `Learner.on_features`."""
+        if self.body is None:
+            return self
+        view = copy.copy(self)
+        view._modules = {**self._modules, "body": None}
+        return view
 
     def adapt(self, support: Examples, classes: Classes, state: GradientState | None = None) -> GradientState:
         """Take gradient steps on the support, from the learned start or from a state; see `Learner.adapt`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Generic, NamedTuple, TypeGuard, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -44,18 +44,31 @@ class Reading(NamedTuple):
 
 
 class Learner(nn.Module, Generic[State]):
-    """Learns a task from its support set and answers its queries, without a gradient step."""
+    """Learns a task from its support set and answers its queries, without a gradient step.
+
+    Attributes:
+        trainable: whether meta-training can train it.
+    """
+
+    trainable: ClassVar[bool] = True
 
     def encode(self, inputs: Tensor | Text) -> Any:
         """What the learner makes of each item alone, whatever the episode; the items themselves, if nothing.
 
-        All other methods take what this gives in place of the inputs, so that an evaluation encodes every item
-        once, however many episodes hold it.
+        The learner of `on_features` takes what this gives in place of the inputs, so that an evaluation encodes every
+        item once, however many episodes hold it.
 
         Args:
             inputs: images, `batch x items x channels x height x width`, or the text of sentences.
         """
         return inputs
+
+    def on_features(self) -> Learner[State]:
+        """The same learner, with the same parameters, whose methods take what `encode` gives in place of the inputs.
+
+        It is in the mode that this one is in now. A learner that encodes nothing is that learner itself.
+        """
+        return self
 
     @abstractmethod
     def adapt(self, support: Examples, classes: Classes, state: State | None = None) -> State:
@@ -88,13 +101,13 @@ class Learner(nn.Module, Generic[State]):
 
         Predict, then be told, step by step; learners that can answer a stream at once do.
         """
-        encoded, answers = self.encode(stream.inputs), []
+        encoded, learner, answers = self.encode(stream.inputs), self.on_features(), []
         nothing = Examples(encoded[:, :0], stream.labels[:, :0])
-        state = self.adapt(nothing, stream.classes)
+        state = learner.adapt(nothing, stream.classes)
         for step in range(stream.labels.shape[1]):
             item = encoded[:, step : step + 1]
-            answers.append(self.predict(state, item))
-            state = self.adapt(Examples(item, stream.labels[:, step : step + 1]), stream.classes, state)
+            answers.append(learner.predict(state, item))
+            state = learner.adapt(Examples(item, stream.labels[:, step : step + 1]), stream.classes, state)
         return torch.cat(answers, 1)
 
     def answer(self, state: State, inputs: Tensor | Text) -> Tensor:
@@ -121,11 +134,6 @@ class Learner(nn.Module, Generic[State]):
     def loss(self, episodes: Episode | Stream) -> Loss:
         """What meta-training minimises: the negative log-likelihood of the targets, unless a learner has its own."""
         return negative_log_likelihood(self(episodes), episodes.targets)
-
-
-def is_encoded(inputs: Tensor | Text) -> TypeGuard[Tensor]:
-    """Whether these are features, which `Learner.encode` leaves as they are: images are of whole numbers."""
-    return isinstance(inputs, Tensor) and inputs.is_floating_point()
 
 
 def negative_log_likelihood(log_probs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Loss:

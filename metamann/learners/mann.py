@@ -8,18 +8,20 @@ References:
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from metamann.encoders.identity import IdentityEncoder
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
 from metamann.hardware import full_precision
 from metamann.learners.heads import LabelMassHead, LinearHead
-from metamann.learners.learner import Learner, Loss, is_encoded, negative_log_likelihood
+from metamann.learners.learner import Learner, Loss, negative_log_likelihood
 from metamann.memory.interface import Memory, Trace
 
 
@@ -73,14 +75,17 @@ class MANN(Learner[MannState]):
         )
 
     def encode(self, inputs: Tensor | Text) -> Tensor:
-        """Features of images, `batch x items x features`, or of words, `batch x sentences x length x features`.
-
-        What is encoded already stays as it is.
-        """
-        if is_encoded(inputs):
-            return inputs
+        """Features of images, `batch x items x features`, or of words, `batch x sentences x length x features`."""
         features: Tensor = self.encoder(inputs)
         return features
+
+    def on_features(self) -> MANN:
+        """The same learner with features in place of its encoder; see `Learner.on_features`."""
+        view = copy.copy(self)
+        # a table of its own: the modules are shared, but for the encoder
+        identity = IdentityEncoder(int(self.encoder.features))  # type: ignore[arg-type]  # what all encoders have
+        view._modules = {**self._modules, "encoder": identity}
+        return view
 
     def adapt(self, support: Examples, classes: Classes, state: MannState | None = None) -> MannState:
         """Write the support into memory; see `Learner.adapt`."""
@@ -106,20 +111,20 @@ class MANN(Learner[MannState]):
 
     def stream(self, stream: Stream) -> Tensor:
         """Read for every item what was written before it; see `Learner.stream`."""
-        features, codes, mask = self._sequence(stream)
+        features, codes, mask = self.sequence(stream)
         with full_precision(features.device):
             fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)
             reads, _ = self.memory.scan(fresh, features, codes, mask)
-            log_probs: Tensor = self.head(reads, stream.classes, self._shown_before(stream))
-        return log_probs
+            return self.answers(reads, stream)
 
     def loss(self, episodes: Episode | Stream) -> Loss:
         """Negative log-likelihood of the targets, of both ways on average where an episode is asked both ways."""
         if isinstance(episodes, Stream) or not self.both_ways:
             return self._one_way(episodes)
         support, query = (part._replace(inputs=self.encode(part.inputs)) for part in (episodes.support, episodes.query))
-        there = self._one_way(Episode(support, query, episodes.classes))
-        back = self._one_way(Episode(query, support, episodes.classes))
+        learner = self.on_features()
+        there = learner._one_way(Episode(support, query, episodes.classes))
+        back = learner._one_way(Episode(query, support, episodes.classes))
         answers, answers_back = ((part.labels != PADDING).sum() for part in (query, support))
         # in answers of the way there, since that is what the trainer divides by
         return Loss((there.total + back.total) * answers / (answers + answers_back), there.right)
@@ -129,18 +134,19 @@ class MANN(Learner[MannState]):
 
     def trace(self, stream: Stream) -> Trace | None:
         """Read weights of the memory over a stream."""
-        features, codes, mask = self._sequence(stream)
+        features, codes, mask = self.sequence(stream)
         with full_precision(features.device):
             fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)
             return self.memory.trace(fresh, features, codes, mask)
 
-    @staticmethod
-    def _shown_before(stream: Stream) -> Tensor:
-        """True for the classes shown before each step, `batch x steps x classes`."""
+    def answers(self, reads: Tensor, stream: Stream) -> Tensor:
+        """Log-probabilities at every step from what was read, `batch x steps x read_width`."""
         told = _one_hot(stream.labels, stream.classes)
-        return (told.cumsum(1) - told.int()) > 0
+        log_probs: Tensor = self.head(reads, stream.classes, (told.cumsum(1) - told.int()) > 0)
+        return log_probs
 
-    def _sequence(self, stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
+    def sequence(self, stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, label codes and mask of a stream: what the memory takes, `batch x steps` in front."""
         return self.encode(stream.inputs), stream.classes.of_labels(stream.labels), stream.labels >= 0
 
 

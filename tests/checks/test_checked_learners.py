@@ -20,14 +20,14 @@ from metamann.episodes.items.protocols import LabelCodes, NWayKShot, OnlineStrea
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.learners.carried import CarriedMANN
+from metamann.learners.adapters.carried import Carried
+from metamann.learners.adapters.linear_head import LinearHead
+from metamann.learners.adapters.majority import Majority
+from metamann.learners.adapters.rotated import Rotated
+from metamann.learners.adapters.structshot import StructShot
 from metamann.learners.gradient_based import GradientLearner
-from metamann.learners.linear_head import FineTunedHead
-from metamann.learners.majority import Majority
 from metamann.learners.mann import MANN
-from metamann.learners.rotated import RotatedMANN
 from metamann.learners.sentence_mann import SentenceMANN
-from metamann.learners.structshot import StructShot
 from metamann.memory.pairs.nearest import NearestMemory
 from metamann.memory.pairs.prototypes import PrototypeMemory
 
@@ -71,7 +71,7 @@ def test_no_false_alarm_on_sentences(learner_of: Any, scheme: Any) -> None:
 def test_no_false_alarm_on_the_mean_of_rotations(nway: Sampler) -> None:
     torch.manual_seed(0)
     encoder = ConvEncoder(size=16, channels=4)
-    assert not failed(audit_learner(RotatedMANN(encoder, PrototypeMemory(encoder.features, 5), 5), nway, EPISODES))
+    assert not failed(audit_learner(Rotated(encoder, PrototypeMemory(encoder.features, 5), 5), nway, EPISODES))
 
 
 @pytest.mark.parametrize("algorithm", ["maml", "anil", "meta_sgd"])
@@ -85,7 +85,7 @@ def test_no_false_alarm_on_gradient_based_learners(
     assert not failed(audit_learner(learner, streams, EPISODES // 2))
 
 
-@pytest.mark.parametrize("learner_of", [FineTunedHead, Majority])
+@pytest.mark.parametrize("learner_of", [LinearHead, Majority])
 def test_no_false_alarm_on_learners_without_a_memory(learner_of: Any, nway: Sampler) -> None:
     torch.manual_seed(0)
     encoder = ConvEncoder(size=16, channels=4)
@@ -278,7 +278,7 @@ def test_transduction_can_be_declared(nway: Sampler) -> None:
 
 def test_a_memory_that_is_not_reset_is_found(make_mann: Callable[..., MANN], streams: Sampler) -> None:
     sound = make_mann("lrua")
-    carried = CarriedMANN(sound.encoder, sound.memory, 5)
+    carried = Carried(sound.encoder, sound.memory, 5)
     assert failed(audit_learner(carried, streams, EPISODES)) & {AFTER, BESIDE, ALONE}
 
 

@@ -19,8 +19,9 @@ from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.sequences.algorithmic import AssociativeRecall, Copy, RepeatCopy
 from metamann.errors import ConfigError
-from metamann.learners.linear_head import FineTunedHead
-from metamann.learners.majority import Majority
+from metamann.learners.adapters.linear_head import LinearHead
+from metamann.learners.adapters.majority import Majority
+from metamann.learners.mann import MANN
 from metamann.memory.controlled.dnc import DNCMemory
 from metamann.memory.interface import Memory
 
@@ -94,7 +95,11 @@ def test_nothing_is_said_of_memories_that_are_not_used_or_grow(
     encoder = nn.Identity()
     encoder.features = 5  # type: ignore[assignment]  # what encoders have
     memory = make_memory("ntm")
-    for learner in (Holder(make_memory("keyvalue")), FineTunedHead(encoder, memory, 3), Majority(encoder, memory, 3)):
+    for learner in (
+        Holder(make_memory("keyvalue")),
+        LinearHead(MANN(encoder, memory, 3)),
+        Majority(MANN(encoder, memory, 3)),
+    ):
         assert capacity_notes(learner, sampler) == ()
     assert capacity_notes(nn.Identity(), sampler) == ()
 

@@ -100,6 +100,7 @@ def test_a_head_is_float32_where_the_encoder_is_not(store: ClassStore) -> None:
     )
     encoded = batch._replace(support=support, query=query)
     with torch.no_grad():
+        learner = learner.on_features()
         expected = learner(encoded)
         with torch.autocast("cpu", torch.bfloat16):
             assert torch.equal(learner(encoded), expected)
@@ -172,7 +173,7 @@ def test_only_what_the_inner_loop_leaves_alone_is_encoded_beforehand(algorithm: 
     encoded = learner.encode(batch.query.inputs)
     assert encoded.is_floating_point() == (algorithm == "anil")
     state = learner.adapt(batch.support, batch.classes)
-    assert torch.equal(learner.predict(state, encoded), learner.predict(state, batch.query.inputs))
+    assert torch.equal(learner.on_features().predict(state, encoded), learner.predict(state, batch.query.inputs))
 
 
 def test_streams_and_sentences_go_too(store: ClassStore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -91,9 +92,9 @@ def test_an_episode_alone_is_as_in_a_batch(mann: MANN, draw: Draw) -> None:
     """In double precision: what is rounded, a memory may make a thousand times as much of within a dozen steps."""
     mann.memory.double()
     mann.head.double()
-    together = answers(mann, in_doubles(mann, draw([0, 1, 2])))
+    together = answers(mann.on_features(), in_doubles(mann, draw([0, 1, 2])))
     for position in range(3):
-        alone = answers(mann, in_doubles(mann, draw([position])))[0]
+        alone = answers(mann.on_features(), in_doubles(mann, draw([position])))[0]
         torch.testing.assert_close(alone, together[position], rtol=1e-9, atol=1e-9)
 
 
@@ -113,6 +114,19 @@ def test_answers_are_probabilities_of_the_classes_of_the_episode(mann: MANN, dra
     assert (log_probs[~present] == -torch.inf).all()
     assert log_probs[present].isfinite().all()
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))
+
+
+@torch.no_grad()
+def test_on_features_it_answers_the_same_and_shares_all_parameters(mann: MANN, draw: Draw) -> None:
+    episodes, view, names = draw([0, 1]), mann.on_features(), list(mann.state_dict())
+    if isinstance(episodes, Stream):
+        encoded: Any = episodes._replace(inputs=mann.encode(episodes.inputs))
+    else:
+        parts = (part._replace(inputs=mann.encode(part.inputs)) for part in (episodes.support, episodes.query))
+        encoded = Episode(*parts, episodes.classes)
+    assert torch.equal(answers(view, encoded), answers(mann, episodes))
+    assert list(mann.state_dict()) == names
+    assert view.memory is mann.memory
 
 
 def test_forward_leaves_the_module_alone(mann: MANN, draw: Draw) -> None:

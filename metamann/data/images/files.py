@@ -89,6 +89,19 @@ def read_picture(file: Path, max_pixels: float) -> Picture:
         raise UnreadableImageError(excerpt(error) or type(error).__name__) from error
 
 
+def picture_of(image: Image.Image) -> Picture:
+    """An image that Pillow has already opened or made, decoded as `read_picture` decodes its file.
+
+    Raises:
+        UnreadableImageError: if it has no pixels, too many, or is damaged.
+    """
+    _check_pixels(image, LARGEST_MAX_PIXELS)
+    try:
+        return Picture(*_values(_turned(image), image), False)
+    except Exception as error:  # damaged bytes make Pillow raise nearly anything; the cause is kept
+        raise UnreadableImageError(excerpt(error) or type(error).__name__) from error
+
+
 def full_range(low: float, high: float) -> tuple[float, float]:
     """The values that are shown black and white where those that occur go from `low` to `high`.
 

@@ -1,0 +1,1 @@
+"""Models and tasks as a person holds them."""

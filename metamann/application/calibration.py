@@ -1,0 +1,131 @@
+"""Scores that mean what they say: one temperature, fitted by likelihood on validation episodes [G17].
+
+Dividing log-probabilities by a temperature changes how sure an answer is, never which one is chosen.
+
+References:
+    [G17] Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from metamann.episodes.episode import PADDING, Episode
+from metamann.errors import DataError
+from metamann.learners.learner import Learner
+
+BINS = 15
+COLDEST, HOTTEST = 0.05, 20.0
+HALVINGS = 60
+
+
+class Calibration(TypedDict):
+    """How scores were calibrated.
+
+    Attributes:
+        temperature: that log-probabilities, or log odds of entities, are divided by.
+        error_before: expected calibration error with temperature 1.
+        error_after: with this temperature; never larger on the validation episodes.
+        episodes: that it was fitted on.
+    """
+
+    temperature: float
+    error_before: float
+    error_after: float
+    episodes: int
+
+
+def calibrate_items(learner: Learner[Any], batches: Iterable[Episode]) -> Calibration:
+    """Fit the temperature of a learner of items.
+
+    Args:
+        learner: in evaluation mode; it is not changed.
+        batches: of validation episodes, on the learner's device.
+
+    Raises:
+        DataError: if there is nothing to answer.
+    """
+    rows, targets, episodes = [], [], 0
+    with torch.no_grad():
+        for batch in batches:
+            log_probs = learner.predict(learner.adapt(batch.support, batch.classes), batch.query.inputs)
+            asked = batch.query.labels != PADDING
+            rows.append(log_probs[asked].double().cpu())
+            targets.append(batch.query.labels[asked].cpu())
+            episodes += len(asked)
+    if not sum(map(len, targets)):
+        raise DataError("there is no validation query to calibrate on; raise data.shares of val.")
+    widest = max(row.shape[1] for row in rows)
+    padded = torch.cat([F.pad(row, (0, widest - row.shape[1]), value=-torch.inf) for row in rows])
+    return fit(padded, torch.cat(targets), episodes)
+
+
+def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> Calibration:
+    """Fit the temperature of the scores of entities, of their log odds.
+
+    Args:
+        scores: `entities`, of those that were found in validation episodes.
+        right: `entities`, whether each was labelled so.
+        episodes: that they were found in.
+
+    Raises:
+        DataError: if no entity was found.
+    """
+    if not len(scores):
+        raise DataError("no entity was found in the validation episodes, so scores cannot be calibrated.")
+    odds = scores.double().clamp(1e-9, 1 - 1e-9)
+    return fit(torch.stack([torch.log1p(-odds), odds.log()], -1), right.long(), episodes, column=1)
+
+
+def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = None) -> Calibration:
+    """The temperature of the highest likelihood, or 1 where it would not make the calibration error smaller.
+
+    Args:
+        log_probs: `answers x classes`, minus infinity for classes that an episode does not have.
+        targets: `answers`.
+        episodes: that they come from.
+        column: whose probability is the score; None takes the highest of each answer.
+    """
+
+    def loss(inverse: float) -> float:
+        return float(F.nll_loss((log_probs * inverse).log_softmax(-1), targets))
+
+    def error(temperature: float) -> float:
+        probabilities = (log_probs / temperature).softmax(-1)
+        if column is not None:
+            return expected_calibration_error(probabilities[:, column], targets == column)
+        highest, chosen = probabilities.max(-1)
+        return expected_calibration_error(highest, chosen == targets)
+
+    best = 1 / _lowest(loss, 1 / HOTTEST, 1 / COLDEST)
+    before, after = error(1.0), error(best)
+    temperature = best if after < before else 1.0
+    return Calibration(temperature=temperature, error_before=before, error_after=min(before, after), episodes=episodes)
+
+
+def expected_calibration_error(scores: Tensor, right: Tensor) -> float:
+    """Mean distance between score and share of right answers over bins of scores, weighted by their answers [G17].
+
+    Args:
+        scores: `answers`, between 0 and 1.
+        right: `answers`.
+    """
+    bins = (scores * BINS).long().clamp(0, BINS - 1)
+    gaps = torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, scores.double() - right.double())
+    return float(gaps.abs().sum() / max(len(scores), 1))
+
+
+def _lowest(value: Callable[[float], float], low: float, high: float) -> float:
+    """Where a convex function is lowest: the negative log-likelihood is convex in the inverse of the temperature."""
+    for _ in range(HALVINGS):
+        third = (high - low) / 3
+        if value(low + third) <= value(high - third):
+            high -= third
+        else:
+            low += third
+    return (low + high) / 2

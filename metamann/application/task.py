@@ -1,0 +1,175 @@
+"""A model adapted to one set of labels: what a few examples taught it, as a person holds it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence, Sized
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from metamann.application.explanation import Explanation, explain
+from metamann.application.task_files import save_task
+from metamann.episodes.episode import Classes
+from metamann.errors import DataError, check_number, excerpt, excerpts
+
+if TYPE_CHECKING:
+    from metamann.application.model import Model
+
+LONG = 100  # queries, from which on a bar is shown
+
+
+class Task:
+    """The state of a model for one set of labels, with the examples that made it.
+
+    Reading is thread safe: `predict` changes neither the task nor the model. `add` and `forget` change the task alone.
+
+    Attributes:
+        model: that was adapted; other tasks may share it.
+        labels: names, in the order in which they first appeared.
+        state: of the learner, a batch of one.
+    """
+
+    def __init__(self, model: Model, labels: tuple[str, ...], state: Any, examples: list[Any] | None) -> None:
+        self.model, self.labels, self.state, self._examples = model, labels, state, examples
+
+    @classmethod
+    def of(cls, model: Model, examples: Any, keep_examples: bool = True) -> Task:
+        """See `Model.adapt`."""
+        read = model.objects.read_labelled(examples)
+        labels = model.objects.labels(read)
+        return cls(model, labels, _write(model, read, labels), read if keep_examples else None)
+
+    @property
+    def examples(self) -> tuple[Any, ...] | None:
+        """The examples as they were read, in their order; None where they were not kept."""
+        return None if self._examples is None else tuple(self._examples)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether scores were fitted on validation, so that of answers with score 0.9 nine in ten are right there."""
+        return self.model.calibration is not None
+
+    def predict(self, queries: Any, threshold: float | None = None) -> Any:
+        """The answer for one object, or a list of answers for several.
+
+        Args:
+            queries: one object, or a list or iterator of them.
+            threshold: between 0 and 1. An item that scores less is answered with None, "none of these"; entities that
+                score less are left out.
+
+        Raises:
+            DataError: if an object is none that the model reads.
+            ConfigError: if the threshold is not between 0 and 1.
+        """
+        if threshold is not None:
+            check_number("threshold", threshold, least=0, most=1)
+        if self.model.objects.is_one(queries):
+            return self._answers([self.model.objects.read_query(queries)], threshold)[0]
+        return [answer for chunk in self._chunks(queries) for answer in self._answers(chunk, threshold)]
+
+    def add(self, examples: Any) -> None:
+        """Learn further examples, of known labels or new ones, without training.
+
+        Raises:
+            DataError: if they are none, or the labels become more than the model can name.
+        """
+        model, objects = self.model, self.model.objects
+        new = objects.read_labelled(examples)
+        if not new:
+            raise DataError("there is nothing to add; give at least one example.")
+        labels = tuple(dict.fromkeys((*self.labels, *objects.labels(new))))
+        if _continues(objects.classes(self.labels), objects.classes(labels)):
+            state = _write(model, new, labels, self.state)
+        elif self._examples is not None:
+            state = _write(model, [*self._examples, *new], labels)
+        else:
+            raise DataError("this model must see all examples again to name more labels; adapt with keep_examples.")
+        self.labels, self.state = labels, state
+        if self._examples is not None:
+            self._examples = [*self._examples, *new]
+
+    def forget(self, what: str | int | Iterable[int]) -> None:
+        """Take a label out, or examples by their numbers in `examples`; the rest is written anew.
+
+        Raises:
+            DataError: if there is no such label or example, nothing would be left, or the examples were not kept.
+        """
+        if self._examples is None:
+            raise DataError("this task does not keep its examples, so it cannot forget; adapt with keep_examples.")
+        if isinstance(what, str):
+            if what not in self.labels:
+                raise DataError(f"there is no label {excerpt(what)}; choose {excerpts(self.labels)}.")
+            kept = self.model.objects.without(self._examples, what)
+        else:
+            numbers = {what} if isinstance(what, int) else set(what)
+            unknown = [number for number in numbers if number not in range(len(self._examples))]
+            if unknown:
+                raise DataError(f"there is no example {excerpt(unknown[0])}; they are 0 to {len(self._examples) - 1}.")
+            kept = [example for number, example in enumerate(self._examples) if number not in numbers]
+        labels = self.model.objects.labels(kept)
+        if not labels:
+            raise DataError("nothing would be left of this task; add other examples first.")
+        state = _write(self.model, kept, labels)
+        self.labels, self.state, self._examples = labels, state, kept
+
+    def explain(self, query: Any) -> Explanation:
+        """Which examples were read for one object, with what weight; its `.plot()` draws them.
+
+        Raises:
+            ConfigError: if the memory keeps no single examples.
+        """
+        return explain(self, query)
+
+    def save(self, path: str | Path, *, examples: bool = True) -> None:
+        """Write the task into one file, for `load_task` with the same model.
+
+        Args:
+            path: of the file; an old one is replaced whole.
+            examples: with it; without them the task that is loaded cannot forget.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
+        save_task(self, Path(path), examples)
+
+    def _chunks(self, queries: Iterable[Any]) -> Iterable[list[Any]]:
+        """Queries as they are read, some at a time; a bar on a terminal where they are many."""
+        source, size, read = iter(queries), self.model.objects.chunk, self.model.objects.read_query
+        total = len(queries) if isinstance(queries, Sized) else None
+        hidden = not sys.stderr.isatty() or (total is not None and total <= LONG)
+        with tqdm(total=total, disable=hidden, unit="query", leave=False) as bar:
+            while chunk := [read(query) for query in islice(source, size)]:
+                yield chunk
+                bar.update(len(chunk))
+
+    def _answers(self, queries: Sequence[Any], threshold: float | None) -> list[Any]:
+        model, objects = self.model, self.model.objects
+        with torch.no_grad():
+            answers = objects.answers(model.learner, self.state, queries, self.labels, model.temperature)
+        return answers if threshold is None else [objects.above(answer, threshold) for answer in answers]
+
+
+def _write(model: Model, examples: Sequence[Any], labels: Sequence[str], state: Any = None) -> Any:
+    """The state after these examples."""
+    if not examples or not labels:
+        raise DataError("there is no labelled example to adapt to; give at least one.")
+    if model.most_labels is not None and len(labels) > model.most_labels:
+        raise DataError(
+            f"{len(labels)} labels are more than the {model.most_labels} that this model can name; give fewer, or "
+            "take a model whose memory grows, such as keyvalue or prototypes."
+        )
+    support, classes = model.objects.support(examples, labels), model.objects.classes(labels)
+    with torch.no_grad():
+        return model.learner.adapt(support.to(model.device), classes.to(model.device), state)
+
+
+def _continues(before: Classes, after: Classes) -> bool:
+    """Whether the labels so far keep their codes, so that what was written with them stays true."""
+    wider = after.codes.shape[-1] - before.codes.shape[-1]
+    old = F.pad(before.codes, (0, wider))
+    return wider >= 0 and torch.equal(old, after.codes[:, : old.shape[1]])

@@ -1,0 +1,100 @@
+"""Task files: the memory of a task and its examples; the weights by hash, and never a path to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from metamann.application.tensor_archive import read_archive, write_archive
+from metamann.episodes.episode import Classes
+from metamann.errors import DataError, excerpt
+
+if TYPE_CHECKING:
+    from metamann.application.task import Task
+
+STATE, EXAMPLES = "state.", "examples."
+
+
+def save_task(task: Task, path: Path, examples: bool) -> None:
+    """See `Task.save`."""
+    tensors = {f"{STATE}{number}": tensor for number, tensor in enumerate(leaves(task.state))}
+    if examples and task.examples is not None:
+        packed = task.model.objects.pack(task.examples, task.labels)
+        tensors |= {EXAMPLES + name: tensor for name, tensor in packed.items()}
+    about = {"labels": list(task.labels), "weights": task.model.hash, "model": task.model.name}
+    write_archive(path, "task", tensors, about)
+
+
+def read_task(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[str, ...], str, str | None]:
+    """State and examples by name, labels, hash of the weights and name of the model.
+
+    Raises:
+        DataError: if it is no task file, or damaged.
+    """
+    tensors, about = read_archive(path, "task")
+    labels, weights, name = about.get("labels"), about.get("weights"), about.get("model")
+    named = isinstance(labels, list) and bool(labels) and all(isinstance(each, str) and each for each in labels)
+    distinct = isinstance(labels, list) and named and len(set(labels)) == len(labels)
+    if not isinstance(labels, list) or not distinct or not isinstance(weights, str) or not isinstance(name, str | None):
+        raise DataError(f"{excerpt(path)} is a damaged task file (labels or model); save it again.")
+    state = {key[len(STATE) :]: tensor for key, tensor in tensors.items() if key.startswith(STATE)}
+    examples = {key[len(EXAMPLES) :]: tensor for key, tensor in tensors.items() if key.startswith(EXAMPLES)}
+    if len(state) + len(examples) != len(tensors):
+        raise DataError(f"{excerpt(path)} holds more than a task; save it again.")
+    return state, examples, tuple(labels), weights, name
+
+
+def leaves(state: Any) -> list[Tensor]:
+    """All tensors of a state, in the order of its fields."""
+    if isinstance(state, Tensor):
+        return [state]
+    return [leaf for part in state for leaf in leaves(part)] if _is_tensors(state) else []
+
+
+def rebuilt(small: Any, large: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
+    """A state of tensors by number, built as the model itself builds one.
+
+    Args:
+        small: state of the model after a few positions.
+        large: after more of them: axes in which the two differ grow with what is written, all others are fixed.
+        tensors: of the file.
+        device: of the model.
+
+    Raises:
+        ValueError: if a tensor is missing, left over, of another kind or shape.
+    """
+    if tensors.keys() != {str(number) for number in range(len(leaves(small)))}:
+        raise ValueError("its state has other parts than that of its model")
+    rest = iter([tensors[str(number)] for number in range(len(tensors))])
+
+    def fill(few: Any, more: Any, grown: set[int]) -> Any:
+        if isinstance(few, Tensor):
+            found = next(rest)
+            if found.dtype != few.dtype or found.dim() != few.dim():
+                raise ValueError(f"a part of its state is {found.dtype} of shape {tuple(found.shape)}")
+            for size, least, other in zip(found.shape, few.shape, more.shape, strict=True):
+                if least == other and size != least:
+                    raise ValueError(f"a part of its state has shape {tuple(found.shape)}")
+                if least != other:
+                    grown.add(size)
+            return found.to(device)
+        if not _is_tensors(few):
+            return few
+        sizes: set[int] = set()  # slots of one memory
+        filled = [fill(one, other, sizes) for one, other in zip(few, more, strict=True)]
+        if len(sizes) > 1:
+            raise ValueError("parts of its state are of different lengths")
+        if isinstance(few, Classes) and not all(map(torch.equal, leaves(few), leaves(tuple(filled)))):
+            raise ValueError("the classes of its state are not those of its labels")
+        return type(few)(*filled) if hasattr(few, "_fields") else type(few)(filled)
+
+    return fill(small, large, set())
+
+
+def _is_tensors(part: Any) -> bool:
+    """Whether there are tensors in it: words and numbers of a state follow from the labels."""
+    return isinstance(part, tuple | list) and any(isinstance(each, Tensor) or _is_tensors(each) for each in part)

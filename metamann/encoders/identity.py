@@ -1,0 +1,46 @@
+"""Features as they are."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from metamann.errors import ConfigError, check_size
+
+
+class IdentityEncoder(nn.Module):
+    """Hand features on; nothing is learned.
+
+    Args:
+        features: width of a row.
+
+    Raises:
+        ConfigError: if the width is below 1.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        check_size("encoder.features", features)
+        self.features = features
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The same, `... x features`.
+
+        Raises:
+            ConfigError: for anything but rows of that width.
+        """
+        check_rows(inputs, self.features)
+        return inputs
+
+
+def check_rows(inputs: Tensor, features: int) -> None:
+    """Refuse anything but rows of numbers of one width.
+
+    Raises:
+        ConfigError: with what to set.
+    """
+    if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
+        raise ConfigError("this encoder reads rows of numbers; set encoder=conv for images, words for sentences.")
+    if inputs.shape[-1] != features:
+        raise ConfigError(
+            f"rows have {inputs.shape[-1]} numbers, but the encoder takes {features}; build it for that width."
+        )

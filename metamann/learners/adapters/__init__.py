@@ -1,0 +1,1 @@
+"""Adapters: other ways to answer with a learner that is trained already."""

@@ -1,0 +1,62 @@
+"""The least that any learner must beat: always the label that the support shows most; for sentences that is O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.episodes.episode import Classes, Examples
+from metamann.learners.adapters.adapter import Adapter
+from metamann.learners.learner import log_probabilities
+
+
+class MajorityState(NamedTuple):
+    """How often each label was shown.
+
+    Attributes:
+        counts: `batch x classes`.
+        classes: the classes of each episode.
+    """
+
+    counts: Tensor
+    classes: Classes
+
+
+class Majority(Adapter):
+    """Answers with the shares of the labels, one example of each added, whatever is asked.
+
+    It is evaluated as the learner inside, opens its checkpoint, and uses none of its parameters.
+    """
+
+    def encode(self, inputs: Any) -> Any:
+        """Nothing is made of the items."""
+        return inputs
+
+    def on_features(self) -> Majority:
+        """Itself: it looks at no item."""
+        return self
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """None."""
+        return iter(())
+
+    def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
+        """Count the labels; see `Learner.adapt`."""
+        labels = support.labels.flatten(1)
+        width = classes.codes.shape[1]
+        counts = (labels.unsqueeze(-1) == torch.arange(width, device=labels.device)).sum(1)
+        if state is not None:
+            counts = counts + F.pad(state.counts, (0, width - state.counts.shape[1]))
+        return MajorityState(counts, classes)
+
+    def predict(self, state: Any, inputs: Any) -> Tensor:
+        """The same shares for every query; see `Learner.predict`."""
+        items = inputs.shape[1:2] if isinstance(inputs, Tensor) else inputs.words.shape[1:]
+        log_probs = log_probabilities((state.counts + 1.0).log().unsqueeze(1), state.classes)
+        return log_probs.view(len(log_probs), *[1] * len(items), -1).expand(-1, *items, -1)

@@ -1,0 +1,1 @@
+"""What differs between images, vectors and sentences."""
