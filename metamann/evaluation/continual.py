@@ -48,7 +48,7 @@ def accuracy_matrix(learner: Learner[Any], episode: Episode, tasks: int) -> Tens
     found = torch.full((len(episode.classes.ways), tasks, tasks), torch.nan)
     inputs = Examples(learner.encode(episode.support.inputs), episode.support.labels)
     queries = Examples(learner.encode(episode.query.inputs), episode.query.labels)
-    state = None
+    learner, state = learner.on_features(), None
     for task in range(tasks):
         shown = (task + 1) * each
         known = Classes(torch.full_like(episode.classes.ways, shown), episode.classes.codes[:, :shown])
