@@ -122,7 +122,10 @@ class Keeper:
     def blown_up(self, what: str) -> TrainingError:
         """The error that says what happened, and where to go on from."""
         if not self.last.is_file():
-            return TrainingError(f"{what}. Start with other parameters, or set trainer.precision=fp32.")
+            return TrainingError(
+                f"{what}. The run has no checkpoint yet: start with a lower trainer.learning_rate, or "
+                "trainer.precision=fp32."
+            )
         return TrainingError(
             f"{what}. {self.last} holds good parameters: resume= with a lower trainer.learning_rate, or "
             "trainer.precision=fp32."
