@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,9 +11,9 @@ from metamann.errors import ConfigError, excerpt
 from metamann.hardware import TensorsFit
 from metamann.modalities.choosing import modality_of
 from metamann.modalities.modality import Modality
+from metamann.training.log import note
 
 MODULES = ("encoder", "memory", "learner", "adapter")
-log = logging.getLogger("metamann")
 
 
 class Parts(NamedTuple):
@@ -63,8 +62,8 @@ class Parts(NamedTuple):
     def data(self, modality: Modality) -> Any:
         """The data, read; what was found in them is said."""
         splits = modality.read(self.build)
-        for note in splits.notes:
-            log.warning(note)
+        for each in splits.notes:
+            note(each)
         return splits
 
     def adapted(self, learner: Any) -> Any:

@@ -121,13 +121,14 @@ def offered() -> dict[str, dict[str, dict[str, Any]]]:
             if file.name.endswith(".yaml")
         }
         for group in dict.fromkeys(GROUP_OF.values())
+        if group != "trainer"  # typed settings, which name no class
     }
 
 
 @functools.cache
 def listed(group: str) -> frozenset[str]:
     """Dotted names of the classes that conf/ offers for a group."""
-    if group == "trainer":  # typed settings, which name no class
+    if group == "trainer":
         return frozenset([TRAINER])
     return frozenset(target for node in offered()[group].values() for target in _targets(node))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ from metamann.checks.finding import Finding
 from metamann.checks.samplers import audit_sampler
 from metamann.checks.splits import audit_splits
 from metamann.data.store import ClassStore, DataSplits
-from metamann.episodes.episode import Episode
+from metamann.episodes.episode import PADDING, Episode
 from metamann.episodes.items.fitting import fitting_classes
 from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
+from metamann.evaluation.calibration import fit as fit_temperature
 from metamann.evaluation.continual import accuracy_matrix
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import mean_interval
@@ -32,6 +32,7 @@ from metamann.modalities.item_objects import ItemObjects, Reader
 from metamann.modalities.modality import Build, Compute, Course, Findings, Judged, Modality
 from metamann.modalities.task_objects import Objects
 from metamann.training.calibration import calibrate
+from metamann.training.log import note
 
 VALIDATION_CURVES = ("accuracy", "accuracy/instance_1", "accuracy/instance_2", "accuracy/instance_10")
 LEARNERS = ("mann", "maml", "anil", "meta_sgd")
@@ -39,7 +40,6 @@ MEMORIES = (
     "additive", "delta", "dnc", "keyvalue", "keyvalue_bounded", "lrua", "nearest", "none", "ntm", "ntm_input",
     "prototypes", "snail",
 )  # fmt: skip
-log = logging.getLogger("metamann")
 
 
 class Items(Modality):
@@ -84,6 +84,10 @@ class Items(Modality):
         learner: Learner[Any] = build("learner", encoder=encoder, memory=memory, code_width=code_width)
         return learner
 
+    def trained_on(self, sampler: Sampler, data: str) -> str:
+        """Its classes."""
+        return f"{sampler.store.n_classes} training classes of {data}"
+
     def loads(self, sampler: Sampler) -> list[tuple[int, str]]:
         """Classes, and the items of a support set or a stream."""
         protocol = sampler.protocol
@@ -104,6 +108,22 @@ class Items(Modality):
     def settle(self, learner: Learner[Any], evaluator: Evaluator) -> None:
         """The margin of novelty."""
         self._settle(learner, evaluator, evaluator.encode(learner))
+
+    @torch.no_grad()
+    def calibration(self, learner: Learner[Any], evaluator: Evaluator) -> dict[str, float]:
+        """One temperature for the answers to validation episodes."""
+        learner.eval()
+        rows, targets = [], []
+        on_features = learner.on_features()
+        at_once = max(1, evaluator.images_per_batch // evaluator.tasks.items.shape[1])
+        for batch in evaluator.tasks.batches(evaluator.sampler, at_once, evaluator.encode(learner)):
+            batch = batch.to(evaluator.device)
+            with autocast(evaluator.device, evaluator.precision):
+                log_probs = on_features(batch)
+            asked = batch.targets != PADDING
+            rows.append(log_probs[asked].double().cpu())
+            targets.append(batch.targets[asked].cpu())
+        return dict(fit_temperature(torch.cat(rows), torch.cat(targets), len(evaluator.tasks)))
 
     def judged(self, learner: Learner[Any], evaluator: Evaluator, metric: str | None) -> Judged:
         """Accuracy, or another score by its name."""
@@ -159,8 +179,8 @@ class Items(Modality):
         if not splits.own:
             return store
         fitting, notes = fitting_classes(store, protocol)
-        for note in notes:
-            log.warning(note)
+        for each in notes:
+            note(each)
         return fitting
 
     @staticmethod

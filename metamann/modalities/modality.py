@@ -159,6 +159,10 @@ class Modality(ABC):
 
     # learners
 
+    def serving(self, own: Sequence[Any], asked: Sequence[Any]) -> Sequence[Any]:
+        """Of a run's own protocols and those that are asked for, the ones that its learner is built for: its own."""
+        return own
+
     @abstractmethod
     def learner(self, build: Build, protocols: Sequence[Any], splits: Any) -> Any:
         """A fresh learner that serves these protocols."""
@@ -169,6 +173,10 @@ class Modality(ABC):
     def unknown(self, learner: Any, name: str, stores: Sequence[Any]) -> tuple[str, ...]:
         """A line for what an encoder knows little of in a user's own data."""
         return ()
+
+    @abstractmethod
+    def trained_on(self, sampler: Any, data: str) -> str:
+        """What a sampler deals for training, in a few words."""
 
     @abstractmethod
     def loads(self, sampler: Any) -> list[tuple[int, str]]:
@@ -186,6 +194,10 @@ class Modality(ABC):
 
     def settle(self, learner: Any, evaluator: Any) -> None:
         """Set what the best learner has set on validation episodes."""
+
+    def calibration(self, learner: Any, evaluator: Any) -> dict[str, float]:
+        """How scores are calibrated on validation episodes, see `metamann.evaluation.calibration`; empty if not."""
+        return {}
 
     @abstractmethod
     def judged(self, learner: Any, evaluator: Any, metric: str | None) -> Judged:

@@ -27,6 +27,7 @@ from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.tagging import n_tags
 from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.errors import ConfigError
+from metamann.evaluation.calibration import calibrate_entities
 from metamann.evaluation.continual import f1_matrix
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.spans import COUNTED, span_scores
@@ -36,7 +37,7 @@ from metamann.memory.interface import Memory
 from metamann.modalities.items import LEARNERS, MEMORIES
 from metamann.modalities.modality import Build, Compute, Course, Findings, Judged, Modality
 from metamann.modalities.sentence_findings import sentence_findings
-from metamann.modalities.sentence_objects import SentenceObjects
+from metamann.modalities.sentence_objects import SentenceObjects, entity_scores
 from metamann.modalities.task_objects import Objects
 
 CURVES = ("f1", "precision", "recall", "span_f1", "typing_accuracy")
@@ -112,6 +113,10 @@ class Sentences(Modality):
         """Sentences of which a pretrained encoder's vocabulary knows little."""
         return little_known(learner, name, *stores)
 
+    def trained_on(self, sampler: SentenceSampler, data: str) -> str:
+        """Its types."""
+        return f"{len(sampler.store.types)} training types of {data}"
+
     def loads(self, sampler: SentenceSampler) -> list[tuple[int, str]]:
         """Types of an episode."""
         return [(sampler.source.max_ways, "classes")]
@@ -127,6 +132,24 @@ class Sentences(Modality):
         """Scores of spans over all episodes."""
         scores = span_scores(evaluator.tagged(learner).counts.sum(0), evaluator.scheme)
         return {name: float(scores[name]) for name in CURVES if not np.isnan(scores[name])}
+
+    @torch.no_grad()
+    def calibration(self, learner: Learner[Any], evaluator: SentenceEvaluator) -> dict[str, float]:
+        """One temperature for the scores of entities that are found in validation episodes."""
+        learner.to(evaluator.device).eval()
+        scores, right = [], []
+        for batch in evaluator.tasks.batches(evaluator.sampler, evaluator.sentences_per_batch):
+            batch = batch.to(evaluator.device)
+            with autocast(evaluator.device, evaluator.precision):
+                state = learner.adapt(batch.support, batch.classes)
+                tags = learner.answer(state, batch.query.inputs)
+                log_probs = learner.predict(state, batch.query.inputs)
+            found, correct = entity_scores(tags.cpu(), log_probs.cpu(), batch.query.labels.cpu(), evaluator.scheme)
+            scores.append(found)
+            right.append(correct)
+        if not sum(map(len, scores)):
+            return {}
+        return dict(calibrate_entities(torch.cat(scores), torch.cat(right), len(evaluator.tasks)))
 
     def judged(self, learner: Learner[Any], evaluator: SentenceEvaluator, metric: str | None) -> Judged:
         """F1 of all entities."""

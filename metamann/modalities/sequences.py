@@ -65,6 +65,14 @@ class Sequences(Modality):
         """See `Modality.tasks`."""
         return SequenceList.draw(sampler, episodes)
 
+    def serving(self, own: Sequence[SequenceTask], asked: Sequence[SequenceTask]) -> Sequence[SequenceTask]:
+        """The widths that are asked for."""
+        return asked
+
+    def trained_on(self, sampler: SequenceSampler, data: str) -> str:
+        """Its task."""
+        return f"sequences of {sampler.task.describe()['name']}"
+
     def learner(self, build: Build, protocols: Sequence[SequenceTask], splits: Any) -> SequenceLearner:
         """A memory that sees the bits, and no labels."""
         memory = build("memory", features=protocols[0].channels, code_width=0)

@@ -33,6 +33,14 @@ class SupervisedSentences(Sentences):
             return dataclasses.replace(protocol, types=tuple(splits.train.types))
         return protocol
 
+    def serving(self, own: Sequence[Any], asked: Sequence[Any]) -> Sequence[Any]:
+        """The types of the data that are asked for."""
+        return asked
+
+    def calibration(self, learner: Any, evaluator: Any) -> dict[str, float]:
+        """Nothing is adapted, so no score is shown."""
+        return {}
+
     def learner(self, build: Build, protocols: Sequence[Any], splits: Any) -> Learner[Any]:
         """A tagger of fixed classes, whose memory is told no labels."""
         encoder = build("encoder")
