@@ -32,6 +32,7 @@ from metamann.hardware import choose_device, choose_precision
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
 from metamann.training.keeping import fault_of
+from metamann.training.log import console, progress, run_log
 from metamann.training.loop import TrainerConfig, meta_train
 from metamann.training.record import Record
 
@@ -94,13 +95,17 @@ def train(config: DictConfig) -> float:
     plain = {key: value for key, value in plain_config(config).items() if key != "overwrite"}
     mirrors = mirrors_of(config.logger, directory, plain)
     record = Record(directory, mirrors, trainer.steps, trainer.batch_size)
-    record.note(
+    started = (
         f"{sum(each.numel() for each in learner.parameters()):,} parameters, {setting.trained_on}, {precision} on "
         f"{device}, run directory {directory}"
     )
     checkpoints, identity = directory / "checkpoints", (plain, setting.fingerprints)
     try:
-        meta_train(learner, setting.sampler, setting.validate, trainer, record, checkpoints, identity, resumed, shield)
+        with console(), run_log(directory):
+            progress(started)
+            meta_train(
+                learner, setting.sampler, setting.validate, trainer, record, checkpoints, identity, resumed, shield
+            )
         check_in_place(directory)
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")
