@@ -20,6 +20,7 @@ from torch import nn
 
 from metamann.errors import CheckpointError, TrainingError
 from metamann.training.checkpoint import Checkpoint, load_checkpoint, unsaved
+from metamann.training.log import note
 from metamann.training.record import Record
 
 LARGEST = 1000.0
@@ -71,7 +72,7 @@ class Keeper:
             if _shapes(best) != _shapes(checkpoint):
                 raise CheckpointError("it is another learner's")
         except CheckpointError:
-            self._record.note(f"note: {self._best_path} is missing, damaged or another's: the best is chosen anew")
+            note(f"{self._best_path} is missing, damaged or another's: the best is chosen anew")
             self.best = {"step": 0.0}
         else:
             if best.step <= checkpoint.step:
