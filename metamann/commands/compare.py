@@ -32,12 +32,13 @@ from metamann.commands.shell import job, print_run_directory, run_command, run_d
 from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
 from metamann.errors import ConfigError, check_number, excerpt
-from metamann.evaluation.comparison import Contestant, as_record, cells, compare, csv, latex, markdown
-from metamann.evaluation.plots import plot_comparison
+from metamann.evaluation.comparison import Contestant, compare
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.evaluation.spans import COUNTED
 from metamann.hardware import autocast
+from metamann.reports.comparison_tables import as_record, cells, csv, latex, markdown
+from metamann.reports.plots import plot_comparison
 from metamann.training.checkpoint import Checkpoint, load_checkpoint
 
 TIMED = 20  # episodes, one at a time

@@ -31,9 +31,9 @@ from metamann.errors import ConfigError, check_number
 from metamann.evaluation.continual import accuracy_matrix, continual_scores, f1_matrix, first_task_curve
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import mean_interval
-from metamann.evaluation.plots import plot_accuracy_matrices, plot_forgetting
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.hardware import autocast, choose_device, choose_precision
+from metamann.reports.plots import plot_accuracy_matrices, plot_forgetting
 
 MEASURES = ("average_accuracy", "backward_transfer", "forgetting", "forgetting_avalanche")
 

@@ -20,13 +20,18 @@ from metamann.episodes.items.one_shot_runs import LakeOneShotRuns
 from metamann.episodes.items.protocols import OnlineStream
 from metamann.episodes.sequences.sampler import Sequences
 from metamann.errors import LONGEST_MESSAGE, shorten
-from metamann.evaluation.diagnostics import memory_statistics
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import Interval, intervals, shown
-from metamann.evaluation.plots import plot_episode, plot_error_rates, plot_instances, plot_memory, plot_sequence
-from metamann.evaluation.results import results_table, write_results
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
-from metamann.evaluation.sentence_report import (
+from metamann.evaluation.sequence_evaluator import SequenceEvaluator
+from metamann.evaluation.spans import COUNTED, span_intervals
+from metamann.hardware import autocast
+from metamann.learners.learner import Learner
+from metamann.learners.sequence import SequenceLearner
+from metamann.reports.diagnostics import memory_statistics
+from metamann.reports.plots import plot_episode, plot_error_rates, plot_instances, plot_memory, plot_sequence
+from metamann.reports.results import results_table, write_results
+from metamann.reports.sentence_report import (
     MOST_SENTENCES,
     Reader,
     plot_confusion,
@@ -34,11 +39,6 @@ from metamann.evaluation.sentence_report import (
     write_answers,
     write_page,
 )
-from metamann.evaluation.sequence_evaluator import SequenceEvaluator
-from metamann.evaluation.spans import COUNTED, span_intervals
-from metamann.hardware import autocast
-from metamann.learners.learner import Learner
-from metamann.learners.sequence import SequenceLearner
 from metamann.training.dashboards import Mirrors
 
 TRACED = 16  # streams that the statistics of a memory are taken over

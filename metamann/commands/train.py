@@ -27,8 +27,8 @@ from metamann.commands.shell import job, print_run_directory, run_command, run_d
 from metamann.commands.stop import shield
 from metamann.commands.trust import open_checkpoint
 from metamann.errors import CheckpointError, ConfigError, check_number, excerpt, shorten
-from metamann.evaluation.plots import plot_curves
 from metamann.hardware import choose_device, choose_precision
+from metamann.reports.plots import plot_curves
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
 from metamann.training.keeping import fault_of
