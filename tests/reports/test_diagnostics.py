@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from metamann.evaluation.diagnostics import memory_statistics
 from metamann.memory.interface import Memory, Trace
+from metamann.reports.diagnostics import memory_statistics
 
 EVERY_STEP = torch.ones(2, 3, dtype=torch.bool)
 

@@ -21,7 +21,9 @@ from metamann.episodes.sequences.algorithmic import Copy
 from metamann.episodes.sequences.sampler import SequenceSampler
 from metamann.evaluation.comparison import Contestant, compare
 from metamann.evaluation.metrics import Interval
-from metamann.evaluation.plots import (
+from metamann.learners.mann import MANN
+from metamann.memory.interface import Trace
+from metamann.reports.plots import (
     plot_accuracy_matrices,
     plot_comparison,
     plot_curves,
@@ -32,8 +34,6 @@ from metamann.evaluation.plots import (
     plot_memory,
     plot_sequence,
 )
-from metamann.learners.mann import MANN
-from metamann.memory.interface import Trace
 
 
 def pixels(path: Path) -> np.ndarray:

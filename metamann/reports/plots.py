@@ -16,9 +16,9 @@ from metamann.episodes.episode import PADDING, Episode, Stream, first_instance_c
 from metamann.episodes.sequences.sampler import Sequences
 from metamann.evaluation.comparison import Compared
 from metamann.evaluation.metrics import Interval
-from metamann.evaluation.pictures import LONG_NAME, drawable, picture
-from metamann.evaluation.published import INSTANCES, LAKE_RUNS, STREAM_5_WAY
 from metamann.memory.interface import Trace
+from metamann.reports.pictures import LONG_NAME, drawable, picture
+from metamann.reports.published import INSTANCES, LAKE_RUNS, STREAM_5_WAY
 
 RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
 COLUMNS = 10

@@ -17,7 +17,10 @@ from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator, Shown
-from metamann.evaluation.sentence_report import (
+from metamann.learners.mann import MANN
+from metamann.learners.sentence_mann import SentenceMANN
+from metamann.memory.pairs.prototypes import PrototypeMemory
+from metamann.reports.sentence_report import (
     MOST_SENTENCES,
     Reader,
     plot_confusion,
@@ -26,9 +29,6 @@ from metamann.evaluation.sentence_report import (
     write_answers,
     write_page,
 )
-from metamann.learners.mann import MANN
-from metamann.learners.sentence_mann import SentenceMANN
-from metamann.memory.pairs.prototypes import PrototypeMemory
 
 STORE = toy_store()
 

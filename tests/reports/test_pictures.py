@@ -15,8 +15,8 @@ from PIL import Image
 from metamann.errors import LONGEST_MESSAGE
 from metamann.evaluation.comparison import Contestant, compare
 from metamann.evaluation.metrics import Interval
-from metamann.evaluation.pictures import LONG_NAME, NAME, TITLE, drawable, picture
-from metamann.evaluation.plots import (
+from metamann.reports.pictures import LONG_NAME, NAME, TITLE, drawable, picture
+from metamann.reports.plots import (
     plot_accuracy_matrices,
     plot_comparison,
     plot_curves,
@@ -24,7 +24,7 @@ from metamann.evaluation.plots import (
     plot_forgetting,
     plot_instances,
 )
-from metamann.evaluation.sentence_report import plot_confusion, plot_support_sizes
+from metamann.reports.sentence_report import plot_confusion, plot_support_sizes
 
 SOME_NAMES = ["$\\foo$", "_hidden", "", "\ud800", "n" * 300, "\u5317" * 300]
 NAMES = [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from metamann.evaluation.metrics import Interval
-from metamann.evaluation.results import results_table, write_results
+from metamann.reports.results import results_table, write_results
 
 PROTOCOL = {"data": "toy", "split": "test", "name": "online_stream", "ways": [2, 5], "codes": {"kind": "onehot"}}
 METRICS = {"accuracy": Interval(0.87654, 0.86, 0.89), "accuracy/instance_1": Interval(0.4, 0.35, 0.45)}

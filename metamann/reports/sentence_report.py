@@ -16,9 +16,9 @@ from metamann.decoding.tag_spans import named_spans
 from metamann.episodes.sentences.protocols import SentencePlan
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme
-from metamann.evaluation.pictures import drawable, picture
 from metamann.evaluation.sentence_evaluator import Shown
 from metamann.evaluation.spans import span_intervals
+from metamann.reports.pictures import drawable, picture
 
 COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
 MOST_CONFUSED = 20  # types that are drawn
