@@ -23,8 +23,8 @@ from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
 from metamann.errors import ConfigError, excerpt
 from metamann.evaluation.comparison import Compared, Contestant, as_record, cells, compare, csv, latex, markdown
-from metamann.evaluation.plots import plot_comparison
 from metamann.hardware import autocast
+from metamann.reports.plots import plot_comparison
 from metamann.training.checkpoint import Checkpoint, load_checkpoint
 from metamann.training.log import note, progress
 

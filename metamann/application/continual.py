@@ -22,8 +22,8 @@ from metamann.data.plain_files import write_json, write_text
 from metamann.errors import ConfigError
 from metamann.evaluation.continual import continual_scores, first_task_curve
 from metamann.evaluation.metrics import mean_interval
-from metamann.evaluation.plots import plot_accuracy_matrices, plot_forgetting
 from metamann.modalities.modality import Course
+from metamann.reports.plots import plot_accuracy_matrices, plot_forgetting
 from metamann.training.log import note, progress
 
 MEASURES = ("average_accuracy", "backward_transfer", "forgetting", "forgetting_avalanche")

@@ -42,7 +42,9 @@ def load(where: str | Path, *, device: str = "auto", trust: Sequence[str] = ()) 
     run = Run(where, trust=trust)
     checkpoint = run.checkpoint
     calibration = checkpoint.calibration or None
-    return _model(checkpoint.config, trust, checkpoint.learner, run.path, device, card=_card(run), calibration=calibration)
+    return _model(
+        checkpoint.config, trust, checkpoint.learner, run.path, device, card=_card(run), calibration=calibration
+    )
 
 
 def _model(

@@ -19,9 +19,9 @@ from metamann.application.run import Run
 from metamann.application.settings import PARTS, TrainSettings, plain
 from metamann.application.trust import open_checkpoint
 from metamann.errors import CheckpointError, ConfigError
-from metamann.evaluation.plots import plot_curves
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
+from metamann.reports.plots import plot_curves
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from metamann.training.log import note
 from metamann.training.record import Record
@@ -54,9 +54,7 @@ class Prepared(NamedTuple):
     compute: Compute
 
 
-def train(
-    settings: TrainSettings, directory: str | Path, *, overwrite: bool = False, caller: Caller = PYTHON
-) -> Run:
+def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = False, caller: Caller = PYTHON) -> Run:
     """Meta-train, keep the best learner by validation, report it on validation episodes.
 
     Args:
@@ -90,8 +88,8 @@ def prepare(settings: TrainSettings) -> Prepared:
         MetamannError: if the settings do not go together, or the data cannot be read.
     """
     trainer, validation = settings.trainer, settings.validation
-    device = choose_device(trainer.device, "trainer.device")
-    precision = choose_precision(trainer.precision, device, "trainer.precision")
+    device = choose_device(trainer.device)
+    precision = choose_precision(trainer.precision, device)
     parts = Parts({name: getattr(settings, name) for name in (*PARTS, "train_protocol")}, settings.trust)
     modality = parts.modality
     protocol, train_protocol = parts.protocols()
@@ -129,7 +127,7 @@ def fit(
     checkpoints = directory / "checkpoints"
     try:
         record = Record(directory, mirrors, settings.trainer.steps, settings.trainer.batch_size)
-        record.note(
+        note(
             f"{sum(each.numel() for each in learner.parameters()):,} parameters, "
             f"{modality.trained_on(prepared.sampler, validation.data)}, {prepared.compute.precision} on "
             f"{prepared.compute.device}, run directory {directory}"

@@ -22,9 +22,7 @@ Choices = Mapping[str, Mapping[str, Mapping[str, Any]]]
 @functools.cache
 def modalities() -> tuple[Modality, ...]:
     """Those of metamann, and those that installed plug-ins register."""
-    plugged = (
-        entry.load()() for entry in entry_points(group="metamann.plugins") if entry.name.startswith(PLUG_IN)
-    )
+    plugged = (entry.load()() for entry in entry_points(group="metamann.plugins") if entry.name.startswith(PLUG_IN))
     return (Images(), Sentences(), SupervisedSentences(), Sequences(), *plugged)
 
 

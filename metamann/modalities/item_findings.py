@@ -11,13 +11,13 @@ import torch
 from metamann.episodes.episode import PADDING, Stream
 from metamann.episodes.items.one_shot_runs import LakeOneShotRuns
 from metamann.episodes.items.protocols import OnlineStream
-from metamann.evaluation.diagnostics import memory_statistics
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import Interval, intervals
-from metamann.evaluation.plots import plot_episode, plot_error_rates, plot_instances, plot_memory
 from metamann.hardware import autocast
 from metamann.learners.learner import Learner
 from metamann.modalities.modality import Findings, Write
+from metamann.reports.diagnostics import memory_statistics
+from metamann.reports.plots import plot_episode, plot_error_rates, plot_instances, plot_memory
 
 TRACED = 16  # streams that the statistics of a memory are taken over
 

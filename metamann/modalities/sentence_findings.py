@@ -10,7 +10,10 @@ import numpy as np
 
 from metamann.data.cache import write_atomically
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
-from metamann.evaluation.sentence_report import (
+from metamann.evaluation.spans import COUNTED, span_intervals
+from metamann.learners.learner import Learner
+from metamann.modalities.modality import Findings, Write
+from metamann.reports.sentence_report import (
     MOST_SENTENCES,
     Reader,
     plot_confusion,
@@ -18,9 +21,6 @@ from metamann.evaluation.sentence_report import (
     write_answers,
     write_page,
 )
-from metamann.evaluation.spans import COUNTED, span_intervals
-from metamann.learners.learner import Learner
-from metamann.modalities.modality import Findings, Write
 
 WRITTEN = 5  # episodes that are written out
 

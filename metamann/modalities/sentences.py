@@ -169,9 +169,7 @@ class Sentences(Modality):
         if not isinstance(protocol, GreedySentences):
             return super().course(splits, split, protocol, course, seed, compute)
         ways = course.tasks * course.classes
-        many = dataclasses.replace(
-            protocol, ways=ways, shots=course.shots, queries=course.queries, empty_sentences=0
-        )
+        many = dataclasses.replace(protocol, ways=ways, shots=course.shots, queries=course.queries, empty_sentences=0)
         sampler = self.sampler(splits, split, many, seed)
         tasks = SentenceTaskList.draw(sampler, course.sequences)
         return self.evaluator(splits.name, split, sampler, tasks, compute)

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from metamann.episodes.sequences.algorithmic import SequenceTask
-from metamann.episodes.sequences.sampler import SequenceList, Sequences as Batch, SequenceSampler
+from metamann.episodes.sequences.sampler import SequenceList, SequenceSampler
+from metamann.episodes.sequences.sampler import Sequences as Batch
 from metamann.errors import ConfigError
 from metamann.evaluation.metrics import intervals
-from metamann.evaluation.plots import plot_sequence
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.learners.sequence import SequenceLearner
 from metamann.modalities.modality import Build, Compute, Findings, Judged, Modality
+from metamann.reports.plots import plot_sequence
 
 
 class RandomBits(NamedTuple):
