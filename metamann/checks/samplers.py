@@ -11,8 +11,6 @@ from torch import Tensor
 from metamann.checks.finding import TOO_MANY_ERRORS, Finding, errors_above, passes
 from metamann.data.store import pixels_digest
 from metamann.episodes.episode import PADDING, Episode, Examples, Stream
-from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.tagging import TagScheme, read_classes
 from metamann.episodes.text import NO_WORD, Text
 
@@ -155,12 +153,6 @@ def _percent(values: Sequence[float] | np.ndarray) -> str:
 
 def _class_ids(sampler: Any, index: int) -> np.ndarray | None:
     """What each class number of an episode stands for."""
-    if isinstance(sampler, Sampler):
-        plan = sampler.plan(index)
-        first = [plan.items[np.flatnonzero(plan.labels == number)[0]] for number in range(plan.n_classes)]
-        return np.array([sampler.store.class_of(int(row)) for row in first])
-    if isinstance(sampler, SentenceSampler):
-        return sampler.plan(index).types
     return np.asarray(sampler.class_ids(index)) if hasattr(sampler, "class_ids") else None
 
 

@@ -24,8 +24,6 @@ from metamann.commands.shell import job, print_run_directory, run_command, run_d
 from metamann.data.plain_files import write_json, write_text
 from metamann.data.store import DataSplits
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.protocols import SentenceProtocol
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import ConfigError, check_number
 
 LEAST_EPISODES = 20
@@ -71,8 +69,6 @@ def _run(config: DictConfig, run: Run) -> list[Finding]:
         store = classes_for(protocol, splits, config.split)
 
     def make() -> Any:
-        if isinstance(protocol, SentenceProtocol):
-            return SentenceSampler(store, protocol, config.seed)
         return Sampler(store, protocol, config.seed)
 
     findings = [*audit_splits(splits), *audit_sampler(make, config.episodes)]

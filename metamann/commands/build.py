@@ -13,10 +13,8 @@ from metamann.commands.construct import construct
 from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences.store import SentenceSplits
 from metamann.data.store import ClassStore, DataSplits
-from metamann.episodes import ranges
 from metamann.episodes.items.fitting import fitting_classes
 from metamann.episodes.items.protocols import EpisodeProtocol
-from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.protocols import SentenceProtocol
 from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.sentences.tagging import n_tags
@@ -110,7 +108,7 @@ def code_width(*protocols: AnyProtocol) -> int:
     Raises:
         ConfigError: if the classes of published episodes are not known before they are read.
     """
-    return max(map(_code_width, protocols))
+    return max(protocol.code_width() for protocol in protocols)
 
 
 def build_data(config: DictConfig) -> DataSplits:
@@ -206,17 +204,3 @@ def show_notes(notes: Sequence[str]) -> None:
     """Say what a reader of data found and decided, a line each, on standard error."""
     for note in notes:
         print(f"note: {printable(note)}", file=sys.stderr, flush=True)
-
-
-def _code_width(protocol: AnyProtocol) -> int:
-    if isinstance(protocol, SequenceTask):
-        return 0
-    if protocol.codes.width is not None:
-        return protocol.codes.width
-    if isinstance(protocol, GreedySentences):
-        return n_tags(protocol.scheme, ranges.ends(protocol.ways)[1])
-    if isinstance(protocol, Supervised):
-        return n_tags(protocol.scheme, len(protocol.types or ()))
-    if isinstance(protocol, SentenceProtocol):
-        raise ConfigError("episodes that are given have any number of classes; set protocol.codes.width, to 64 say.")
-    return protocol.max_ways

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from metamann.episodes.items.protocols import OnlineStream
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.supervised import Supervised
-from metamann.episodes.sequences.algorithmic import SequenceTask
 from metamann.errors import ConfigError
 from metamann.hardware import memory_of_machine
 from metamann.learners.adapters.linear_head import LinearHead
@@ -18,19 +14,7 @@ from metamann.learners.adapters.majority import Majority
 from metamann.memory.interface import Memory
 
 
-class Load(NamedTuple):
-    """What an episode writes.
-
-    Attributes:
-        number: how much it is at most.
-        unit: what is counted.
-    """
-
-    number: int
-    unit: str
-
-
-def capacity_notes(learner: Any, *dealers: Sampler | SentenceSampler | SequenceTask) -> tuple[str, ...]:
+def capacity_notes(learner: Any, *dealers: Sampler) -> tuple[str, ...]:
     """One line if the learner's memory has too few slots for the episodes that these deal.
 
     Args:
@@ -40,7 +24,7 @@ def capacity_notes(learner: Any, *dealers: Sampler | SentenceSampler | SequenceT
     memory = getattr(learner, "memory", None)
     if not isinstance(memory, Memory) or memory.capacity is None or isinstance(learner, LinearHead | Majority):
         return ()
-    loads = [load for dealer in dealers for load in _loads(dealer)]
+    loads = [load for dealer in dealers for load in dealer.loads()]
     # classes come first: each of them needs a slot, while two items of one class may share theirs
     excess = [load for load in loads if load.number > memory.capacity]
     if not excess:
@@ -73,14 +57,3 @@ def check_room(learner: Any, episodes: int) -> None:
                 f"{memory_of_machine() / 2**30:,.1f}; lower memory.slots={memory.capacity}, or how many episodes are "
                 "worked on at once (trainer.batch_size, or more trainer.accumulate)."
             )
-
-
-def _loads(dealer: Sampler | SentenceSampler | SequenceTask) -> list[Load]:
-    if isinstance(dealer, SequenceTask):
-        return [Load(dealer.stored(), "vectors")]
-    if isinstance(dealer, SentenceSampler):
-        told_nothing = isinstance(dealer.protocol, Supervised)
-        return [] if told_nothing else [Load(dealer.source.max_ways, "classes")]
-    protocol = dealer.protocol
-    items = protocol.steps if isinstance(protocol, OnlineStream) else protocol.support_size
-    return [Load(protocol.max_ways, "classes"), *([] if items is None else [Load(items, "items")])]

@@ -23,7 +23,7 @@ from metamann.commands.contestants import (
     told_apart,
 )
 from metamann.commands.directory import results_directory
-from metamann.commands.evaluate import dealer_of, evaluator_of, vocabulary_notes
+from metamann.commands.evaluate import evaluator_of, vocabulary_notes
 from metamann.commands.origin import origin
 from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, reopen
@@ -88,7 +88,7 @@ def compare_runs(config: DictConfig) -> float:
             evaluator.tasks.save(directory / "tasks.npz")
         check_same_tasks(first, evaluator, wanted[0][0], where)
         fitted = run.learner(evaluator.protocol)
-        found = (*vocabulary_notes(config, run, evaluator, fitted), *capacity_notes(fitted, dealer_of(evaluator)))
+        found = (*vocabulary_notes(config, run, evaluator, fitted), *capacity_notes(fitted, evaluator.sampler))
         notes = [note for note in found if note not in said]
         show_notes(notes)
         said.update(notes)

@@ -24,8 +24,6 @@ from metamann.episodes.episode import Episode
 from metamann.episodes.items.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError, check_number
 from metamann.evaluation.continual import accuracy_matrix, continual_scores, f1_matrix, first_task_curve
@@ -115,8 +113,8 @@ def _evaluator(config: DictConfig, run: Run) -> Evaluator | SentenceEvaluator:
     precision = choose_precision(config.precision, device)
     if isinstance(protocol, GreedySentences):
         many = dataclasses.replace(protocol, ways=ways, shots=config.shots, queries=config.queries, empty_sentences=0)
-        sentences = SentenceSampler(splits.split(config.split), many, config.seed)
-        drawn = SentenceTaskList.draw(sentences, config.sequences)
+        sentences = Sampler(splits.split(config.split), many, config.seed)
+        drawn = TaskList.draw(sentences, config.sequences)
         return SentenceEvaluator(
             sampler=sentences, tasks=drawn, precision=precision, sentences_per_batch=config.images_per_batch, **shared
         )

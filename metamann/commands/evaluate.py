@@ -16,7 +16,6 @@ from metamann.commands.directory import results_directory
 from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import report
-from metamann.commands.setting import at_most, with_types
 from metamann.commands.shell import job, print_run_directory, run_command, run_directory
 from metamann.commands.train import mirrors_of
 from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
@@ -26,11 +25,9 @@ from metamann.episodes.items.protocols import EpisodeProtocol
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
 from metamann.episodes.sentences.protocols import SentenceProtocol
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.episodes.sequences.algorithmic import SequenceTask
-from metamann.episodes.sequences.sampler import SequenceList, SequenceSampler
-from metamann.episodes.tasks import TaskList
+from metamann.episodes.sequences.source import RandomBits
+from metamann.episodes.tasks import TaskList, seed_of
 from metamann.errors import ConfigError, check_number
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
@@ -53,7 +50,7 @@ def evaluate(config: DictConfig) -> float:
     run = reopen(config.checkpoint, config)
     evaluator = evaluator_of(config, run, own_files(config))
     learner = run.learner(evaluator.protocol)
-    show_notes((*vocabulary_notes(config, run, evaluator, learner), *capacity_notes(learner, dealer_of(evaluator))))
+    show_notes((*vocabulary_notes(config, run, evaluator, learner), *capacity_notes(learner, evaluator.sampler)))
     mirrors = mirrors_of(config.logger, directory, plain_config(config))
     try:
         metrics = report(directory, learner, evaluator, run.origin(), mirrors)
@@ -61,11 +58,6 @@ def evaluate(config: DictConfig) -> float:
         mirrors.close()
     print_run_directory(directory)
     return metrics["f1" if "f1" in metrics else "accuracy"].mean if metrics else math.nan
-
-
-def dealer_of(evaluator: Evaluator | SentenceEvaluator | SequenceEvaluator) -> Sampler | SentenceSampler | SequenceTask:
-    """What deals the episodes of an evaluation."""
-    return evaluator.task if isinstance(evaluator, SequenceEvaluator) else evaluator.sampler
 
 
 def vocabulary_notes(
@@ -112,17 +104,14 @@ def _on_sentences(
     else:
         splits = build_sentences(run.config)
         run.check_unchanged(splits, config.split)
-        protocol = with_types(protocol, splits.train.types)
+        protocol = protocol.with_types(splits.train.types)
     store = splits.split(config.split)
-    tasks = SentenceTaskList.load(Path(config.tasks).expanduser()) if config.tasks else None
-    sampler = SentenceSampler(store, protocol, config.seed if tasks is None else tasks.seed)
-    if tasks is not None:
-        tasks.check_drawn_by(sampler)
+    sampler, tasks = _tasks(config, store, protocol)
     return SentenceEvaluator(
         data=splits.name,
         split=config.split,
         sampler=sampler,
-        tasks=tasks or SentenceTaskList.draw(sampler, at_most(config.episodes, sampler)),
+        tasks=tasks,
         device=device,
         precision=choose_precision(config.precision, device),
         sentences_per_batch=config.sentences_per_batch,
@@ -132,17 +121,12 @@ def _on_sentences(
 def _on_episodes(config: DictConfig, run: Run, protocol: EpisodeProtocol, device: torch.device) -> Evaluator:
     splits = build_data(run.config)
     run.check_unchanged(splits, config.split)
-    tasks = TaskList.load(Path(config.tasks).expanduser()) if config.tasks else None
-    sampler = Sampler(
-        classes_for(protocol, splits, config.split), protocol, config.seed if tasks is None else tasks.seed
-    )
-    if tasks is not None:
-        tasks.check_drawn_by(sampler)
+    sampler, tasks = _tasks(config, classes_for(protocol, splits, config.split), protocol)
     return Evaluator(
         data=splits.name,
         split=config.split,
         sampler=sampler,
-        tasks=tasks or TaskList.draw(sampler, at_most(config.episodes, sampler)),
+        tasks=tasks,
         device=device,
         precision=choose_precision(config.precision, device),
         images_per_batch=config.images_per_batch,
@@ -152,8 +136,18 @@ def _on_episodes(config: DictConfig, run: Run, protocol: EpisodeProtocol, device
 def _on_sequences(config: DictConfig, task: SequenceTask, device: torch.device) -> SequenceEvaluator:
     if config.tasks:
         raise ConfigError(f"tasks={config.tasks}: sequences are drawn from seed= and split=; leave out tasks=.")
-    tasks = SequenceList.draw(SequenceSampler(task, config.split, config.seed), config.episodes)
-    return SequenceEvaluator(task, config.split, tasks, device, config.images_per_batch)
+    sampler, tasks = _tasks(config, RandomBits(config.split), task)
+    return SequenceEvaluator(sampler, config.split, tasks, device, config.images_per_batch)
+
+
+def _tasks(config: DictConfig, store: Any, protocol: Any) -> tuple[Sampler, TaskList]:
+    """The episodes of the file that is given, or fresh ones."""
+    if not config.tasks:
+        sampler = Sampler(store, protocol, config.seed)
+        return sampler, TaskList.draw(sampler, sampler.at_most(config.episodes))
+    path = Path(config.tasks).expanduser()
+    sampler = Sampler(store, protocol, seed_of(path))
+    return sampler, TaskList.load(path, sampler)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
 from metamann.episodes.items.one_shot_runs import LakeOneShotRuns
 from metamann.episodes.items.protocols import OnlineStream
-from metamann.episodes.sequences.sampler import Sequences
+from metamann.episodes.sequences.source import Sequences
 from metamann.errors import LONGEST_MESSAGE, shorten
 from metamann.evaluation.diagnostics import memory_statistics
 from metamann.evaluation.evaluator import Evaluator
@@ -146,7 +146,7 @@ def _on_episodes(learner: Learner[Any], evaluator: Evaluator) -> Findings:
         return Findings(metrics, {}, pictures)
     ways = evaluator.protocol.max_ways
     pictures["instances"] = lambda path: plot_instances(path, metrics, ways, evaluator.title)
-    few = next(evaluator.tasks.batches(evaluator.sampler, TRACED))
+    few = evaluator.sampler.batch(range(min(TRACED, len(evaluator.tasks))))
     assert isinstance(few, Stream)
     with torch.no_grad(), autocast(evaluator.device, evaluator.precision):
         trace = learner.trace(few.to(evaluator.device))
@@ -173,9 +173,8 @@ def _on_sequences(learner: SequenceLearner, evaluator: SequenceEvaluator) -> Fin
 
 @torch.no_grad()
 def _draw_longest(path: Path, learner: SequenceLearner, evaluator: SequenceEvaluator) -> None:
-    sequences = evaluator.tasks.sequences
-    longest = int(sequences.mask.sum(1).argmax())
-    one = Sequences(*(tensor[longest : longest + 1] for tensor in sequences))
+    steps = [len(plan.inputs) for plan in evaluator.tasks.plans]
+    one: Sequences = evaluator.sampler.batch([steps.index(max(steps))])
     on_device = one.to(evaluator.device)
     ones = learner(on_device)[..., 1].exp().view_as(one.answers).cpu()
     plot_sequence(path, one, ones, learner.trace(on_device), f"{evaluator.title}: the longest")

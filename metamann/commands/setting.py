@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,11 +28,9 @@ from metamann.encoders.vocabulary import little_known
 from metamann.episodes.items.protocols import EpisodeProtocol, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.protocols import SentenceProtocol
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.supervised import Supervised
-from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.episodes.sequences.algorithmic import SequenceTask
-from metamann.episodes.sequences.sampler import SequenceList, SequenceSampler
+from metamann.episodes.sequences.source import RandomBits
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
 from metamann.evaluation.evaluator import Evaluator
@@ -65,7 +62,7 @@ class Setting(NamedTuple):
     """
 
     learner: Any
-    sampler: Sampler | SentenceSampler | SequenceSampler
+    sampler: Sampler
     validation: Evaluator | SentenceEvaluator | SequenceEvaluator
     validate: Callable[[], dict[str, float]]
     settle: Callable[[], None]
@@ -89,13 +86,10 @@ def build_setting(
             learner cannot be trained.
     """
     setting = _build_setting(config, protocol, train_protocol, device, precision)
-    dealers: tuple[Any, Any] = (protocol, train_protocol)
-    if not isinstance(setting.validation, SequenceEvaluator):
-        dealers = (setting.sampler, setting.validation.sampler)
     if isinstance(setting.learner, Majority):
         raise ConfigError("learner=majority is for evaluating: nothing of it is trained; choose another learner.")
     check_room(setting.learner, config.trainer.batch_size // config.trainer.accumulate)
-    show_notes(capacity_notes(setting.learner, *dealers))
+    show_notes(capacity_notes(setting.learner, setting.validation.sampler, setting.sampler))
     return setting
 
 
@@ -129,7 +123,7 @@ def _on_episodes(
     splits = build_data(config)
     sampler = Sampler(classes_for(train_protocol, splits, "train"), train_protocol, config.seed)
     held_out = Sampler(classes_for(protocol, splits, "val"), protocol, VALIDATION_SEED)
-    tasks = TaskList.draw(held_out, at_most(config.validation.episodes, held_out))
+    tasks = TaskList.draw(held_out, held_out.at_most(config.validation.episodes))
     images_per_batch = config.validation.images_per_batch
     validation = Evaluator(splits.name, "val", held_out, tasks, device, precision, images_per_batch)
     torch.manual_seed(config.seed)
@@ -147,7 +141,7 @@ def _on_episodes(
         return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
 
     def settle() -> None:
-        wanted = at_most(SETTLED_ON * config.validation.episodes, held_out)
+        wanted = held_out.at_most(SETTLED_ON * config.validation.episodes)
         more = validation._replace(tasks=TaskList.draw(held_out, wanted))
         settle_on(more, more.encode(learner))
 
@@ -164,10 +158,10 @@ def _on_sentences(
     precision: str,
 ) -> Setting:
     splits = build_sentences(config)
-    protocol, train_protocol = (with_types(each, splits.train.types) for each in (protocol, train_protocol))
-    sampler = SentenceSampler(splits.train, train_protocol, config.seed)
-    held_out = SentenceSampler(splits.val, protocol, VALIDATION_SEED)
-    tasks = SentenceTaskList.draw(held_out, at_most(config.validation.episodes, held_out))
+    protocol, train_protocol = (each.with_types(splits.train.types) for each in (protocol, train_protocol))
+    sampler = Sampler(splits.train, train_protocol, config.seed)
+    held_out = Sampler(splits.val, protocol, VALIDATION_SEED)
+    tasks = TaskList.draw(held_out, held_out.at_most(config.validation.episodes))
     at_once = config.validation.sentences_per_batch
     validation = SentenceEvaluator(splits.name, "val", held_out, tasks, device, precision, at_once)
     torch.manual_seed(config.seed)
@@ -191,29 +185,15 @@ def _on_sentences(
     return Setting(learner, sampler, validation, validate, lambda: None, fingerprints, trained_on)
 
 
-def at_most(episodes: int, sampler: Sampler | SentenceSampler) -> int:
-    """As many episodes as are asked for, or as there are."""
-    available = sampler.n_episodes
-    return episodes if available is None else min(episodes, available)
-
-
-def with_types(protocol: SentenceProtocol, types: Sequence[str]) -> SentenceProtocol:
-    """A supervised protocol tags the types of the training part, unless it says which."""
-    if isinstance(protocol, Supervised) and protocol.types is None:
-        return dataclasses.replace(protocol, types=tuple(types))
-    return protocol
-
-
 def _on_sequences(config: DictConfig, task: SequenceTask, train_task: SequenceTask, device: torch.device) -> Setting:
-    task.check()
-    train_task.check()
+    held_out = Sampler(RandomBits("val"), task, VALIDATION_SEED)
+    sampler = Sampler(RandomBits("train"), train_task, config.seed)
     if (train_task.channels, train_task.bits) != (task.channels, task.bits):
         raise ConfigError(
             "train_protocol and protocol differ in the width of their inputs or answers; make them equal."
         )
-    sampler = SequenceSampler(train_task, "train", config.seed)
-    tasks = SequenceList.draw(SequenceSampler(task, "val", VALIDATION_SEED), config.validation.episodes)
-    validation = SequenceEvaluator(task, "val", tasks, device, config.validation.images_per_batch)
+    tasks = TaskList.draw(held_out, config.validation.episodes)
+    validation = SequenceEvaluator(held_out, "val", tasks, device, config.validation.images_per_batch)
     torch.manual_seed(config.seed)
     learner = build_sequence_learner(config, task)
 
