@@ -58,7 +58,7 @@ class Evaluator(NamedTuple):
         """
         learner.to(self.device).eval()
         items = self.sampler.store.items
-        used = torch.from_numpy(np.unique(np.concatenate([plan.items for plan in self.tasks.plans])))
+        used = torch.from_numpy(np.unique(self.tasks.arrays["items"]))
         with autocast(self.device, self.precision):
             parts = [
                 learner.encode(items[part].unsqueeze(0).to(self.device))[0].cpu()

@@ -17,6 +17,7 @@ from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.sequences.algorithmic import AssociativeRecall, Copy, RepeatCopy
+from metamann.episodes.sequences.source import RandomBits
 from metamann.errors import ConfigError
 from metamann.learners.adapters.linear_head import LinearHead
 from metamann.learners.adapters.majority import Majority
@@ -70,7 +71,7 @@ def test_classes_and_items_of_images_are_counted(
     [(Copy(6), None), (Copy([1, 7]), 7), (RepeatCopy(9, 3), 9), (AssociativeRecall([2, 6], 3), 18)],
 )
 def test_vectors_of_sequences_are_counted(task: Any, vectors: int | None, holder: Holder) -> None:
-    notes = capacity_notes(holder, task)
+    notes = capacity_notes(holder, Sampler(RandomBits("train"), task))
     assert (f"the {vectors} vectors of an episode" in notes[0]) if vectors else notes == ()
 
 

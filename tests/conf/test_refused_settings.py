@@ -114,8 +114,7 @@ def build_choice(group: str, config: DictConfig, images: ClassStore, sentences: 
         if isinstance(protocol, SequenceTask):
             Sampler(RandomBits("train"), protocol)
         elif isinstance(protocol, SentenceProtocol):
-            if isinstance(protocol, Supervised) and protocol.types is None:
-                protocol = build(config, "protocol", types=sentences.types)
+            protocol = protocol.with_types(sentences.types)
             Sampler(EPISODES if config.protocol._target_.endswith("FixedSentences") else sentences, protocol)
         else:
             Sampler(images, protocol)

@@ -57,7 +57,7 @@ def make(make_store: Callable[..., ClassStore]) -> Callable[..., Sampler]:
 def tensors(value: Any) -> list[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         return [value]
-    return [each for part in value for each in tensors(part)] if type(value).__name__[0].isupper() else []
+    return [each for part in value for each in tensors(part)] if hasattr(value, "_fields") else []
 
 
 def equal(one: Any, other: Any) -> bool:

@@ -40,8 +40,8 @@ class Told(nn.Module):
 def scores(
     learner: nn.Module, task: Copy | RepeatCopy = TASK, number: int = 12, steps: int = 4000
 ) -> dict[str, np.ndarray]:
-    tasks = TaskList.draw(Sampler(RandomBits("test"), task), number)
-    return SequenceEvaluator(task, "test", tasks, CPU, steps).scores(learner)
+    sampler = Sampler(RandomBits("test"), task)
+    return SequenceEvaluator(sampler, "test", TaskList.draw(sampler, number), CPU, steps).scores(learner)
 
 
 def bits_asked(task: Copy | RepeatCopy = TASK, number: int = 12) -> np.ndarray:
@@ -75,7 +75,7 @@ def test_the_size_of_a_batch_changes_no_score() -> None:
 
 
 def test_the_description_names_split_and_task() -> None:
-    tasks = TaskList.draw(Sampler(RandomBits("val"), TASK), 3)
-    evaluator = SequenceEvaluator(TASK, "val", tasks, CPU, 4000)
+    sampler = Sampler(RandomBits("val"), TASK)
+    evaluator = SequenceEvaluator(sampler, "val", TaskList.draw(sampler, 3), CPU, 4000)
     assert evaluator.describe().items() >= {"split": "val", "name": "copy", "lengths": [1, 5], "width": 3}.items()
     assert evaluator.title == "copy, val, 3 sequences"

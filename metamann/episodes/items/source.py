@@ -42,7 +42,7 @@ class ItemSource(Source[Plan, Episode | Stream]):
         EpisodeError: if the store cannot give such episodes.
     """
 
-    arrays: ClassVar[Mapping[str, type]] = {"items": np.int64, "labels": np.int64, "n_classes": np.int64}
+    arrays: ClassVar[Mapping[str, type]] = dict.fromkeys(Plan._fields, np.int64)
     store: ClassStore
     protocol: EpisodeProtocol
 

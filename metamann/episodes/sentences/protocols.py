@@ -72,12 +72,7 @@ class SentenceSource(Source[SentencePlan, Episode]):
         table: the sentences that plans number.
     """
 
-    arrays: ClassVar[Mapping[str, type]] = {
-        "sizes": np.int64,
-        "support": np.int64,
-        "query": np.int64,
-        "types": np.int64,
-    }
+    arrays: ClassVar[Mapping[str, type]] = dict.fromkeys(("sizes", *SentencePlan._fields), np.int64)
     store: SentenceStore | FixedEpisodeStore
     protocol: SentenceProtocol
 

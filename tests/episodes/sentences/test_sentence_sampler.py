@@ -163,7 +163,7 @@ class RawSource(GreedySource):
 
 def test_codes_and_sentences_are_drawn_from_different_numbers() -> None:
     sampler = Sampler(random_store(), GreedySentences(3, codes=RawCodes()))
-    sampler.source = RawSource(sampler.source.protocol, "toy", sampler.source.table)  # type: ignore[attr-defined]
+    sampler.source = RawSource(sampler.store, sampler.protocol, sampler.source.table)
     assert not np.isin(sampler.codes(5), np.concatenate(sampler.plan(5))).any()
 
 

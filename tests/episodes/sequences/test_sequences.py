@@ -80,9 +80,10 @@ def test_a_list_is_the_first_sequences_whatever_the_size_of_its_batches() -> Non
     sampler = Sampler(RandomBits("test"), TASKS[0], 5)
     tasks = TaskList.draw(sampler, 7)
     assert (len(tasks), tasks.seed) == (7, 5)
-    assert [len(batch.mask) for batch in tasks.batches(3)] == [3, 3, 1]
-    joined = Sequences(*(torch.cat(parts) for parts in zip(*tasks.batches(3), strict=True)))
-    assert same(joined, sampler.batch(range(7)))
+    whole = sampler.batch(range(7))
+    batches = list(tasks.batches(sampler, 3 * whole.mask.shape[1]))
+    assert [len(batch.mask) for batch in batches] == [3, 3, 1]
+    assert same(Sequences(*(torch.cat(parts) for parts in zip(*batches, strict=True))), whole)
 
 
 def test_a_hash_stands_for_task_split_seed_and_number() -> None:
@@ -98,8 +99,16 @@ def test_a_hash_stands_for_task_split_seed_and_number() -> None:
 
 
 def test_a_list_that_is_saved_holds_its_sequences(tmp_path: Path) -> None:
-    tasks = TaskList.draw(Sampler(RandomBits("test"), TASKS[1]), 4)
-    tasks.save(tmp_path / "tasks.npz")
+    sampler = Sampler(RandomBits("test"), TASKS[1])
+    TaskList.draw(sampler, 4).save(tmp_path / "tasks.npz")
     with np.load(tmp_path / "tasks.npz") as file:
         assert json.loads(str(file["header"])) == {"protocol": TASKS[1].describe(), "split": "test", "seed": 0}
-        assert same(tasks.sequences, Sequences(*(torch.from_numpy(file[name]) for name in Sequences._fields)))
+        saved = Sequences(*(torch.from_numpy(file[name]) for name in Sequences._fields))
+    assert same(sampler.batch(range(4)), saved)
+
+
+def test_sequences_are_counted_by_their_vectors_and_have_no_classes() -> None:
+    sampler = Sampler(RandomBits("train"), Copy([1, 7]))
+    assert sampler.loads() == [(7, "vectors")]
+    assert sampler.protocol.code_width() == 0
+    assert sampler.class_ids(0).size == sampler.codes(0).size == 0
