@@ -94,6 +94,14 @@ def test_one_task_of_sentences_is_the_episode_itself() -> None:
     assert f1_matrix(learner, episode, 1, "io").item() == pytest.approx(float(expected))
 
 
+@pytest.mark.parametrize("scheme", ["io", "bio"])
+def test_names_of_types_arrive_with_their_types(scheme: Any) -> None:
+    encoder, codes = ToyEncoder(), LabelCodes("random", 12)
+    episode = Sampler(toy_store(), GreedySentences(ways=4, shots=1, scheme=scheme, codes=codes)).batch([0])
+    learner = SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, scheme, label_names=True).eval()
+    assert f1_matrix(learner, episode, 4, scheme).shape == (1, 4, 4)
+
+
 def test_types_that_cannot_be_dealt_evenly_are_refused() -> None:
     encoder = ToyEncoder()
     episode = Sampler(toy_store(), GreedySentences(ways=3, shots=1, scheme="io")).batch([0])

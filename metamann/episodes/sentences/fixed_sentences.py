@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
-from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
+from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.data.sentences.store import Sentence, SentenceStore
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol, SentenceSource
@@ -46,11 +47,11 @@ class FixedSentences(SentenceProtocol):
             EpisodeError: if a setting is unknown, or the store has no episodes.
         """
         check_scheme(self.scheme)
-        if isinstance(store, SentenceStore):
+        if store.episodes is None:
             raise EpisodeError(f"'{store.name}' has sentences, but no episodes of them; set protocol=greedy_sentences.")
         if not store.episodes:
             raise EpisodeError(f"'{store.name}' has no episodes; choose another split.")
-        source = FixedSource(store, self)
+        source = FixedSource(store, self, store.episodes)
         self.codes.check(n_tags(self.scheme, source.max_ways))
         return source
 
@@ -71,13 +72,19 @@ class FixedSource(SentenceSource):
     """The episodes of a store as rows of its distinct sentences.
 
     Args:
-        store: has at least one episode.
+        store: the sentences.
         protocol: settings, checked.
+        episodes: of the store, at least one.
     """
 
     protocol: FixedSentences
 
-    def __init__(self, store: FixedEpisodeStore, protocol: FixedSentences) -> None:
+    def __init__(
+        self,
+        store: SentenceStore | FixedEpisodeStore,
+        protocol: FixedSentences,
+        episodes: Sequence[FixedEpisode],
+    ) -> None:
         row_of: dict[Sentence, int] = {}
         numbered: dict[int, np.ndarray] = {}  # by identity: a test set that all episodes share is numbered once
 
@@ -87,13 +94,13 @@ class FixedSource(SentenceSource):
                 numbered[id(sentences)] = np.array(numbers, dtype=np.int64)
             return numbered[id(sentences)]
 
-        parts = [(rows(episode.support), rows(episode.query)) for episode in store.episodes]
+        parts = [(rows(episode.support), rows(episode.query)) for episode in episodes]
         names = {span.type for sentence in row_of for span in sentence.spans}.union(store.types)
         super().__init__(store, protocol, SentenceTable.of(tuple(row_of), store.lexicon, tuple(sorted(names))))
         number = {name: position for position, name in enumerate(self.table.types)}
         self._plans = [
             SentencePlan(*part, np.array([number[name] for name in episode.types], dtype=np.int64))
-            for part, episode in zip(parts, store.episodes, strict=True)
+            for part, episode in zip(parts, episodes, strict=True)
         ]
         self.n_episodes = len(self._plans)
 

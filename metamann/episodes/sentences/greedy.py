@@ -81,7 +81,7 @@ class GreedySentences(SentenceProtocol):
         ranges.check("protocol.empty_sentences", self.empty_sentences, least=0)
         check_scheme(self.scheme)
         self.codes.check(n_tags(self.scheme, ranges.ends(self.ways)[1]))
-        if isinstance(store, FixedEpisodeStore):
+        if store.episodes is not None:
             raise EpisodeError(
                 f"'{store.name}' is a list of episodes, not to be drawn from; set protocol=fixed_sentences."
             )
@@ -107,7 +107,9 @@ class GreedySource(SentenceSource):
 
     protocol: GreedySentences
 
-    def __init__(self, store: SentenceStore, protocol: GreedySentences, table: SentenceTable) -> None:
+    def __init__(
+        self, store: SentenceStore | FixedEpisodeStore, protocol: GreedySentences, table: SentenceTable
+    ) -> None:
         super().__init__(store, protocol, table)
         self._every_type = np.arange(len(table.types))
         entities = table.entities(protocol.scheme)

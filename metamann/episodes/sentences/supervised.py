@@ -55,7 +55,7 @@ class Supervised(SentenceProtocol):
         """
         ranges.check("protocol.sentences", self.sentences, ranged=False)
         check_scheme(self.scheme)
-        if isinstance(store, FixedEpisodeStore):
+        if store.episodes is not None:
             raise EpisodeError(
                 f"'{store.name}' is a list of few-shot episodes, not of supervised data; set protocol=fixed_sentences."
             )
@@ -89,7 +89,7 @@ class SupervisedSource(SentenceSource):
 
     protocol: Supervised
 
-    def __init__(self, store: SentenceStore, protocol: Supervised, table: SentenceTable) -> None:
+    def __init__(self, store: SentenceStore | FixedEpisodeStore, protocol: Supervised, table: SentenceTable) -> None:
         super().__init__(store, protocol, table)
         self.n_episodes: int = -(-len(table) // protocol.sentences)
 
