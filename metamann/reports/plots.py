@@ -13,7 +13,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 from torch import Tensor
 
 from metamann.episodes.episode import PADDING, Episode, Stream, first_instance_ceiling, instances
-from metamann.episodes.sequences.sampler import Sequences
+from metamann.episodes.sequences.source import Sequences
 from metamann.evaluation.comparison import Compared
 from metamann.evaluation.metrics import Interval
 from metamann.memory.interface import Trace
