@@ -11,6 +11,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
+from metamann.application.origin import origin
 from metamann.checks.finding import Finding, markdown
 from metamann.checks.learners import audit_learner
 from metamann.checks.samplers import audit_sampler
@@ -18,15 +19,14 @@ from metamann.checks.splits import audit_splits
 from metamann.checks.tasks import audit_tasks_apart
 from metamann.commands.build import classes_for
 from metamann.commands.directory import results_directory
-from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
-from metamann.commands.shell import job, print_run_directory, run_command, run_directory
+from metamann.commands.shell import command_line, job, print_run_directory, run_command, run_directory
 from metamann.data.plain_files import write_json, write_text
 from metamann.data.store import DataSplits
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.protocols import SentenceProtocol
 from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.errors import ConfigError, check_number
+from metamann.errors import ConfigError, MetamannError, check_number
 
 LEAST_EPISODES = 20
 
@@ -47,7 +47,7 @@ def audit(config: DictConfig) -> float:
     findings = _own(config) if config.checkpoint is None else _run(config, reopen(config.checkpoint, config))
     write_text(directory / "audit.md", "\n".join(markdown(findings)) + "\n")
     seconds = round(time.monotonic() - started)
-    record = {**origin(), "seconds": seconds, "findings": [finding._asdict() for finding in findings]}
+    record = {**origin(command_line()), "seconds": seconds, "findings": [finding._asdict() for finding in findings]}
     write_json(directory / "audit.json", record)
     for finding in findings:
         print(f"{finding.outcome:9}{finding.check}: {finding.evidence}", flush=True)
@@ -99,6 +99,8 @@ def _named(path: str) -> Callable[[], Any]:
     sys.path.insert(0, "")  # the user's own module lies where the command is run
     try:
         found: Callable[[], Any] = getattr(importlib.import_module(module), name)
+    except MetamannError:
+        raise
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path} cannot be imported ({error}); give package.module.function.") from error
     finally:

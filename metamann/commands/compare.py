@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from metamann.application.origin import origin
 from metamann.commands.build import show_notes
 from metamann.commands.capacity import capacity_notes
 from metamann.commands.contestants import (
@@ -24,11 +25,10 @@ from metamann.commands.contestants import (
 )
 from metamann.commands.directory import results_directory
 from metamann.commands.evaluate import dealer_of, evaluator_of, vocabulary_notes
-from metamann.commands.origin import origin
 from metamann.commands.own_files import own_files
 from metamann.commands.reopen import Run, reopen
 from metamann.commands.report import attempt
-from metamann.commands.shell import job, print_run_directory, run_command, run_directory
+from metamann.commands.shell import command_line, job, print_run_directory, run_command, run_directory
 from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
 from metamann.errors import ConfigError, check_number, excerpt
@@ -106,7 +106,7 @@ def compare_runs(config: DictConfig) -> float:
         "seed": config.seed,
         "tasks_sha256": first.tasks.hash,
         "metric": metric,
-        **origin(),
+        **origin(command_line()),
         "learners": [as_record(row) for row in rows],
     }
     write_json(directory / "comparison.json", record)

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from metamann.application.origin import origin
 from metamann.commands.build import classes_for, show_notes
 from metamann.commands.capacity import capacity_notes
 from metamann.commands.contestants import check_same_tasks, contestants, name_of, named_learner
 from metamann.commands.directory import results_directory
-from metamann.commands.origin import origin
 from metamann.commands.reopen import Run, kind_of, reopen
 from metamann.commands.report import attempt
-from metamann.commands.shell import job, print_run_directory, run_command, run_directory
+from metamann.commands.shell import command_line, job, print_run_directory, run_command, run_directory
 from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
 from metamann.episodes.items.protocols import NWayKShot
@@ -75,7 +75,7 @@ def continual(config: DictConfig) -> float:
         "episodes": config.sequences,
         "seed": config.seed,
         "tasks_sha256": first.tasks.hash,
-        **origin(),
+        **origin(command_line()),
         "learners": {},
     }
     for name, found in scores.items():

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from metamann.application.origin import origin
 from metamann.commands.build import show_notes
 from metamann.commands.directory import check_in_place, remove_results
-from metamann.commands.origin import origin
+from metamann.commands.shell import command_line
 from metamann.data.cache import write_atomically
 from metamann.episodes.episode import PADDING, Stream
 from metamann.episodes.items.one_shot_runs import LakeOneShotRuns
@@ -93,7 +94,7 @@ def report(
         found = _on_episodes(learner, evaluator)
     check_in_place(directory)
     tasks, split = evaluator.tasks, evaluator.split
-    beside: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin()}
+    beside: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin(command_line())}
     if found.statistics:
         beside["memory"] = found.statistics
         mirrors.table(f"{split}/memory", ["statistic", "value"], [list(each) for each in found.statistics.items()])

@@ -6,6 +6,7 @@ import functools
 import io
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
@@ -128,6 +129,12 @@ def register_resolvers() -> None:
 def run_directory() -> Path:
     """Absolute path of the job's directory."""
     return Path(HydraConfig.get().runtime.output_dir).resolve()
+
+
+def command_line() -> str:
+    """The command as it was typed, for the files of its results."""
+    name = Path(sys.argv[0]).stem
+    return shlex.join([name if name.startswith("metamann-") else f"metamann-{name}", *sys.argv[1:]])
 
 
 def print_run_directory(path: Path) -> None:

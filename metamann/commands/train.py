@@ -71,8 +71,8 @@ def train(config: DictConfig) -> float:
     trainer: TrainerConfig = build(config, "trainer")
     if resumed is not None:
         _show_schedule(trainer, resumed)
-    device = choose_device(trainer.device)
-    precision = choose_precision(trainer.precision, device)
+    device = choose_device(trainer.device, "trainer.device")
+    precision = choose_precision(trainer.precision, device, "trainer.precision")
     protocol, train_protocol = build_protocols(config)
     setting = build_setting(config, protocol, train_protocol, device, precision)
     learner, validation = setting.learner, setting.validation
