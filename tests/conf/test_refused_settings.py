@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_module
+from metamann.commands.build import build, build_learner, build_sequence_learner, build_tagger
 from omegaconf import DictConfig, OmegaConf
 
-from metamann.commands.build import build, build_learner, build_sequence_learner, build_tagger
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.data.store import ClassStore
@@ -33,7 +33,7 @@ OPTIONAL = (
     "item_width", "key_width", "top_k", "surprise", "strength", "first_channels", "window", "groups", "queries",
     "width",
 )  # fmt: skip
-OWN_FILES = ("folder", "columns", "jsonl")  # need files of the user
+OWN_FILES = ("folder", "columns", "jsonl", "vectors")  # need files of the user
 CODES = 5
 TAGGED = tuple(Sentence((f"w{n}", "x"), (Span(0, 1, f"type{n % 8}"),)) for n in range(200))
 EPISODES = FixedEpisodeStore("toy", (FixedEpisode(TAGGED[:8], TAGGED[8:16], tuple(f"type{n}" for n in range(8))),))

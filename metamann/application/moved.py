@@ -42,15 +42,37 @@ READERS = ("metamann.data.columns.columns", "metamann.data.jsonl.jsonl")
 READER = "metamann.data.own.reader.own_sentences"
 
 
-def with_new_names(node: Any) -> Any:
-    """Plain configuration of any version with the names of this one; anything else is given back as it is."""
+# learners that only changed how a trained one answers, and the adapters that they are now
+ADAPTERS = {
+    "metamann.learners.rotated.RotatedMANN": "metamann.learners.adapters.rotated.Rotated",
+    "metamann.learners.carried.CarriedMANN": "metamann.learners.adapters.carried.Carried",
+    "metamann.learners.blind.BlindMANN": "metamann.learners.adapters.blind.Blind",
+    "metamann.learners.majority.Majority": "metamann.learners.adapters.majority.Majority",
+    "metamann.learners.linear_head.FineTunedHead": "metamann.learners.adapters.linear_head.LinearHead",
+    "metamann.learners.structshot.StructShot": "metamann.learners.adapters.structshot.StructShot",
+}
+MANN = "metamann.learners.mann.MANN"
+
+
+def renewed(config: dict[str, Any]) -> dict[str, Any]:
+    """The plain configuration of a run of any version with the names of this one."""
+    renamed = {part: _renamed(node) for part, node in config.items()}
+    learner = renamed.get("learner")
+    target = learner.get("_target_") if isinstance(learner, dict) else None
+    if isinstance(target, str) and target in ADAPTERS:
+        renamed["learner"] = {"_target_": MANN}
+        renamed["adapter"] = {**learner, "_target_": ADAPTERS[target]}
+    return renamed
+
+
+def _renamed(node: Any) -> Any:
     if isinstance(node, list):
-        return [with_new_names(value) for value in node]
+        return [_renamed(value) for value in node]
     if not isinstance(node, dict):
         return node
-    named = {key: with_new_names(value) for key, value in node.items()}
+    named = {key: _renamed(value) for key, value in node.items()}
     target = named.get("_target_")
-    if target in READERS:
+    if isinstance(target, str) and target in READERS:
         return {"spans" if key == "misaligned" else key: value for key, value in named.items()} | {"_target_": READER}
     if isinstance(target, str):
         module, _, name = target.rpartition(".")

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
+from metamann.application.run import Run
 from metamann.errors import ConfigError, excerpt, shorten
-from metamann.evaluation.evaluator import Evaluator
-from metamann.evaluation.sentence_evaluator import SentenceEvaluator
-from metamann.evaluation.sequence_evaluator import SequenceEvaluator
-
-AnyEvaluator = Evaluator | SentenceEvaluator | SequenceEvaluator
 
 # settings that make no other learner
-IRRELEVANT = ("seed", "resume", "trust", "logger", "validation")
-IRRELEVANT_TRAINER = ("device", "workers", "log_every", "save_every_seconds")
+IRRELEVANT = ("seed", "resume", "overwrite", "trust", "logger", "validation")
+IRRELEVANT_TRAINER = ("_target_", "device", "workers", "log_every", "save_every_seconds")
 
 
 def contestants(runs: Iterable[str]) -> list[tuple[str, str | None]]:
-    """Runs, each with the learner to evaluate it with, None for its own: of entries `RUN`, `RUN:learner`, or sweeps.
+    """Runs, each with the adapter to evaluate it with, None for none: of entries `RUN`, `RUN:adapter`, or sweeps.
 
     Raises:
         ConfigError: if a directory holds no runs, or a job of a sweep has no checkpoint.
@@ -31,8 +24,7 @@ def contestants(runs: Iterable[str]) -> list[tuple[str, str | None]]:
 
 
 def _expanded(entry: str) -> list[tuple[str, str | None]]:
-    """Runs that an entry names, each with the learner to evaluate it with: `RUN`, `RUN:learner`, or a sweep."""
-    where, _, learner = entry.rpartition(":") if ":" in entry else (entry, "", None)
+    where, _, adapter = entry.rpartition(":") if ":" in entry else (entry, "", None)
     path = Path(where).expanduser()
     if path.is_dir() and not (path / "checkpoints").is_dir():
         jobs = sorted(each.parent for each in path.rglob(".hydra"))  # a job may lie in folders of its own
@@ -41,39 +33,28 @@ def _expanded(entry: str) -> list[tuple[str, str | None]]:
         without = [job for job in jobs if not (job / "checkpoints").is_dir()]
         if without:
             raise ConfigError(f"job {without[0]} of the sweep has no checkpoint; run it again, or name the other jobs.")
-        return [(str(job), learner) for job in jobs]
-    return [(where, learner)]
+        return [(str(job), adapter) for job in jobs]
+    return [(where, adapter)]
 
 
-def named_learner(name: str) -> DictConfig:
-    """A learner of the group `learner`.
-
-    Raises:
-        ConfigError: if there is none of this name.
-    """
-    file = files("metamann.conf") / "learner" / f"{name}.yaml"
-    if not file.is_file():
-        raise ConfigError(f"there is no learner {name}; choose one of conf/learner/, as in RUN:linear_head.")
-    learner = OmegaConf.create(file.read_text())
-    assert isinstance(learner, DictConfig)
-    return learner
-
-
-def name_of(config: DictConfig) -> str:
-    """What a learner is called: by its memory, or, without one, by its algorithm."""
-    learner = config.learner._target_.rpartition(".")[2]
-    if "algorithm" in config.learner:
-        return str(config.learner.algorithm)
-    memory = config.memory._target_.rpartition(".")[2].removesuffix("Memory")
+def name_of(run: Run, adapter: str | None) -> str:
+    """What a run's learner is called: by its adapter, its memory, or, without one, its algorithm."""
+    if adapter is not None:
+        return adapter
+    nodes = run.parts.nodes
+    learner = nodes["learner"]["_target_"].rpartition(".")[2]
+    if "algorithm" in nodes["learner"]:
+        return str(nodes["learner"]["algorithm"])
+    memory = nodes["memory"]["_target_"].rpartition(".")[2].removesuffix("Memory")
     if memory == "ControllerOnly":
-        memory = f"no memory, {config.memory.controller}"
-    named = f"{memory}, evicts by {config.memory.evict}" if "evict" in config.memory else memory
-    if OmegaConf.select(config, "encoder_from"):
+        memory = f"no memory, {nodes['memory']['controller']}"
+    named = f"{memory}, evicts by {nodes['memory']['evict']}" if "evict" in nodes["memory"] else memory
+    if nodes.get("encoder_from"):
         named += ", encoder of another run"  # whose training is not counted with its own
     return named if learner == "MANN" else f"{learner}, {named}"
 
 
-def check_same_tasks(first: AnyEvaluator, other: AnyEvaluator, one: str, where: str) -> None:
+def check_same_tasks(first: Any, other: Any, one: str, where: str) -> None:
     """Refuse a run that is judged on other tasks than the first.
 
     Args:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from metamann.commands.kinds import check_kinds
-from metamann.commands.trust import GROUP_OF, trusted_class
+from metamann.application.kinds import check_kinds
+from metamann.application.trust import GROUP_OF, trusted_class
 from metamann.errors import ConfigError, MetamannError, excerpt, setting, shorten
 from metamann.hardware import out_of_memory
 

@@ -6,13 +6,13 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 
 from metamann.data.cache import remove_halves, write_atomically
 from metamann.errors import CheckpointError, ConfigError, TrainingError, excerpt
@@ -125,19 +125,17 @@ def check_free(directory: Path) -> None:
         )
 
 
-def results_directory(directory: Path, config: DictConfig) -> Path:
-    """The directory of a command that evaluates: it may hold earlier results, which are replaced, but no run.
+def check_no_run(directory: Path) -> None:
+    """Refuse a directory for results that holds a run, whose own results would be lost; earlier results are replaced.
 
     Raises:
-        ConfigError: if it holds a run, whose results would be lost.
+        ConfigError: if it does.
     """
     if any((directory / name).exists() for name in RUN_FILES):
         raise ConfigError(
             f"{directory} holds a training run, and this command would replace its results; choose another "
             "hydra.run.dir=, such as a new folder inside it."
         )
-    save_settings(directory, config)
-    return directory
 
 
 def remove_results(directory: Path) -> None:
@@ -165,11 +163,18 @@ def copy_run(run: Path, directory: Path) -> None:
             write_atomically(directory / name, (run / name).read_bytes())
 
 
-def save_settings(directory: Path, config: DictConfig, folder: str = ".hydra") -> None:
-    """Write down what a command was started with; Hydra itself would, before it is known that the place is free."""
-    hydra = HydraConfig.get()
-    for name, node in zip(SETTINGS, (config, {"hydra": hydra}, hydra.overrides.task), strict=True):
-        write_atomically(directory / folder / name, OmegaConf.to_yaml(node).encode())
+def save_settings(directory: Path, settings: Mapping[str, Any], files: Mapping[str, str], folder: str) -> None:
+    """Write down what a directory was begun with, once it is known that the place is free.
+
+    Args:
+        directory: of the run, or of results.
+        settings: plain data.
+        files: further files by name, of a command.
+        folder: inside the directory.
+    """
+    contents = {SETTINGS[0]: yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True), **files}
+    for name, text in contents.items():
+        write_atomically(directory / folder / name, text.encode())
 
 
 def _myself() -> str:

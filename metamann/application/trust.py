@@ -14,9 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 
-from metamann.commands.moved import with_new_names
+from metamann.application.moved import renewed
 from metamann.encoders.transformer import MINILM
 from metamann.errors import CheckpointError, ConfigError, excerpt
 from metamann.training.checkpoint import Checkpoint, load_checkpoint
@@ -29,8 +29,10 @@ GROUP_OF = {
     "encoder": "encoder",
     "memory": "memory",
     "learner": "learner",
+    "adapter": "adapter",
     "trainer": "trainer",
 }
+TRAINER = "metamann.training.loop.TrainerConfig"
 
 
 def trusted_class(target: object, part: str, trust: Sequence[str]) -> Callable[..., Any]:
@@ -46,9 +48,9 @@ def trusted_class(target: object, part: str, trust: Sequence[str]) -> Callable[.
     """
     if not isinstance(target, str):
         raise ConfigError(f"{part}._target_ must be the dotted name of a class, not {excerpt(target)}.")
-    listed = target in offered()[GROUP_OF[part]] or target in registered()
+    on_list = target in listed(GROUP_OF[part]) or target in registered()
     named = any(target == name or target.startswith(f"{name}.") for name in trust)
-    if not listed and not named:
+    if not on_list and not named:
         raise ConfigError(
             f"{part} wants to build {excerpt(target)}, which is neither offered by conf/{GROUP_OF[part]}/ nor by an "
             f"installed plug-in. If you trust its code, add trust=[{excerpt(target.partition('.')[0])}]."
@@ -60,7 +62,7 @@ def trusted_class(target: object, part: str, trust: Sequence[str]) -> Callable[.
         raise ConfigError(f"{part} names {excerpt(target)}, which does not exist or cannot be imported.") from error
     # a package that is trusted may import others, which are not
     home = getattr(found, "__module__", None) or ""
-    if not listed and target not in trust and not any(home == name or home.startswith(f"{name}.") for name in trust):
+    if not on_list and target not in trust and not any(home == name or home.startswith(f"{name}.") for name in trust):
         raise ConfigError(
             f"{part} names {excerpt(target)}, which only passes through a trusted package. If you trust its "
             f"code, name the class itself: trust=[{excerpt(target)}]."
@@ -94,13 +96,13 @@ def open_checkpoint(path: Path, trust: Sequence[str]) -> Checkpoint:
     """
     checkpoint = load_checkpoint(path)
     missing = [part for part in ("protocol", "memory", "learner", "trainer") if part not in checkpoint.config]
-    wrong = [part for part in GROUP_OF if not isinstance(checkpoint.config.get(part, {}), dict)]
+    wrong = [part for part in GROUP_OF if not isinstance(checkpoint.config.get(part) or {}, dict)]
     if missing or wrong:
         raise CheckpointError(
             f"the configuration in {path} has {'no' if missing else 'a wrong'} part '{(missing + wrong)[0]}'"
             f"{checkpoint.written_by()}; it was not saved by metamann-train, or has been changed."
         )
-    checkpoint = checkpoint._replace(config={part: with_new_names(node) for part, node in checkpoint.config.items()})
+    checkpoint = checkpoint._replace(config=renewed(checkpoint.config))
     try:
         check_trusted(checkpoint.config, trust)
         _check_models(checkpoint.config.get("encoder"), trust)
@@ -110,17 +112,25 @@ def open_checkpoint(path: Path, trust: Sequence[str]) -> Checkpoint:
 
 
 @functools.cache
-def offered() -> dict[str, frozenset[str]]:
-    """Dotted names of the classes that conf/ offers, by group."""
+def offered() -> dict[str, dict[str, dict[str, Any]]]:
+    """What conf/ offers: plain settings by group and choice."""
     return {
-        group: frozenset(
-            target
-            for file in (files("metamann.conf") / group).iterdir()
+        group: {
+            Path(file.name).stem: yaml.safe_load(file.read_text(encoding="utf-8"))
+            for file in sorted((files("metamann.conf") / group).iterdir(), key=lambda file: file.name)
             if file.name.endswith(".yaml")
-            for target in _targets(OmegaConf.to_container(OmegaConf.create(file.read_text())))
-        )
-        for group in GROUP_OF.values()
+        }
+        for group in dict.fromkeys(GROUP_OF.values())
+        if group != "trainer"  # typed settings, which name no class
     }
+
+
+@functools.cache
+def listed(group: str) -> frozenset[str]:
+    """Dotted names of the classes that conf/ offers for a group."""
+    if group == "trainer":
+        return frozenset([TRAINER])
+    return frozenset(target for node in offered()[group].values() for target in _targets(node))
 
 
 @functools.cache
