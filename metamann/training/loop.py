@@ -30,7 +30,7 @@ MOST_STEPS = 10**7  # weeks, and their batches are listed before the first
 MOST_WORKERS = 256
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class TrainerConfig:
     """Settings of the outer loop.
 
