@@ -23,6 +23,7 @@ from metamann.errors import ConfigError
 from metamann.evaluation.continual import continual_scores, first_task_curve
 from metamann.evaluation.metrics import mean_interval
 from metamann.modalities.modality import Course
+from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_accuracy_matrices, plot_forgetting
 from metamann.training.log import note, progress
 
@@ -121,5 +122,8 @@ def _write(
     curves = {name: first_task_curve(each) for name, each in matrices.items()}
     means = {name: each.mean(0) for name, each in matrices.items()}
     plots = directory / "plots"
-    attempt(plots / "forgetting.png", lambda path: plot_forgetting(path, curves, settings.classes, title, measure))
-    attempt(plots / "matrices.png", lambda path: plot_accuracy_matrices(path, means, title))
+    attempt(
+        plots / "forgetting.png",
+        lambda path: write_figure(path, plot_forgetting(curves, settings.classes, title, measure)),
+    )
+    attempt(plots / "matrices.png", lambda path: write_figure(path, plot_accuracy_matrices(means, title)))

@@ -9,7 +9,7 @@ import torch
 from metamann.application.model import Model
 from metamann.application.task import Task
 from metamann.application.task_files import read_task, rebuilt
-from metamann.errors import ConfigError, DataError, excerpt
+from metamann.errors import ConfigError, DataError, MetamannError, excerpt
 
 FEW, MORE = 3, 4  # positions of the states that show how one is built
 
@@ -45,6 +45,8 @@ def load_task(path: str | Path, model: Model | None = None) -> Task:
         examples = model.objects.unpack(packed, labels) if packed else None
         if examples is not None and model.objects.labels(examples) != labels:
             raise ValueError("its examples do not have its labels")
+    except MetamannError:
+        raise
     except ValueError as error:
         raise DataError(f"{excerpt(path)} is a damaged task file ({excerpt(error)}); save it again.") from error
     return Task(model, labels, state, examples)

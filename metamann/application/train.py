@@ -21,6 +21,7 @@ from metamann.application.trust import open_checkpoint
 from metamann.errors import CheckpointError, ConfigError
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
+from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_curves
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from metamann.training.log import note
@@ -154,7 +155,7 @@ def fit(
         check_in_place(directory)
         best._replace(learner=learner.state_dict(), calibration=calibration).save(checkpoints / "best.pt")
         curves = directory / "plots" / "training.png"
-        if attempt(curves, lambda path: plot_curves(path, record.events())):
+        if attempt(curves, lambda path: write_figure(path, plot_curves(record.events()))):
             mirrors.picture(settings.trainer.steps, "training", curves)
         context = {"checkpoint_step": best.step, "training_seconds": round(record.seconds)}
         metrics = report(directory, modality, learner, validation, context, mirrors, caller.line)

@@ -18,7 +18,8 @@ from metamann.evaluation.metrics import intervals
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.learners.sequence import SequenceLearner
 from metamann.modalities.modality import Build, Compute, Findings, Judged, Modality
-from metamann.reports.plots import plot_sequence
+from metamann.reports.episode_plots import plot_sequence
+from metamann.reports.pictures import write_figure
 
 
 class RandomBits(NamedTuple):
@@ -116,4 +117,4 @@ def _draw_longest(path: Path, learner: SequenceLearner, evaluator: SequenceEvalu
     one = Batch(*(tensor[longest : longest + 1] for tensor in sequences))
     on_device = one.to(evaluator.device)
     ones = learner(on_device)[..., 1].exp().view_as(one.answers).cpu()
-    plot_sequence(path, one, ones, learner.trace(on_device), f"{evaluator.title}: the longest")
+    write_figure(path, plot_sequence(one, ones, learner.trace(on_device), f"{evaluator.title}: the longest"))

@@ -28,7 +28,7 @@ MOST_STEPS = 10**7  # weeks, and their batches are listed before the first
 MOST_WORKERS = 256
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class TrainerConfig:
     """Settings of the outer loop.
 
@@ -125,8 +125,8 @@ def meta_train(
         CheckpointError: if the state of the optimizer is not one of this learner.
         Interrupted: as soon as it is raised in here.
     """
-    device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
+    device = choose_device(config.device, "trainer.device")
+    precision = choose_precision(config.precision, device, "trainer.precision")
     learner.to(device).train()
     optimizer = torch.optim.AdamW(
         parameter_groups(learner, config.weight_decay, config.pretrained_rate), lr=config.learning_rate

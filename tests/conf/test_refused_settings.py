@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_module
+from metamann.commands.build import build, build_learner, build_sequence_learner, build_tagger
 from omegaconf import DictConfig, OmegaConf
 
-from metamann.commands.build import build, build_learner, build_sequence_learner, build_tagger
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.data.store import ClassStore
