@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from omegaconf import DictConfig, OmegaConf
 
 from metamann.data.store import DataSplits
 from metamann.data.vectors.reader import vectors
@@ -270,3 +272,12 @@ def test_missing_values_of_data_frames_are_known() -> None:
     table.loc[1, "kind"] = None
     found = rows_by_class(vectors(table, standardise=False))
     assert len(found["class 0"]) == len(found["class 1"]) == EACH - 1
+
+
+def test_the_settings_are_the_arguments() -> None:
+    settings = OmegaConf.load(Path(__file__).parents[3] / "conf" / "data" / "vectors.yaml")
+    assert isinstance(settings, DictConfig)
+    defaults = {name: each.default for name, each in inspect.signature(vectors).parameters.items() if name != "path"}
+    written = {key: settings[key] for key in settings if key not in ("_target_", "path")}
+    assert {key: tuple(value) if key == "shares" else value for key, value in written.items()} == defaults
+    assert settings._target_ == f"{vectors.__module__}.vectors"
