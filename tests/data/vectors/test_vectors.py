@@ -60,6 +60,8 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "csv with tabs": lambda folder: saved_csv(folder, frame(), sep="\t"),
     "parquet": lambda folder: saved_parquet(folder, frame()),
     "parquet of lists": lambda folder: saved_parquet(folder, pandas.DataFrame({"row": list(X), "kind": Y})),
+    "parquet of categories": lambda folder: saved_parquet(folder, frame().astype({"kind": "category"})),
+    "data frame of categories": lambda folder: frame().astype({"kind": "category"}),
     "data frame": lambda folder: frame(),
     "data frame of lists": lambda folder: pandas.DataFrame({"row": list(X), "kind": Y}),
     "pair": lambda folder: (X, Y),
@@ -264,6 +266,14 @@ def test_parquet_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MetamannError, match=r'pip install "metamann\[tables\]"'):
         vectors(path)
+
+
+def test_labels_of_a_text_file_stay_as_they_are_written(tmp_path: Path) -> None:
+    path = written(b"a;label\n1;001\n2;1\n3;1e5\n2,5;NA\n4;\n")(tmp_path)
+    splits = vectors(path, shares=(0, 0, 1), standardise=False)
+    assert splits.test.class_names == ("001", "1", "1e5", "NA")
+    assert splits.test.items.tolist() == [[1.0], [2.0], [3.0], [2.5]]
+    assert splits.notes[1:] == ("numbers have a decimal comma",)
 
 
 def test_missing_values_of_data_frames_are_known() -> None:
