@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,14 @@ def test_images_are_compared_in_all_eight_positions(make_store: Callable[..., Cl
     image = make_store().items[0]
     assert len(turned(image)) == 8
     assert turned(image) == turned(torch.rot90(image, 1, (1, 2)).flip(2))
+
+
+def test_rows_of_features_are_compared_as_they_are() -> None:
+    rows = torch.arange(24, dtype=torch.float32).view(12, 2)
+    store = ClassStore.from_classes("rows", list(rows.split(4)), ["a", "b", "c"], [""] * 3, turnable=False)
+    parts = [store.subset(part, [number]) for number, part in enumerate(("train", "val", "test"))]
+    assert [each.outcome for each in audit_splits(DataSplits("rows", *parts))] == ["pass", "pass", "skipped"]
+    parts[2] = dataclasses.replace(parts[2], items=torch.cat([parts[2].items[:-1], parts[0].items[:1]]))
+    (_, met, _) = audit_splits(DataSplits("rows", *parts))
+    assert met.outcome == "fail"
+    assert "1 drawings of test are in train" in met.evidence
