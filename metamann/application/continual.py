@@ -77,7 +77,7 @@ def teach_tasks(
             if name in matrices:
                 raise ConfigError(f"two runs are called {name}; give runs that differ in their learner.")
             learner = asked.learner(evaluator)
-            for line in capacity_notes(learner, run.modality.loads(evaluator.sampler)):
+            for line in capacity_notes(learner, evaluator.sampler.loads()):
                 note(line)
             matrices[name] = run.modality.matrices(learner, evaluator, settings.tasks)
         scores = {name: continual_scores(each) for name, each in matrices.items()}

@@ -9,7 +9,7 @@ import torch
 from metamann.application.model import Model
 from metamann.application.task import Task
 from metamann.application.task_files import is_plain, read_task, rebuilt
-from metamann.errors import ConfigError, DataError, excerpt
+from metamann.errors import ConfigError, DataError, MetamannError, excerpt
 
 FEW, MORE = 3, 4  # positions of the states that show how one is built
 
@@ -52,6 +52,8 @@ def load_task(path: str | Path, model: Model | None = None) -> Task:
             with torch.no_grad():
                 support = model.objects.support(examples, labels).to(model.device)
                 state = model.learner.adapt(support, classes)
+    except MetamannError:
+        raise
     except ValueError as error:
         raise DataError(f"{excerpt(path)} is a damaged task file ({excerpt(error)}); save it again.") from error
     return Task(model, labels, state, examples)

@@ -18,6 +18,7 @@ from metamann.application.report import attempt, mirrors_of, report
 from metamann.application.run import Run
 from metamann.application.settings import PARTS, TrainSettings, plain
 from metamann.application.trust import open_checkpoint
+from metamann.episodes.tasks import TaskList
 from metamann.errors import CheckpointError, ConfigError
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
@@ -100,7 +101,7 @@ def prepare(settings: TrainSettings) -> Prepared:
     sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
     held_out = modality.sampler(splits, "val", protocol, VALIDATION_SEED)
     compute = Compute(device, precision, validation.images_per_batch, validation.sentences_per_batch)
-    tasks = modality.tasks(held_out, validation.episodes)
+    tasks = TaskList.draw(held_out, held_out.at_most(validation.episodes))
     evaluator = modality.evaluator(splits.name, "val", held_out, tasks, compute)
     with seeded(settings.seed):
         learner = parts.adapted(modality.learner(parts.build, (protocol, train_protocol), splits))
@@ -110,7 +111,7 @@ def prepare(settings: TrainSettings) -> Prepared:
         for line in modality.unknown(learner, splits.name, (splits.train, splits.val)):
             note(line)
     check_room(learner, trainer.batch_size // trainer.accumulate)
-    for line in capacity_notes(learner, (*modality.loads(sampler), *modality.loads(held_out))):
+    for line in capacity_notes(learner, (*sampler.loads(), *held_out.loads())):
         note(line)
     modality.prepare(learner, splits)
     return Prepared(modality, learner, sampler, held_out, evaluator, modality.fingerprints(splits), compute)
@@ -149,7 +150,7 @@ def fit(
         check_in_place(directory)
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")
-        more = modality.tasks(prepared.held_out, SETTLED_ON * settings.validation.episodes)
+        more = TaskList.draw(prepared.held_out, prepared.held_out.at_most(SETTLED_ON * settings.validation.episodes))
         modality.settle(learner, validation._replace(tasks=more))
         calibration = modality.calibration(learner, validation)
         check_in_place(directory)

@@ -21,9 +21,17 @@ from metamann.modalities.task_objects import FOREIGN, Outline, Prediction, devic
 class Reader(Protocol):
     """Turns one Python object into one item."""
 
-    kind: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
+    @property
+    def kind(self) -> str:
+        """What one item is, in words."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an item."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of an item."""
 
     def is_one(self, value: Any) -> bool:
         """Whether this is one item, not several."""

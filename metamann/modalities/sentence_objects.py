@@ -233,8 +233,10 @@ def entity_scores(tags: Tensor, log_probs: Tensor, labels: Tensor, scheme: TagSc
     """
     of_tag = log_probs.double().gather(-1, tags.clamp_min(0).unsqueeze(-1)).squeeze(-1).flatten(0, 1).numpy()
     answered = find_spans(tags.where(labels != PADDING, 0).flatten(0, 1).numpy(), scheme)
-    true = set(zip(*(part.tolist() for part in find_spans(labels.clamp_min(0).flatten(0, 1).numpy(), scheme))))
-    found = list(zip(*(part.tolist() for part in answered)))
+    true = set(
+        zip(*(part.tolist() for part in find_spans(labels.clamp_min(0).flatten(0, 1).numpy(), scheme)), strict=True)
+    )
+    found = list(zip(*(part.tolist() for part in answered), strict=True))
     scores = [float(np.exp(of_tag[row, start:end].mean())) for row, start, end, _ in found]
     return torch.tensor(scores, dtype=torch.float64), torch.tensor([each in true for each in found], dtype=torch.bool)
 
