@@ -28,13 +28,15 @@ from metamann.commands.stop import shield
 from metamann.commands.trust import open_checkpoint
 from metamann.errors import CheckpointError, ConfigError, check_number, excerpt, shorten
 from metamann.evaluation.plots import plot_curves
+from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.hardware import choose_device, choose_precision
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
 from metamann.training.keeping import fault_of
 from metamann.training.log import console, progress, run_log
-from metamann.training.loop import TrainerConfig, meta_train
+from metamann.training.loop import TrainerConfig
 from metamann.training.record import Record
+from metamann.training.session import run_session
 
 # what a resumed run keeps, so that it is the run that was started
 FIXED = (
@@ -103,9 +105,10 @@ def train(config: DictConfig) -> float:
     try:
         with console(), run_log(directory):
             progress(started)
-            meta_train(
-                learner, setting.sampler, setting.validate, trainer, record, checkpoints, identity, resumed, shield
-            )
+            run_session(
+                learner, setting.sampler, setting.validate, trainer, record, checkpoints, identity, resumed, shield,
+                monitor="f1" if isinstance(validation, SentenceEvaluator) else "accuracy",
+            )  # fmt: skip
         check_in_place(directory)
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")

@@ -24,7 +24,8 @@ from metamann.evaluation.metrics import mean_interval, score_episodes
 from metamann.learners.mann import MANN
 from metamann.training.checkpoint import load_checkpoint
 from metamann.training.keeping import fault_of
-from metamann.training.loop import Interrupted, TrainerConfig, parameter_groups
+from metamann.training.loop import Interrupted, TrainerConfig
+from metamann.training.optimizer import parameter_groups
 from metamann.training.record import Record
 
 CPU = torch.device("cpu")
