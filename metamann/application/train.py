@@ -90,8 +90,8 @@ def prepare(settings: TrainSettings) -> Prepared:
         MetamannError: if the settings do not go together, or the data cannot be read.
     """
     trainer, validation = settings.trainer, settings.validation
-    device = choose_device(trainer.device)
-    precision = choose_precision(trainer.precision, device)
+    device = choose_device(trainer.device, "trainer.device")
+    precision = choose_precision(trainer.precision, device, "trainer.precision")
     parts = Parts({name: getattr(settings, name) for name in (*PARTS, "train_protocol")}, settings.trust)
     modality = parts.modality
     protocol, train_protocol = parts.protocols()

@@ -155,7 +155,7 @@ def print_run_directory(path: Path) -> None:
 
 
 def _end_stopped(stopped: Interrupted, directory: Path) -> NoReturn:
-    number = int(stopped.args[0])
+    number = stopped.number or signal.SIGTERM
     hint = f"; go on with: metamann-train resume={directory}" if has_checkpoint(directory) else ""
     print(f"stopped by signal {number}{hint}", file=sys.stderr, flush=True)
     print_run_directory(directory)

@@ -49,7 +49,7 @@ class WandbDashboard:
             name=run_directory.name,
             config=config,
             mode=mode,  # type: ignore[arg-type]  # a user's WANDB_MODE; wandb checks it
-            reinit="finish_previous",
+            reinit="create_new",
             settings=wandb.Settings(silent=True, console="off"),
         )
 
@@ -70,7 +70,7 @@ class WandbDashboard:
         self._run.log({name: self._wandb.Html(file.read_text(encoding="utf-8"))})
 
     def close(self) -> None:
-        """Finish the run: without it, the next job of a sweep would log into this one."""
+        """Finish the run."""
         self._run.finish()
 
 
@@ -118,6 +118,9 @@ class TensorBoardDashboard:
 class Mirrors:
     """Several dashboards as one; each is dropped, with one warning, when it fails.
 
+    Pictures, tables and pages have a folder each among the names of a dashboard, so that two kinds of one name, such as
+    the statistics and the picture of a memory, do not replace each other.
+
     Args:
         makers: name and constructor of each.
     """
@@ -133,15 +136,15 @@ class Mirrors:
 
     def picture(self, step: int, name: str, file: Path) -> None:
         """A PNG file."""
-        self._each(lambda dashboard: dashboard.picture(step, name, file))
+        self._each(lambda dashboard: dashboard.picture(step, f"pictures/{name}", file))
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table, such as the final results."""
-        self._each(lambda dashboard: dashboard.table(name, columns, rows))
+        self._each(lambda dashboard: dashboard.table(f"tables/{name}", columns, rows))
 
     def page(self, name: str, file: Path) -> None:
         """An HTML file."""
-        self._each(lambda dashboard: dashboard.page(name, file))
+        self._each(lambda dashboard: dashboard.page(f"pages/{name}", file))
 
     def close(self) -> None:
         """Close all."""

@@ -24,7 +24,7 @@ from metamann.training.log import note
 from metamann.training.record import Record
 
 LARGEST = 1000.0
-CHOSEN_BY = ("f1", "accuracy", "bits_per_sequence")
+BITS = "bits_per_sequence"  # of wrong answers: fewer are better
 
 
 class Keeper:
@@ -36,6 +36,7 @@ class Keeper:
         optimizer: that trains it.
         record: where validations are written down, and the training time stands.
         identity: configuration and data fingerprints.
+        monitor: the score that chooses the best learner, see `better`.
 
     Attributes:
         best: the scores that chose the best learner so far, and the step it was reached at; step 0 if there is none.
@@ -48,10 +49,12 @@ class Keeper:
         optimizer: torch.optim.Optimizer,
         record: Record,
         identity: tuple[dict[str, Any], dict[str, str]],
+        monitor: str,
     ) -> None:
         self.last, self.previous, self._best_path = (folder / f"{name}.pt" for name in ("last", "previous", "best"))
         self.best: dict[str, float] = {"step": 0.0}
         self._learner, self._optimizer, self._record, self._identity = learner, optimizer, record, identity
+        self._monitor = monitor
         self._step_of_last: int | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -96,11 +99,12 @@ class Keeper:
         Raises:
             TrainingError: if a score is not finite, a file cannot be written, or the directory was deleted.
         """
-        if not all(math.isfinite(scores[name]) for name in CHOSEN_BY if name in scores):
+        chosen_by = {name: scores[name] for name in (self._monitor, BITS) if name in scores}
+        if not all(map(math.isfinite, chosen_by.values())):
             raise self.blown_up(f"the validation at step {step} gives {dict(scores)}")
-        improved = better(scores, self.best)
+        improved = better(scores, self.best, self._monitor)
         if improved:
-            self.best = {name: scores[name] for name in CHOSEN_BY if name in scores} | {"step": float(step)}
+            self.best = chosen_by | {"step": float(step)}
             self._checkpoint(step, {}).save(self._best_path)
         self._record.validation(step, scores, best=improved)
 
@@ -176,11 +180,16 @@ def fault_of(learner: nn.Module) -> str | None:
     return None
 
 
-def better(scores: Mapping[str, float], best: Mapping[str, float]) -> bool:
-    """Higher F1 of sentences, accuracy of all else; where it is the same, and bits are counted, fewer of them."""
-    chosen_by = "f1" if "f1" in scores else "accuracy"
-    if chosen_by not in best:
+def better(scores: Mapping[str, float], best: Mapping[str, float], monitor: str) -> bool:
+    """Whether a learner is better than the best so far.
+
+    Args:
+        scores: of its validation.
+        best: those that chose the best so far; without the monitored one there is none yet.
+        monitor: name of the score that is to be high. Where it is the same and bits are counted, fewer are better.
+    """
+    if monitor not in best:
         return True
-    if scores[chosen_by] != best[chosen_by] or "bits_per_sequence" not in scores:
-        return scores[chosen_by] > best[chosen_by]
-    return scores["bits_per_sequence"] < best["bits_per_sequence"]
+    if scores[monitor] != best[monitor] or BITS not in scores:
+        return scores[monitor] > best[monitor]
+    return scores[BITS] < best[BITS]

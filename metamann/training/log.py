@@ -116,7 +116,8 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a line that no progress bar shows."""
-        if not getattr(record, "on_bar", False):
+        # results are for standard output
+        if not getattr(record, "on_bar", False) and record.name != "metamann.results":
             with suppress(OSError, ValueError):  # nobody reads any more
                 tqdm.write(_line(record), file=sys.stderr)
                 sys.stderr.flush()

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from metamann.encoders.pretrained import PretrainedEncoder
 from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
-from metamann.errors import LARGEST_SIZE, CheckpointError, ConfigError, check_number, excerpt
+from metamann.errors import LARGEST_SIZE, ConfigError, check_number
 from metamann.hardware import autocast, choose_device, choose_precision
 from metamann.learners.learner import Learner, Loss
 from metamann.learners.sequence import SequenceLearner
-from metamann.training.checkpoint import Checkpoint
-from metamann.training.keeping import Keeper
-from metamann.training.record import Record
+from metamann.training.callbacks import Callback
+from metamann.training.seeding import seeded
 
 MOST_STEPS = 10**7  # weeks, and their batches are listed before the first
 MOST_WORKERS = 256
@@ -91,173 +87,76 @@ class TrainerConfig:
 
 
 class Interrupted(BaseException):  # no error, and nothing that handles errors is to handle it
-    """Whoever runs the training was asked to stop. Holds the number of the signal."""
+    """Whoever runs the training was asked to stop.
+
+    Args:
+        number: of the signal that asked; None if it was no signal.
+    """
+
+    def __init__(self, number: int | None = None) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def meta_train(
     learner: Learner[Any] | SequenceLearner,
+    optimizer: torch.optim.Optimizer,
     sampler: Sampler,
-    validate: Callable[[], dict[str, float]],
     config: TrainerConfig,
-    record: Record,
-    checkpoints: Path,
-    identity: tuple[dict[str, Any], dict[str, str]],
-    resumed: Checkpoint | None = None,
+    callbacks: Sequence[Callback] = (),
+    start: int = 0,
     shield: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
-    """Train a learner to learn. The best learner by validation is kept in `best.pt`.
+    """Train a learner to learn: the loop and nothing else. `run_session` adds what a run needs beside it.
 
     Args:
-        learner: what is trained, by its `loss`.
+        learner: what is trained, by its `loss`; it is on the device.
+        optimizer: of its parameters, see `parameter_groups`.
         sampler: deals the training episodes: step s takes episodes `[s * batch_size, (s + 1) * batch_size)`.
-        validate: scores of the learner on held-out classes, which choose the best, see `better`.
         config: settings.
-        record: where it is written down.
-        checkpoints: folder of `last.pt` and `best.pt`.
-        identity: configuration and data fingerprints, for the checkpoints.
-        resumed: where to go on from, already loaded into the learner; the result is bit for bit that of a run never
-            stopped.
-        shield: gives a context that `Interrupted` is not raised in. Outside of it, it may be raised at any time:
-            `last.pt` is saved, and it is raised on.
-
-    Raises:
-        TrainingError: if a loss, a gradient or the parameters are not good, see `keeping`, or a file cannot be written.
-        CheckpointError: if the state of the optimizer is not one of this learner.
-        Interrupted: as soon as it is raised in here.
+        callbacks: called in this order at the moments that `Callback` names.
+        start: steps that are done already.
+        shield: gives a context that a request to stop waits outside of: an update and what is written of it are one.
     """
-    device = choose_device(config.device, "trainer.device")
-    precision = choose_precision(config.precision, device, "trainer.precision")
-    learner.to(device).train()
-    optimizer = torch.optim.AdamW(
-        parameter_groups(learner, config.weight_decay, config.pretrained_rate), lr=config.learning_rate
-    )
+    device = choose_device(config.device)
+    precision = choose_precision(config.precision, device)
     loss_of: Callable[..., Loss] = torch.compile(learner.loss) if config.compile else learner.loss
-    keeper = Keeper(checkpoints, learner, optimizer, record, identity)
-    start = 0
-    if resumed is not None:
-        start = resumed.step
-        load_optimizer(optimizer, resumed.optimizer)
-        keeper.resume(resumed)
-    record.open(start, 0.0 if resumed is None else resumed.seconds)
-
-    part_size = config.batch_size // config.accumulate
-    parts = sampler.batches(
-        [
-            range(first, first + part_size)
-            for first in range(start * config.batch_size, config.steps * config.batch_size, part_size)
-        ],
-        config.workers,
-    )
-    done, last_saved = start, time.monotonic()
-    with record:
-        try:
-            if start == 0:
-                keeper.save_last(0)
-            elif config.validates(start) and (record.last_validation < start or keeper.best["step"] == 0):
-                scores = validate()  # in which it was stopped
-                learner.train()
-                with shield():
-                    keeper.judge(start, scores)
-                    keeper.save_last(start)
-            for step in range(start, config.steps):
-                torch.manual_seed(step_seed(sampler.seed, step))  # dropout too is a pure function of (seed, step)
-                for group in optimizer.param_groups:
-                    group["lr"] = config.rate(step) * group["share"]
-                optimizer.zero_grad(set_to_none=True)
-                batch = [next(parts).to(device) for _ in range(config.accumulate)]
-                answers = sum(int((part.targets != PADDING).sum()) for part in batch)
-                loss = accuracy = 0.0
-                for part in batch:
-                    with autocast(device, precision):
-                        total, right = loss_of(part)
-                    part_loss = total / answers
-                    part_loss.backward()  # type: ignore[no-untyped-call]
-                    loss += part_loss.item()
-                    accuracy += right.item() / answers
-                grad_norm = nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm).item()
-                if not math.isfinite(loss + grad_norm):
-                    keeper.refused(step)
-                    raise keeper.blown_up(
-                        f"loss {loss:g} and gradient norm {grad_norm:g} of step {step} (seed {sampler.seed}, episodes "
-                        f"{step * config.batch_size} to {(step + 1) * config.batch_size - 1}) are not finite"
-                    )
-                values = {
-                    "loss": loss,
-                    "accuracy": accuracy,
-                    "grad_norm": grad_norm,
-                    "learning_rate": config.rate(step),
-                }
-                with shield():
-                    optimizer.step()
-                    done = step + 1
-                    record.train(done, values, write=done % config.log_every == 0 or done == config.steps)
-                if done == config.steps:  # no step follows that would find the loss of these parameters
-                    with autocast(device, precision):
-                        loss = sum(loss_of(part)[0].item() for part in batch)
-                    if not math.isfinite(loss):
-                        raise keeper.blown_up(f"the loss after the last step, {done}, is {loss:g}")
-                if config.validates(done):
-                    keeper.check(done)
-                    scores = validate()
-                    learner.train()
-                    with shield():
-                        keeper.judge(done, scores)
-                if done == config.steps or time.monotonic() - last_saved >= config.save_every_seconds:
-                    with shield():
-                        keeper.save_last(done)
-                    last_saved = time.monotonic()
-        except Interrupted:
+    size = config.batch_size // config.accumulate
+    first, last = start * config.batch_size, config.steps * config.batch_size
+    batches = sampler.batches([range(index, index + size) for index in range(first, last, size)], config.workers)
+    learner.train()
+    for step in range(start, config.steps):
+        for callback in callbacks:
+            callback.before_step(step)
+        parts = [next(batches).to(device) for _ in range(config.accumulate)]
+        answers = sum(int((part.targets != PADDING).sum()) for part in parts)
+        with seeded(step_seed(sampler.seed, step), device):  # dropout too is a pure function of (seed, step)
+            for group in optimizer.param_groups:
+                group["lr"] = config.rate(step) * group["share"]
+            optimizer.zero_grad(set_to_none=True)
+            loss = accuracy = 0.0
+            for part in parts:
+                with autocast(device, precision):
+                    total, right = loss_of(part)
+                part_loss = total / answers
+                part_loss.backward()  # type: ignore[no-untyped-call]
+                loss += part_loss.item()
+                accuracy += right.item() / answers
+            grad_norm = nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm).item()
+            values = {"loss": loss, "accuracy": accuracy, "grad_norm": grad_norm, "learning_rate": config.rate(step)}
+            for callback in callbacks:
+                callback.before_update(step, values)
             with shield():
-                keeper.save_last(done)
-            raise
-    keeper.close()
-
-
-def parameter_groups(learner: nn.Module, weight_decay: float, pretrained_rate: float) -> list[dict[str, Any]]:
-    """Parameters of AdamW: decay for matrices and convolutions, none for biases, gains and strengths.
-
-    Which parameters make a group does not depend on the numbers, which may change when a run is resumed.
-
-    Args:
-        learner: whose parameters are trained.
-        weight_decay: of those that have it.
-        pretrained_rate: share of the learning rate that the layers of a pretrained model take.
-    """
-    encoders = [module for module in learner.modules() if isinstance(module, PretrainedEncoder)]
-    pretrained = {id(each) for encoder in encoders for each in encoder.model.parameters()}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in learner.parameters():
-        if parameter.requires_grad:
-            groups.setdefault((parameter.dim() > 1, id(parameter) in pretrained), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "weight_decay": weight_decay if decays else 0.0,
-            "share": pretrained_rate if is_pretrained else 1.0,
-        }
-        for (decays, is_pretrained), parameters in groups.items()
-    ]
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Give an optimizer the moments that were saved; its settings stay its own.
-
-    Raises:
-        CheckpointError: if they are not of these parameters.
-    """
-    settings = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
-    try:
-        optimizer.load_state_dict(saved)
-        for parameter, state in optimizer.state.items():
-            if any(state[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")) or state["step"] < 0:
-                raise ValueError("moments of another shape")
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(
-            f"the optimizer's state in last.pt is not one of these parameters ({excerpt(error)}): start a new run "
-            "without resume=."
-        ) from error
-    for group, own in zip(optimizer.param_groups, settings, strict=True):
-        group.update(own)
+                optimizer.step()
+                for callback in callbacks:
+                    callback.after_update(step + 1, values)
+            if step + 1 == config.steps:  # no step follows that would find the loss of these parameters
+                with autocast(device, precision):
+                    loss = sum(loss_of(part)[0].item() for part in parts)
+                for callback in callbacks:
+                    callback.after_last_update(step + 1, loss)
+        for callback in callbacks:
+            callback.after_step(step + 1)
 
 
 def step_seed(seed: int, step: int) -> int:

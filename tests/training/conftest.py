@@ -20,8 +20,9 @@ from metamann.learners.mann import MANN
 from metamann.memory.pairs.keyvalue import KeyValueMemory
 from metamann.training.checkpoint import Checkpoint
 from metamann.training.dashboards import Mirrors
-from metamann.training.loop import TrainerConfig, meta_train
+from metamann.training.loop import TrainerConfig
 from metamann.training.record import Record
+from metamann.training.session import run_session
 
 FAST: dict[str, Any] = {
     "steps": 6, "batch_size": 4, "warmup_steps": 2, "learning_rate": 3e-3, "validate_every": 3, "log_every": 1,
@@ -86,6 +87,7 @@ def meta_trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trai
         directory: Path | None = None,
         resumed: Checkpoint | None = None,
         shield: Callable[[], AbstractContextManager[None]] = nullcontext,
+        should_stop: Callable[[], bool] | None = None,
         **settings: Any,
     ) -> Trained:
         config = TrainerConfig(**{**FAST, **settings})
@@ -93,7 +95,10 @@ def meta_trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trai
         record = Record(place, Mirrors({}), config.steps, config.batch_size)
         dealt = sampler or Sampler(store, protocol or OnlineStream(ways=5, steps=15), seed)
         identity = {"a": 1}, {"train": store.fingerprint}
-        meta_train(learner, dealt, validate, config, record, place / "checkpoints", identity, resumed, shield)
+        run_session(
+            learner, dealt, validate, config, record, place / "checkpoints", identity, resumed, shield, should_stop,
+            monitor="accuracy",
+        )  # fmt: skip
         return Trained(learner, place)
 
     return run

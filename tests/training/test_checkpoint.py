@@ -176,7 +176,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_to_be_begun_anew(begun:
     (tmp_path / begun).mkdir()
     assert not has_checkpoint(tmp_path)
     for name in ("best.pt", "last.pt"):
-        with pytest.raises(CheckpointError, match="ended before its first checkpoint.*same command.*begins it anew"):
+        with pytest.raises(CheckpointError, match=r"ended before its first checkpoint.*same command.*begins it anew"):
             find_checkpoint(str(tmp_path), name)
 
 

@@ -114,28 +114,53 @@ def test_tensorboard_shows_curves_pictures_and_tables(tmp_path: Path) -> None:
     assert text.tensor_proto.string_val[0].decode() == "| metric | mean % |\n| --- | --- |\n| accuracy | 97.5 |"
 
 
+def test_a_table_and_a_picture_of_one_name_are_both_there(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    mirrors = Mirrors({"tensorboard": lambda: TensorBoardDashboard(tmp_path)})
+    mirrors.table("val/memory", ["statistic", "value"], [["used", 0.5]])
+    mirrors.picture(3, "val/memory", picture(tmp_path))
+    mirrors.page("val/memory", Path("run/memory.html"))
+    mirrors.close()
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert events.Tags()["images"] == ["pictures/val/memory"]
+    assert set(events.Tags()["tensors"]) == {"tables/val/memory/text_summary", "pages/val/memory/text_summary"}
+
+
+# two runs at once, in two threads that wait for each other at each step
 TWO_RUNS = """
 from pathlib import Path
+import threading
 import wandb
-from metamann.training.dashboards import WandbDashboard
-for number in (0, 1):
+from metamann.training.dashboards import Mirrors, WandbDashboard
+together = threading.Barrier(2, timeout=60)
+def work(number):
     folder = Path(f"run{number}")
     folder.mkdir()
-    dashboard = WandbDashboard(folder, {"seed": number, "protocol": {"ways": 5}}, "metamann-tests")
+    dashboard = Mirrors({"wandb": lambda: WandbDashboard(
+        folder, {"seed": number, "protocol": {"ways": 5}}, "metamann-tests"
+    )})
+    together.wait()
     for step in (1, 2, 3):
-        dashboard.scalars(step, {"train/loss": 1.0 / step})
-    dashboard.picture(2, "val/episode", Path("picture.png"))
-    dashboard.table("val/results", ["metric", "mean %"], [["accuracy", 97.5]])
-    Path("page.html").write_text("<b>caf\u00e9</b>", encoding="utf-8")
-    dashboard.page("val/sentences", Path("page.html"))
+        dashboard.scalars(step, {"train/loss": (number + 1) / step})
+        together.wait()
+    dashboard.picture(2, "val/memory", Path("picture.png"))
+    dashboard.table("val/memory", ["metric", "mean %"], [["accuracy", 97.5]])
+    page = folder / "page.html"
+    page.write_text("<b>caf\u00e9</b>", encoding="utf-8")
+    dashboard.page("val/sentences", page)
     dashboard.close()
-    assert wandb.run is None
+threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert wandb.run is None
 """
 
 
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of Weights & Biases, one after the other in one process, by a user who is not logged in."""
+    """Two runs of Weights & Biases at once in one process, by a user who is not logged in."""
     place = tmp_path_factory.mktemp("wandb")
     picture(place)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
@@ -184,9 +209,9 @@ def test_weights_and_biases_is_offline_for_who_is_not_logged_in_and_each_run_its
         if record.WhichOneof("record_type") == "history"
     ]
     curve = [(int(row["_step"]), float(row["train/loss"])) for row in logged if "train/loss" in row]
-    assert curve == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
+    assert curve == [(step, pytest.approx((number + 1) / step)) for step in (1, 2, 3)]
     # a picture of an earlier step, as the best checkpoint's is, and a table are not lost
-    assert any(name.startswith("val/episode") for row in logged for name in row)
-    assert any(name.startswith("val/results") for row in logged for name in row)
+    assert any(name.startswith("pictures/val/memory") for row in logged for name in row)
+    assert any(name.startswith("tables/val/memory") for row in logged for name in row)
     media = {file.suffix for file in (offline / f"run{number}").rglob("media/**/*") if file.is_file()}
     assert {".png", ".json", ".html"} <= media

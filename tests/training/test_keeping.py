@@ -28,7 +28,12 @@ def keeper(make_mann: Callable[..., MANN], tmp_path: Path) -> Iterator[Keeper]:
     record.open(0, 0.0)
     with record:
         yield Keeper(
-            tmp_path / "run" / "checkpoints", learner, torch.optim.AdamW(learner.parameters()), record, ({}, {})
+            tmp_path / "run" / "checkpoints",
+            learner,
+            torch.optim.AdamW(learner.parameters()),
+            record,
+            ({}, {}),
+            "accuracy",
         )
 
 
@@ -43,15 +48,16 @@ def steps(keeper: Keeper) -> list[int]:
 
 def test_of_learners_with_one_accuracy_the_first_is_the_best_unless_bits_tell_them_apart() -> None:
     best = {"accuracy": 0.7, "bits_per_sequence": 2.0, "step": 4.0}
-    assert better({"accuracy": 0.7}, {"step": 0.0})
-    assert better({"f1": 0.0}, {"step": 0.0})
-    assert better({"f1": 0.3, "accuracy": 0.1}, {"f1": 0.2, "accuracy": 0.9, "step": 4.0})
-    assert not better({"f1": 0.2}, {"f1": 0.2, "step": 4.0})
-    assert not better({"accuracy": 0.7}, {"accuracy": 0.7, "step": 4.0})
-    assert better({"accuracy": 0.7, "bits_per_sequence": 1.9}, best)
-    assert not better({"accuracy": 0.7, "bits_per_sequence": 2.0}, best)
-    assert better({"accuracy": 0.71, "bits_per_sequence": 3.0}, best)
-    assert not better({"accuracy": 0.69, "bits_per_sequence": 1.0}, best)
+    assert better({"accuracy": 0.7}, {"step": 0.0}, "accuracy")
+    assert better({"f1": 0.0}, {"step": 0.0}, "f1")
+    assert better({"f1": 0.3, "accuracy": 0.1}, {"f1": 0.2, "accuracy": 0.9, "step": 4.0}, "f1")
+    assert not better({"f1": 0.3, "accuracy": 0.1}, {"f1": 0.2, "accuracy": 0.9, "step": 4.0}, "accuracy")
+    assert not better({"f1": 0.2}, {"f1": 0.2, "step": 4.0}, "f1")
+    assert not better({"accuracy": 0.7}, {"accuracy": 0.7, "step": 4.0}, "accuracy")
+    assert better({"accuracy": 0.7, "bits_per_sequence": 1.9}, best, "accuracy")
+    assert not better({"accuracy": 0.7, "bits_per_sequence": 2.0}, best, "accuracy")
+    assert better({"accuracy": 0.71, "bits_per_sequence": 3.0}, best, "accuracy")
+    assert not better({"accuracy": 0.69, "bits_per_sequence": 1.0}, best, "accuracy")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.01 * LARGEST, -7.9e12])
@@ -114,7 +120,7 @@ def test_where_files_have_one_name_only_the_checkpoint_is_copied(
     assert steps(keeper) == [1, 2]
 
 
-@pytest.mark.parametrize("scores", [{"accuracy": 0.9, "bits_per_sequence": math.nan}, {"f1": math.inf}])
+@pytest.mark.parametrize("scores", [{"accuracy": 0.9, "bits_per_sequence": math.nan}, {"accuracy": math.inf}])
 def test_a_validation_that_is_not_finite_chooses_nothing(scores: dict[str, float], keeper: Keeper) -> None:
     keeper.save_last(0)
     with pytest.raises(TrainingError, match="validation at step 3"):

@@ -106,7 +106,7 @@ def test_a_log_that_cannot_be_written_is_refused(kind: str, tmp_path: Path) -> N
 def test_a_disk_that_is_full_ends_the_log_and_not_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with console(), run_log(tmp_path):
         (handler,) = (each for each in LOG.handlers if isinstance(each, logging.FileHandler))
-        handler.setStream(open("/dev/full", "w"))  # noqa: SIM115  # closed by the handler
+        handler.setStream(Path("/dev/full").open("w"))  # noqa: SIM115  # closed by the handler
         progress("first")
         progress("second")
     shown = capsys.readouterr().err.splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,8 @@ from metamann.evaluation.metrics import mean_interval, score_episodes
 from metamann.learners.mann import MANN
 from metamann.training.checkpoint import load_checkpoint
 from metamann.training.keeping import fault_of
-from metamann.training.loop import Interrupted, TrainerConfig, parameter_groups
+from metamann.training.loop import Interrupted, TrainerConfig
+from metamann.training.optimizer import parameter_groups
 from metamann.training.record import Record
 
 CPU = torch.device("cpu")
@@ -467,6 +469,62 @@ def test_a_run_that_is_interrupted_anywhere_is_saved_and_goes_on_as_if_it_had_no
         assert ours == theirs
     last, expected = (load_checkpoint(run.directory / "checkpoints" / "last.pt") for run in (resumed, whole))
     assert (last.step, last.best) == (expected.step, expected.best)
+
+
+@pytest.mark.parametrize("asked", range(1, 11))
+def test_a_program_stops_a_run_by_its_own_means_and_the_run_goes_on_as_if_it_had_not_been(
+    asked: int, make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    whole = meta_trained(make_toy_learner(dropout=0.3), toy_store)
+    calls: list[int] = []
+
+    def should_stop() -> bool:
+        calls.append(1)
+        return len(calls) == asked
+
+    directory = whole.directory.parent / f"{whole.directory.name} {asked}"
+    directory.mkdir()
+    learner = make_toy_learner(dropout=0.3)
+    settings = {"directory": directory, "save_every_seconds": 3600.0}
+    if asked == 10:  # once more than it is asked in six steps and around two validations, the last of which ends it
+        meta_trained(learner, toy_store, should_stop=should_stop, **settings)
+        assert len(calls) == 9
+        return
+    with pytest.raises(Interrupted) as caught:
+        meta_trained(learner, toy_store, should_stop=should_stop, **settings)
+    assert caught.value.number is None
+    saved = load_checkpoint(directory / "checkpoints" / "last.pt")
+    assert saved.step == [0, 1, 2, 3, 3, 3, 4, 5, 6][asked - 1]
+    fresh = make_toy_learner(dropout=0.3)
+    saved.load_into(fresh, directory)
+    resumed = meta_trained(fresh, toy_store, directory=directory, resumed=saved)
+    assert same(parameters(resumed.learner), parameters(whole.learner))
+    for kind in ("train", "validation"):
+        assert [line["step"] for line in resumed.lines(kind)] == [line["step"] for line in whole.lines(kind)]
+
+
+def test_two_runs_in_two_threads_give_what_each_gives_alone_and_leave_the_random_numbers_alone(
+    make_toy_learner: Callable[..., MANN], toy_store: ClassStore, meta_trained: Callable[..., Any]
+) -> None:
+    alone = {seed: meta_trained(make_toy_learner(dropout=0.3), toy_store, seed=seed) for seed in (3, 4)}
+    learners = {seed: make_toy_learner(dropout=0.3) for seed in alone}
+    before = torch.get_rng_state()
+    together: dict[int, Any] = {}
+    threads = [
+        threading.Thread(
+            target=lambda seed=seed: together.update({seed: meta_trained(learners[seed], toy_store, seed=seed)})  # type: ignore[misc]
+        )
+        for seed in alone
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert torch.equal(torch.get_rng_state(), before)
+    for seed, run in alone.items():
+        assert same(parameters(together[seed].learner), parameters(run.learner))
+        losses = [[line["loss"] for line in each.lines("train")] for each in (together[seed], run)]
+        assert losses[0] == losses[1]
 
 
 def test_no_request_to_stop_comes_between_a_step_and_its_record(

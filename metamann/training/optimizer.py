@@ -1,0 +1,58 @@
+"""The optimizer of meta-training: AdamW, its groups of parameters, and its state after a resume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from metamann.encoders.pretrained import PretrainedEncoder
+from metamann.errors import CheckpointError, excerpt
+
+
+def parameter_groups(learner: nn.Module, weight_decay: float, pretrained_rate: float) -> list[dict[str, Any]]:
+    """Parameters of AdamW: decay for matrices and convolutions, none for biases, gains and strengths.
+
+    Which parameters make a group does not depend on the numbers, which may change when a run is resumed.
+
+    Args:
+        learner: whose parameters are trained.
+        weight_decay: of those that have it.
+        pretrained_rate: share of the learning rate that the layers of a pretrained model take.
+    """
+    encoders = [module for module in learner.modules() if isinstance(module, PretrainedEncoder)]
+    pretrained = {id(each) for encoder in encoders for each in encoder.model.parameters()}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in learner.parameters():
+        if parameter.requires_grad:
+            groups.setdefault((parameter.dim() > 1, id(parameter) in pretrained), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "weight_decay": weight_decay if decays else 0.0,
+            "share": pretrained_rate if is_pretrained else 1.0,
+        }
+        for (decays, is_pretrained), parameters in groups.items()
+    ]
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Give an optimizer the moments that were saved; its settings stay its own.
+
+    Raises:
+        CheckpointError: if they are not of these parameters.
+    """
+    settings = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    try:
+        optimizer.load_state_dict(saved)
+        for parameter, state in optimizer.state.items():
+            if any(state[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")) or state["step"] < 0:
+                raise ValueError("moments of another shape")
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the optimizer's state in last.pt is not one of these parameters ({excerpt(error)}): start a new run "
+            "without resume=."
+        ) from error
+    for group, own in zip(optimizer.param_groups, settings, strict=True):
+        group.update(own)
