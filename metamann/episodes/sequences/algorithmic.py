@@ -61,11 +61,7 @@ class SequenceTask(ABC):
         """Draw one sequence."""
 
     def source(self, store: RandomBits) -> SequenceSource:
-        """Sequences of a split.
-
-        Raises:
-            EpisodeError: if the settings make no sequence.
-        """
+        """Sequences of a split; settings that make none are refused."""
         return SequenceSource(store, self)
 
     def code_width(self) -> int:
@@ -203,12 +199,8 @@ class AssociativeRecall(SequenceTask):
 
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
-        return {
-            "name": "associative_recall",
-            "items": ranges.plain(self.items),
-            "vectors": self.vectors,
-            "width": self.width,
-        }
+        items = ranges.plain(self.items)
+        return {"name": "associative_recall", "items": items, "vectors": self.vectors, "width": self.width}
 
     def check(self) -> None:
         """Refuse settings that make no sequence.
