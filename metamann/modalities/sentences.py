@@ -148,7 +148,8 @@ class Sentences(Modality):
     ) -> SentenceEvaluator:
         """Episodes of all types of a sequence."""
         if not isinstance(protocol, GreedySentences):
-            return super().course(splits, split, protocol, course, seed, compute)
+            found: SentenceEvaluator = super().course(splits, split, protocol, course, seed, compute)
+            return found
         ways = course.tasks * course.classes
         many = dataclasses.replace(protocol, ways=ways, shots=course.shots, queries=course.queries, empty_sentences=0)
         sampler = self.sampler(splits, split, many, seed)
