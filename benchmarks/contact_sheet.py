@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from metamann.data.images.strokes import strokes
-from metamann.evaluation.contact_sheet import contact_sheet
+from metamann.reports.contact_sheet import contact_sheet
 
 ALPHABETS, CHARACTERS, DRAWINGS = 4, 6, 6
 

@@ -110,7 +110,7 @@ def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -
     true: list[float] = []
     chance: list[float] = []
     for start in range(0, episodes, TOGETHER):
-        batch = encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
+        of_features, batch = encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
         assert isinstance(batch, Episode)
         labels = batch.support.labels.clone()
         for row, ways in zip(labels, batch.classes.ways.tolist(), strict=True):
@@ -121,7 +121,7 @@ def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -
                 row.copy_(_other_types(row, ways, scheme, rng))
         shuffled = batch._replace(support=Examples(batch.support.inputs, labels))
         for each, found in ((shuffled, right), (batch, true)):
-            found += _right_classes(learner(each), batch.query.labels, scheme)
+            found += _right_classes(of_features(each), batch.query.labels, scheme)
         chance += [1 / _n_classes(ways, batch.query.labels.dim(), scheme) for ways in batch.classes.ways.tolist()]
     errors = errors_above(np.array(right), np.array(chance))
     evidence = (
@@ -131,16 +131,16 @@ def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -
     return passes("shuffled labels of the support fall to chance", errors < TOO_MANY_ERRORS, evidence)
 
 
-def encoded(learner: AnyLearner, batch: Episode | Stream) -> Episode | Stream:
-    """Images encoded once, where they are answered twice and the learner can do so."""
+def encoded(learner: AnyLearner, batch: Episode | Stream) -> tuple[AnyLearner, Episode | Stream]:
+    """A batch encoded once, where it is answered twice, and the learner of what was encoded; as given if it cannot."""
     if not isinstance(learner, Learner):
-        return batch
+        return learner, batch
     if isinstance(batch, Stream):
-        return batch._replace(inputs=learner.encode(batch.inputs))
+        return learner.on_features(), batch._replace(inputs=learner.encode(batch.inputs))
     if not isinstance(batch.support.inputs, Tensor):
-        return batch
+        return learner, batch
     support, query = (part._replace(inputs=learner.encode(part.inputs)) for part in (batch.support, batch.query))
-    return batch._replace(support=support, query=query)
+    return learner.on_features(), batch._replace(support=support, query=query)
 
 
 def _n_classes(ways: int, dims: int, scheme: TagScheme) -> int:

@@ -71,14 +71,14 @@ def _chance_in_streams(learner: AnyLearner, sampler: AnySampler, episodes: int) 
     """First instances cannot be known, and nothing can be where the labels told say nothing."""
     rng, first, shuffled, true, ceilings, chance = np.random.default_rng(0), [], [], [], [], []
     for start in range(0, episodes, TOGETHER):
-        stream = encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
+        of_features, stream = encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
         assert isinstance(stream, Stream)
         labels = stream.labels.clone()
         for row in labels:
             told = row != PADDING
             row[told] = row[told][torch.from_numpy(rng.permutation(int(told.sum())))]
-        right = learner(stream).argmax(-1) == stream.labels
-        misled = learner(stream._replace(labels=labels)).argmax(-1) == stream.labels
+        right = of_features(stream).argmax(-1) == stream.labels
+        misled = of_features(stream._replace(labels=labels)).argmax(-1) == stream.labels
         which, told = instances(stream.labels), stream.labels != PADDING
         first += _shares(right, which == 1)
         true += _shares(right, told)

@@ -4,89 +4,43 @@ from __future__ import annotations
 
 import importlib
 import sys
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import hydra
-from omegaconf import DictConfig
-
-from metamann.checks.finding import Finding, markdown
-from metamann.checks.learners import audit_learner
-from metamann.checks.samplers import audit_sampler
-from metamann.checks.splits import audit_splits
-from metamann.checks.tasks import audit_tasks_apart
-from metamann.commands.build import classes_for
-from metamann.commands.directory import results_directory
-from metamann.commands.origin import origin
-from metamann.commands.reopen import Run, kind_of, reopen
-from metamann.commands.shell import job, print_run_directory, run_command, run_directory
-from metamann.data.plain_files import write_json, write_text
-from metamann.data.store import DataSplits
-from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.protocols import SentenceProtocol
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.errors import ConfigError, check_number
-
-LEAST_EPISODES = 20
+from metamann.application.audit import audit_code, audit_run
+from metamann.application.caller import Caller
+from metamann.application.command_settings import AuditCommand
+from metamann.application.run import Run
+from metamann.commands.shell import print_run_directory, run_command
+from metamann.errors import ConfigError
 
 
-@hydra.main(version_base="1.3", config_path="pkg://metamann.conf", config_name="audit")
-@job
-def audit(config: DictConfig) -> float:
-    """Audit a run, or a user's own sampler and learner, and write `audit.md` and `audit.json`.
+def command(settings: AuditCommand, directory: Path, caller: Caller) -> float:
+    """Audit a run, or a user's own sampler and learner.
 
     Returns:
         How many checks failed. Where any did, the command ends with exit status 1.
     """
-    directory, started = results_directory(run_directory(), config), time.monotonic()
-    for name in ("episodes", "answered"):
-        check_number(name, config[name], least=LEAST_EPISODES, whole=True)
-    if (config.checkpoint is None) == (config.make_sampler is None):
+    if (settings.checkpoint is None) == (settings.make_sampler is None):
         raise ConfigError("give either checkpoint=RUN, or make_sampler=package.module.function of your own.")
-    findings = _own(config) if config.checkpoint is None else _run(config, reopen(config.checkpoint, config))
-    write_text(directory / "audit.md", "\n".join(markdown(findings)) + "\n")
-    seconds = round(time.monotonic() - started)
-    record = {**origin(), "seconds": seconds, "findings": [finding._asdict() for finding in findings]}
-    write_json(directory / "audit.json", record)
-    for finding in findings:
-        print(f"{finding.outcome:9}{finding.check}: {finding.evidence}", flush=True)
+    if settings.checkpoint is not None:
+        findings = audit_run(Run(settings.checkpoint, trust=settings.trust), settings, directory, caller=caller)
+    else:
+        test_sampler, learner = settings.make_test_sampler, settings.make_learner
+        findings = audit_code(
+            _named(str(settings.make_sampler)),
+            settings,
+            directory,
+            make_test_sampler=None if test_sampler is None else _named(test_sampler),
+            make_learner=None if learner is None else _named(learner),
+            caller=caller,
+        )
     failed = sum(finding.outcome == "fail" for finding in findings)
-    print(f"{failed} of {len(findings)} checks failed, {seconds} s")
-    print_run_directory(directory)
     if failed:
+        print_run_directory(directory)
         sys.exit(1)
     return failed
-
-
-def _run(config: DictConfig, run: Run) -> list[Finding]:
-    """The data of a run, their sampler, and its learner."""
-    if kind_of(run.protocol) not in ("images", "sentences"):
-        raise ConfigError(f"{run.path} was trained on {kind_of(run.protocol)}, which have no episodes of new classes.")
-    splits = run.splits()
-    run.check_unchanged(splits, config.split)
-    protocol: Any = run.protocol
-    store: Any = splits.split(config.split)
-    if isinstance(splits, DataSplits):
-        store = classes_for(protocol, splits, config.split)
-
-    def make() -> Any:
-        if isinstance(protocol, SentenceProtocol):
-            return SentenceSampler(store, protocol, config.seed)
-        return Sampler(store, protocol, config.seed)
-
-    findings = [*audit_splits(splits), *audit_sampler(make, config.episodes)]
-    return [*findings, *audit_learner(run.learner(protocol), make(), config.answered)]
-
-
-def _own(config: DictConfig) -> list[Finding]:
-    make = _named(config.make_sampler)
-    findings = audit_sampler(make, config.episodes)
-    if config.make_test_sampler is not None:
-        findings.append(audit_tasks_apart(make(), _named(config.make_test_sampler)(), config.episodes))
-    if config.make_learner is not None:
-        findings += audit_learner(_named(config.make_learner)(), make(), config.answered)
-    return findings
 
 
 def _named(path: str) -> Callable[[], Any]:
@@ -108,7 +62,7 @@ def _named(path: str) -> Callable[[], Any]:
 
 def main() -> None:
     """Entry point of `metamann-audit`."""
-    run_command(audit, open_groups=("data", "protocol", "learner"))
+    run_command("audit", command, open_groups=("data", "protocol", "learner", "adapter"))
 
 
 if __name__ == "__main__":

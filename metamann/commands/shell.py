@@ -1,11 +1,12 @@
-"""How every command starts and ends: Hydra in front, one line for an error, the run directory last."""
+"""How every command starts and ends: Hydra in front, typed settings handed on, one line for an error."""
 
 from __future__ import annotations
 
-import functools
 import io
+import logging
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
@@ -14,21 +15,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from metamann.commands.command_settings import check_command
-from metamann.commands.directory import locked, run_of
+from metamann.application.caller import Caller
+from metamann.application.compose import register
+from metamann.application.directory import run_of
 from metamann.commands.messages import message_of
 from metamann.commands.overrides import readable
-from metamann.commands.stop import stop_signals
-from metamann.data.cache import cache_folder, remove_halves
+from metamann.commands.stop import shield, stop_signals
 from metamann.errors import LONGEST_MESSAGE, ConfigError, excerpt, shorten
+from metamann.training.checkpoint import has_checkpoint
+from metamann.training.log import console
 from metamann.training.loop import Interrupted
 
-CACHE_FILES = r"[\w.-]+\.pt"
-HALVES_SECONDS = 600.0  # the cache is shared: what was changed in this time may be of a command that is writing it
+Command = Callable[[Any, Path, Caller], float]
 
 
 class Failure(float):
@@ -47,24 +50,31 @@ class Failure(float):
         return failure
 
 
-def run_command(command: Callable[[], Any], open_groups: tuple[str, ...]) -> None:
-    """Run a Hydra main; an error that a user can cause is one line on standard error and exit status 2.
+def run_command(name: str, command: Command, open_groups: tuple[str, ...]) -> None:
+    """Run a command; an error that a user can cause is one line on standard error and exit status 2.
 
     Args:
-        command: what `hydra.main` returned.
+        name: of its configuration in conf/, whose typed settings `register` has.
+        command: takes the settings, the run directory, and how it was called; gives the score for sweepers.
         open_groups: nodes whose keys Hydra cannot know yet; the command checks them itself.
     """
-    register_resolvers()
+    register()
+    _register_resolvers()
+    line = shlex.join([f"metamann-{name}", *sys.argv[1:]])
     if isinstance(sys.stdout, io.TextIOWrapper):
         # as standard error does: a name that the terminal lacks characters for stops nothing
         sys.stdout.reconfigure(errors="backslashreplace")
     # makes Hydra raise its errors instead of printing them in its own way
     os.environ["HYDRA_FULL_ERROR"] = "1"
+
+    def job(config: DictConfig) -> float:
+        return _job(config, command, line)
+
     try:
-        check_encoding(sys.argv[1:])
+        _check_encoding(sys.argv[1:])
         key_of_open_group = rf"^({'|'.join(open_groups)})(?=\.|=\{{)"
         sys.argv[1:] = [re.sub(key_of_open_group, r"++\1", argument) for argument in readable(sys.argv[1:])]
-        command()
+        hydra.main(version_base="1.3", config_path="pkg://metamann.conf", config_name=name)(job)()
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr, flush=True)
         sys.exit(128 + signal.SIGINT)
@@ -72,7 +82,49 @@ def run_command(command: Callable[[], Any], open_groups: tuple[str, ...]) -> Non
         stop(error)
 
 
-def check_encoding(arguments: list[str]) -> None:
+def _job(config: DictConfig, command: Command, line: str) -> float:
+    """One run: its settings become objects, a DictConfig goes no further.
+
+    A single job ends with its one line before Hydra adds its own. A job of a sweep that fails returns a `Failure`, so
+    that the others go on, and `SweepTable` ends the sweep with exit status 2.
+    """
+    directory = Path(HydraConfig.get().runtime.output_dir).resolve()
+    try:
+        with stop_signals(), console(), _results():
+            files = {
+                "hydra.yaml": OmegaConf.to_yaml({"hydra": HydraConfig.get()}),
+                "overrides.yaml": OmegaConf.to_yaml(HydraConfig.get().overrides.task),
+            }
+            score = command(OmegaConf.to_object(config), directory, Caller(line, files, None, shield))
+            print_run_directory(directory)
+            return score
+    except Interrupted as stopped:
+        _end_stopped(stopped, directory)
+    except Exception as error:
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            stop(error)
+        message = message_of(error)
+        if message is None:
+            traceback.print_exc()  # of a mistake of ours, that the other jobs need not share
+        reason = shorten(message or repr(error), LONGEST_MESSAGE)
+        print(f"error: {reason}", file=sys.stderr, flush=True)
+        return Failure(reason)
+
+
+class _results(logging.Handler):  # noqa: N801  # a context manager
+    """Tables of results on standard output."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), flush=True)
+
+    def __enter__(self) -> None:
+        logging.getLogger("metamann.results").addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("metamann.results").removeHandler(self)
+
+
+def _check_encoding(arguments: list[str]) -> None:
     """Refuse arguments that cannot be written down beside the results.
 
     Raises:
@@ -87,35 +139,7 @@ def check_encoding(arguments: list[str]) -> None:
             ) from error
 
 
-def job(task: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
-    """Let a single job end with its one line before Hydra adds its own; jobs of a sweep let the others go on.
-
-    A job of a sweep that fails returns a `Failure`, and `SweepTable` ends the sweep with exit status 2.
-    """
-
-    @functools.wraps(task)
-    def guarded(config: DictConfig) -> float:
-        try:
-            check_command(str(HydraConfig.get().job.config_name), config)
-            with stop_signals(), locked(run_directory()):
-                remove_halves(cache_folder(), CACHE_FILES, age=HALVES_SECONDS)
-                return task(config)
-        except Interrupted as stopped:
-            _end_stopped(stopped)
-        except Exception as error:
-            if HydraConfig.get().mode != RunMode.MULTIRUN:
-                stop(error)
-            message = message_of(error)
-            if message is None:
-                traceback.print_exc()  # of a mistake of ours, that the other jobs need not share
-            reason = shorten(message or repr(error), LONGEST_MESSAGE)
-            print(f"error: {reason}", file=sys.stderr, flush=True)
-            return Failure(reason)
-
-    return guarded
-
-
-def register_resolvers() -> None:
+def _register_resolvers() -> None:
     """Names that conf/*.yaml uses: where a run, new or resumed, keeps its files."""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
 
@@ -125,20 +149,14 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("metamann.run_directory", run_folder, replace=True)
 
 
-def run_directory() -> Path:
-    """Absolute path of the job's directory."""
-    return Path(HydraConfig.get().runtime.output_dir).resolve()
-
-
 def print_run_directory(path: Path) -> None:
     """The last line of every command, for scripts."""
     print(f"run directory: {path}", flush=True)
 
 
-def _end_stopped(stopped: Interrupted) -> NoReturn:
-    directory, number = run_directory(), int(stopped.args[0])
-    begun = (directory / "checkpoints" / "last.pt").is_file()
-    hint = f"; go on with: metamann-train resume={directory}" if begun else ""
+def _end_stopped(stopped: Interrupted, directory: Path) -> NoReturn:
+    number = int(stopped.args[0])
+    hint = f"; go on with: metamann-train resume={directory}" if has_checkpoint(directory) else ""
     print(f"stopped by signal {number}{hint}", file=sys.stderr, flush=True)
     print_run_directory(directory)
     sys.exit(128 + number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,11 +24,13 @@ class ClassStore:
 
     Attributes:
         name: what the errors and reports call it, such as `omniglot/vinyals/test`.
-        items: `items x channels x height x width`, uint8, 0 for paper and 255 for ink.
+        items: images, `items x channels x height x width`, uint8, 0 for paper and 255 for ink; or rows of features,
+            `items x width`, float32; or items of whatever other shape.
         class_names: one name a class; a rotated copy ends in `@90`, `@180` or `@270`, a mirrored one in `@mirrored`. An
             `@` of the name itself is doubled, see `escape_marks`.
         groups: one name a class: its alphabet, or parent folder. Episodes may stay within one.
         first_item: `classes + 1` offsets; class c owns `items[first_item[c]:first_item[c + 1]]`.
+        turnable: an item that is turned or mirrored is the same item still, as a drawing is; only images can be turned.
     """
 
     name: str
@@ -35,20 +38,26 @@ class ClassStore:
     class_names: tuple[str, ...]
     groups: tuple[str, ...]
     first_item: np.ndarray
+    turnable: bool = True
 
     @classmethod
     def from_classes(
-        cls, name: str, images: Sequence[Tensor], class_names: Sequence[str], groups: Sequence[str]
+        cls,
+        name: str,
+        items: Sequence[Tensor],
+        class_names: Sequence[str],
+        groups: Sequence[str],
+        turnable: bool = True,
     ) -> ClassStore:
-        """Put the classes' images, each `items x channels x height x width`, behind one another.
+        """Put the classes' items, each `items x ...`, behind one another.
 
         Raises:
             DataError: if there is no class at all.
         """
-        if not images:
+        if not items:
             raise DataError(f"data set '{name}' has no classes; give it some, or choose another split.")
-        first_item = np.concatenate([[0], np.cumsum([len(each) for each in images])]).astype(np.int64)
-        return cls(name, torch.cat(list(images)), tuple(class_names), tuple(groups), first_item)
+        first_item = np.concatenate([[0], np.cumsum([len(each) for each in items])]).astype(np.int64)
+        return cls(name, torch.cat(list(items)), tuple(class_names), tuple(groups), first_item, turnable)
 
     @property
     def n_classes(self) -> int:
@@ -70,7 +79,7 @@ class ClassStore:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over pixels, class borders, class names and groups: the same data give the same episodes."""
+        """sha256 over items, class borders, class names and groups: the same data give the same episodes."""
         digest = hashlib.sha256()
         digest.update(repr((tuple(self.items.shape), self.class_names, self.groups)).encode())
         digest.update(self.first_item.tobytes())
@@ -79,10 +88,10 @@ class ClassStore:
 
     @cached_property
     def row_of(self) -> dict[bytes, int]:
-        """The first row of `items` that holds an image, by `pixels_digest` of the image."""
+        """The first row of `items` that holds an item, by `pixels_digest` of the item."""
         rows: dict[bytes, int] = {}
-        for row, image in enumerate(self.items):
-            rows.setdefault(pixels_digest(image), row)
+        for row, item in enumerate(self.items):
+            rows.setdefault(pixels_digest(item), row)
         return rows
 
     def class_of(self, row: int) -> int:
@@ -90,8 +99,16 @@ class ClassStore:
         return int(np.searchsorted(self.first_item, row, side="right")) - 1
 
     def images_of(self, number: int) -> Tensor:
-        """Images of one class, `items x channels x height x width`."""
+        """Items of one class, `items x ...`."""
         return self.items[int(self.first_item[number]) : int(self.first_item[number + 1])]
+
+    def looks_of(self, row: int) -> list[Tensor]:
+        """A row of `items` in all the ways in which it is the same item: an image turned and mirrored, others as is."""
+        item = self.items[row]
+        if not self.turnable:
+            return [item]
+        sides = (item, item.flip(-1))
+        return [torch.rot90(side, turns, (-2, -1)) for side, turns in itertools.product(sides, range(4))]
 
     def subset(self, name: str, numbers: Sequence[int]) -> ClassStore:
         """The classes of these numbers as a store of their own."""
@@ -100,10 +117,16 @@ class ClassStore:
             [self.images_of(number) for number in numbers],
             [self.class_names[number] for number in numbers],
             [self.groups[number] for number in numbers],
+            self.turnable,
         )
 
     def with_rotations(self) -> ClassStore:
-        """Four times the classes: every rotation by 90 degrees is a class, and its alphabet a group, of its own."""
+        """Four times the classes: every rotation by 90 degrees is a class, and its alphabet a group, of its own.
+
+        Raises:
+            DataError: if the items are no images.
+        """
+        self._check_turnable()
         images, class_names, groups = [], [], []
         for quarter_turns in range(4):
             suffix = f"@{90 * quarter_turns}" if quarter_turns else ""
@@ -114,7 +137,12 @@ class ClassStore:
         return ClassStore.from_classes(self.name, images, class_names, groups)
 
     def with_mirrors(self) -> ClassStore:
-        """Twice the classes: every mirrored copy is a class, and its alphabet a group, of its own."""
+        """Twice the classes: every mirrored copy is a class, and its alphabet a group, of its own.
+
+        Raises:
+            DataError: if the items are no images.
+        """
+        self._check_turnable()
         numbers = range(self.n_classes)
         return ClassStore.from_classes(
             self.name,
@@ -123,10 +151,14 @@ class ClassStore:
             [*self.groups, *(f"{group}@mirrored" for group in self.groups)],
         )
 
+    def _check_turnable(self) -> None:
+        if not self.turnable:
+            raise DataError(f"items of '{self.name}' are no images; leave rotations and mirrors out.")
 
-def pixels_digest(image: Tensor) -> bytes:
-    """Short hash of an image's pixels: equal for equal images of one size."""
-    return hashlib.blake2b(image.contiguous().numpy().tobytes(), digest_size=12).digest()
+
+def pixels_digest(item: Tensor) -> bytes:
+    """Short hash of an image's pixels, or of any other item's numbers: equal for equal items of one shape."""
+    return hashlib.blake2b(item.contiguous().numpy().tobytes(), digest_size=12).digest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +172,9 @@ class DataSplits:
         test: classes for the figures that are reported.
         disjoint_groups: no group of classes, such as an alphabet, stands in two splits; false for a split by class.
         notes: what the reader found and decided, one line each.
-        own: a user's own images: a class that has too few of them for a protocol is left out of its episodes.
+        own: a user's own items: a class that has too few of them for a protocol is left out of its episodes.
+        scaling: mean and scale of each feature that rows were brought to, `(row - mean) / scale`; None where they are
+            as they came. New rows are brought to the same.
 
     Raises:
         DataError: if a class, or a rotated copy of it, stands in two splits.
@@ -153,6 +187,7 @@ class DataSplits:
     disjoint_groups: bool = True
     notes: tuple[str, ...] = ()
     own: bool = False
+    scaling: tuple[Tensor, Tensor] | None = None
 
     def __post_init__(self) -> None:
         """Refuse overlapping splits at start, before anything is trained on them."""

@@ -1,1 +1,1 @@
-"""Metrics, intervals, reports and plots of evaluation on held-out tasks."""
+"""Evaluation on held-out tasks: evaluators, metrics with intervals, paired comparison, continual learning."""

@@ -48,13 +48,13 @@ def accuracy_matrix(learner: Learner[Any], episode: Episode, tasks: int) -> Tens
     found = torch.full((len(episode.classes.ways), tasks, tasks), torch.nan)
     inputs = Examples(learner.encode(episode.support.inputs), episode.support.labels)
     queries = Examples(learner.encode(episode.query.inputs), episode.query.labels)
-    state = None
+    learner, state = learner.on_features(), None
     for task in range(tasks):
         shown = (task + 1) * each
         known = Classes(torch.full_like(episode.classes.ways, shown), episode.classes.codes[:, :shown])
         state = learner.adapt(_of_classes(inputs, task * each, shown), known, state)
         asked = _of_classes(queries, 0, shown)
-        right = learner.predict(state, asked.inputs).argmax(-1) == asked.labels
+        right = learner.answer(state, asked.inputs) == asked.labels
         for old in range(task + 1):
             of_task = (asked.labels >= old * each) & (asked.labels < (old + 1) * each)
             found[:, task, old] = ((right & of_task).sum(1) / of_task.sum(1)).cpu()

@@ -46,6 +46,7 @@ class Evaluator(NamedTuple):
         """Scores of each episode, see `score_episodes`; `encoded` is what `encode` gave, if it was asked before."""
         rows = self.encode(learner) if encoded is None else encoded
         at_once = max(1, self.images_per_batch // self.tasks.items.shape[1])
+        learner = learner.to(self.device).eval().on_features()
         return score_episodes(learner, self.tasks.batches(self.sampler, at_once, rows), self.device, self.precision)
 
     @torch.no_grad()

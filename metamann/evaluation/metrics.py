@@ -84,8 +84,7 @@ def score_episodes(
     for batch in batches:
         batch = batch.to(device)
         with autocast(device, precision):
-            log_probs = learner(batch)
-        right = log_probs.argmax(-1) == batch.targets
+            right = _answers(learner, batch) == batch.targets
         chosen = {"accuracy": batch.targets != PADDING}
         if isinstance(batch, Stream):
             which = instances(batch.labels)
@@ -95,6 +94,13 @@ def score_episodes(
             scores.setdefault(name, []).append(_mean_where(right, where).cpu().numpy())
     joined = {name: np.concatenate(each) for name, each in scores.items()}
     return {name: values for name, values in joined.items() if not np.isnan(values).all()}
+
+
+def _answers(learner: Learner[Any], batch: Episode | Stream) -> Tensor:
+    """What is given as the label of each target; a stream has no answer of its own but the most probable class."""
+    if isinstance(batch, Stream):
+        return learner(batch).argmax(-1)
+    return learner.answer(learner.adapt(batch.support, batch.classes), batch.query.inputs)
 
 
 def _percent(interval: Interval) -> Interval:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from metamann.errors import ConfigError
+
 State = TypeVar("State", bound=tuple[Any, ...])
 ITEMS = 8192  # of a group of episodes, whose tensors stay in the cache of a CPU
 
@@ -42,11 +44,13 @@ class Memory(nn.Module, Generic[State]):
         controller_width: how much of it, at its front, is the state of the memory's controller; the rest is from slots.
         reads_label_mass: a read is the mass of attention on each written label code, with the mass on the
             "never seen" slot behind it; otherwise it is a feature vector for a linear layer.
+        can_forget: whether single examples can be taken out again, with `forget`.
     """
 
     read_width: int
     controller_width: int = 0
     reads_label_mass: ClassVar[bool] = False
+    can_forget: ClassVar[bool] = False
 
     @property
     def capacity(self) -> int | None:
@@ -99,6 +103,35 @@ class Memory(nn.Module, Generic[State]):
     def write(self, state: State, features: Tensor, codes: Tensor, mask: Tensor) -> State:
         """Take in labelled items without asking for reads; arguments as in `scan`."""
         return self.scan(state, features, codes, mask)[1]
+
+    def forget(self, state: State, taken: Tensor) -> State:
+        """Take examples out again: later reads are those of a memory that never saw them, within rounding.
+
+        Args:
+            state: with the examples; it is not changed.
+            taken: `batch x written`, true for those to take out, in the order of writing; masked steps and examples
+                that were taken out before do not count. Examples behind its end stay.
+
+        Raises:
+            ConfigError: if the memory keeps no single examples.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} cannot take single examples out again; write those that stay anew, or choose "
+            "memory=keyvalue, nearest or prototypes."
+        )
+
+    def read_weights(self, state: State, features: Tensor) -> Tensor | None:
+        """How much of each written example is in the read of each query, for people to look at.
+
+        Args:
+            state: what was written.
+            features: `batch x queries x features`.
+
+        Returns:
+            `batch x queries x written`, in the order of writing and without masked steps, zeros behind the last
+            example of an episode; None where slots are not single examples.
+        """
+        return None
 
     def novelty_margin(self) -> Tensor | None:
         """What evaluation adds to the learned score that decides between a known class and a new one, if there is one.

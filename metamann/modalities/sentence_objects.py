@@ -13,7 +13,7 @@ from torch import Tensor
 from metamann.data.own.reader import read_sentences
 from metamann.data.own.tokens import tokenise
 from metamann.data.sentences.store import Span
-from metamann.decoding.tag_spans import FoundSpans, named_spans, write_spans
+from metamann.decoding.tag_spans import FoundSpans, find_spans, named_spans, write_spans
 from metamann.episodes.episode import PADDING, Classes, Examples
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.episodes.sentences.tagging import TagScheme, n_tags
@@ -188,6 +188,23 @@ class SentenceObjects:
                 raise ValueError("its words or entities lie outside of their text")
             examples.append(SentenceExample(SentenceQuery(text, tuple(cut)), tuple(marked)))
         return examples
+
+
+def entity_scores(tags: Tensor, log_probs: Tensor, labels: Tensor, scheme: TagScheme) -> tuple[Tensor, Tensor]:
+    """Scores of the entities that were answered, as an `Entity` has them, and whether each is labelled so.
+
+    Args:
+        tags: `batch x sentences x length`, answered.
+        log_probs: `batch x sentences x length x tags`.
+        labels: `batch x sentences x length`, `PADDING` behind the last word.
+        scheme: of the tags.
+    """
+    of_tag = log_probs.double().gather(-1, tags.clamp_min(0).unsqueeze(-1)).squeeze(-1).flatten(0, 1).numpy()
+    answered = find_spans(tags.where(labels != PADDING, 0).flatten(0, 1).numpy(), scheme)
+    true = set(zip(*(part.tolist() for part in find_spans(labels.clamp_min(0).flatten(0, 1).numpy(), scheme))))
+    found = list(zip(*(part.tolist() for part in answered)))
+    scores = [float(np.exp(of_tag[row, start:end].mean())) for row, start, end, _ in found]
+    return torch.tensor(scores, dtype=torch.float64), torch.tensor([each in true for each in found], dtype=torch.bool)
 
 
 def _in_order(places: Sequence[tuple[int, int]], length: int) -> bool:

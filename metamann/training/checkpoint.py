@@ -15,6 +15,7 @@ from metamann.training.plain import plain_fault
 
 FORMAT = "metamann-checkpoint/1"
 LARGEST = 1e15  # of steps, seconds and scores
+BEGUN = ("checkpoints", "metrics.jsonl")  # what a run makes before its first checkpoint
 
 
 class Checkpoint(NamedTuple):
@@ -29,6 +30,7 @@ class Checkpoint(NamedTuple):
         best: the scores that chose the best learner so far, and the step it was reached at.
         seconds: training time so far.
         version: of metamann that wrote it.
+        calibration: what turns the learner's scores into probabilities, by name; empty where nothing was calibrated.
     """
 
     config: dict[str, Any]
@@ -39,6 +41,7 @@ class Checkpoint(NamedTuple):
     best: dict[str, float]
     seconds: float
     version: str = metamann.__version__
+    calibration: dict[str, float] = {}  # noqa: RUF012  # never changed in place
 
     def written_by(self) -> str:
         """For errors: which version wrote the file, where it is another than this one."""
@@ -92,11 +95,18 @@ class Checkpoint(NamedTuple):
 
 
 def unsaved(path: Path, error: OSError) -> TrainingError:
-    """The error of a checkpoint that could not be written."""
-    return TrainingError(
-        f"checkpoint {path.name} cannot be saved ({error.strerror or error}); the one before is intact. Mend that or "
-        f"make room, then go on with resume={path.parent.parent}."
-    )
+    """The error of a checkpoint that could not be written; it names the one that can be gone on from."""
+    last = path.with_name("last.pt")
+    if last.is_file():
+        left = f"{last} is intact. Mend that or make room, then go on with resume={path.parent.parent}."
+    else:
+        left = "the run has no checkpoint yet. Mend that or make room, then start it again."
+    return TrainingError(f"checkpoint {path.name} cannot be saved ({error.strerror or error}); {left}")
+
+
+def has_checkpoint(directory: Path) -> bool:
+    """Whether a run directory holds a checkpoint; a run that was killed before its first one has none."""
+    return any((directory / "checkpoints" / name).is_file() for name in ("last.pt", "best.pt"))
 
 
 def find_checkpoint(where: str, name: str = "best.pt") -> Path:
@@ -108,6 +118,11 @@ def find_checkpoint(where: str, name: str = "best.pt") -> Path:
     path = Path(where).expanduser()
     if path.is_dir():
         preferred = [path / "checkpoints" / name, path / "checkpoints" / "last.pt"]
+        if not has_checkpoint(path) and any((path / begun).exists() for begun in BEGUN):
+            raise CheckpointError(
+                f"the run in {path} ended before its first checkpoint, and there is nothing to go on from; the same "
+                "command that started it, without resume=, begins it anew."
+            )
         path = next((file for file in preferred if file.is_file()), preferred[0])
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}; give a run directory of metamann-train, or a .pt file.")
@@ -136,11 +151,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path} was written by metamann {excerpt(written_by)} in the format {excerpt(content['format'])}, and "
             f"this is metamann {metamann.__version__}, which reads {FORMAT}; open it with the version that wrote it."
         )
-    fault = next((fault for part in PARTS if (fault := _fault(part, content)) is not None), None)
+    fault = next((fault for part in (*PARTS, *OPTIONAL) if (fault := _fault(part, content)) is not None), None)
     if fault is not None:
         by = "" if written_by == metamann.__version__ else f" (written by metamann {excerpt(written_by)})"
         raise CheckpointError(f"{path}{by} is refused: {fault}. Use another of its run, or train again.")
-    return Checkpoint(**{part: content[part] for part in PARTS}, version=written_by)
+    parts = {part: content[part] for part in (*PARTS, *OPTIONAL) if part in content}
+    return Checkpoint(**parts, version=written_by)
 
 
 PARTS: dict[str, type | tuple[type, ...]] = {
@@ -152,14 +168,15 @@ PARTS: dict[str, type | tuple[type, ...]] = {
     "best": dict,
     "seconds": (int, float),
 }
+OPTIONAL = {"calibration": dict}  # files of earlier versions do not have them
 
 
 def _fault(part: str, content: dict[str, Any]) -> str | None:
     """What is wrong with one part; None if nothing is."""
     if part not in content:
-        return f"its part '{part}' is missing"
+        return None if part in OPTIONAL else f"its part '{part}' is missing"
     value: Any = content[part]
-    if not issubclass(type(value), PARTS[part]) or isinstance(value, bool):
+    if not issubclass(type(value), {**PARTS, **OPTIONAL}[part]) or isinstance(value, bool):
         return f"its part '{part}' is of the kind {type(value).__name__}"
     if part == "learner":
         for name, tensor in value.items():
@@ -172,11 +189,7 @@ def _fault(part: str, content: dict[str, Any]) -> str | None:
     if part in ("step", "seconds"):
         return None if 0 <= value < LARGEST else f"its part '{part}' is {excerpt(value)}"
     fault = plain_fault(value)
-    if (
-        fault is None
-        and part == "best"
-        and not all(type(score) in (int, float) and abs(score) < LARGEST for score in value.values())
-    ):
+    if fault is None and part in ("best", "calibration") and not all(map(_is_score, value.values())):
         fault = "a score is no number that a run can reach"
     if fault is None and part == "fingerprints" and not all(type(print_) is str for print_ in value.values()):
         fault = "a fingerprint is no text"
@@ -184,7 +197,7 @@ def _fault(part: str, content: dict[str, Any]) -> str | None:
 
 
 def _is_score(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float) and abs(value) < LARGEST
+    return type(value) in (int, float) and abs(value) < LARGEST  # type: ignore[arg-type]  # it is one of the two
 
 
 def _optimizer_fault(state: dict[Any, Any]) -> str | None:

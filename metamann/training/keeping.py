@@ -20,6 +20,7 @@ from torch import nn
 
 from metamann.errors import CheckpointError, TrainingError
 from metamann.training.checkpoint import Checkpoint, load_checkpoint, unsaved
+from metamann.training.log import note
 from metamann.training.record import Record
 
 LARGEST = 1000.0
@@ -71,7 +72,7 @@ class Keeper:
             if _shapes(best) != _shapes(checkpoint):
                 raise CheckpointError("it is another learner's")
         except CheckpointError:
-            self._record.note(f"note: {self._best_path} is missing, damaged or another's: the best is chosen anew")
+            note(f"{self._best_path} is missing, damaged or another's: the best is chosen anew")
             self.best = {"step": 0.0}
         else:
             if best.step <= checkpoint.step:
@@ -122,7 +123,10 @@ class Keeper:
     def blown_up(self, what: str) -> TrainingError:
         """The error that says what happened, and where to go on from."""
         if not self.last.is_file():
-            return TrainingError(f"{what}. Start with other parameters, or set trainer.precision=fp32.")
+            return TrainingError(
+                f"{what}. The run has no checkpoint yet: start with a lower trainer.learning_rate, or "
+                "trainer.precision=fp32."
+            )
         return TrainingError(
             f"{what}. {self.last} holds good parameters: resume= with a lower trainer.learning_rate, or "
             "trainer.precision=fp32."

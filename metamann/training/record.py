@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -19,6 +19,7 @@ from metamann.data.cache import write_atomically
 from metamann.data.plain_files import to_json
 from metamann.errors import TrainingError
 from metamann.training.dashboards import Mirrors
+from metamann.training.log import note, progress
 
 PLAIN_LINE_SECONDS = 10.0
 LARGEST = 1e300  # no number of a record comes near it, and one beyond cannot be drawn
@@ -45,9 +46,12 @@ class Record:
     def __init__(self, run_directory: Path, mirrors: Mirrors, steps: int, episodes_per_step: int) -> None:
         self.path = run_directory / "metrics.jsonl"
         self.mirrors = mirrors
-        self._steps, self._episodes_per_step = steps, episodes_per_step
-        self._bar: tqdm[NoReturn] | None = None
         self.last_validation = 0
+        self._steps, self._episodes_per_step = steps, episodes_per_step
+        self._file: TextIO | None = None
+        self._bar: tqdm[NoReturn] | None = None
+        self._start, self._seconds_before = 0, 0.0
+        self._began = self._last_line = time.monotonic()
 
     def open(self, start: int, seconds: float) -> None:
         """Begin, or go on after `start` steps that took `seconds`.
@@ -58,11 +62,11 @@ class Record:
         kept: list[bytes] = []
         try:
             if start and not self.path.exists():
-                self.note(f"note: there is no {self.path}; the record begins at step {start}")
+                note(f"there is no {self.path}; the record begins at step {start}")
             elif start:
                 events, foreign = read_record(self.path)
                 if foreign:
-                    self.note(f"note: {foreign} lines of {self.path} are no records of training and are taken out")
+                    note(f"{foreign} lines of {self.path} are no records of training and are taken out")
                 kept = [line for line, event in events if event["step"] <= start]
                 validated = [event["step"] for _, event in events if event["kind"] == "validation"]
                 self.last_validation = max((step for step in validated if step <= start), default=0)
@@ -76,7 +80,9 @@ class Record:
 
     @property
     def seconds(self) -> float:
-        """Training time so far, the stretches before a resume counted."""
+        """Training time so far, the stretches before a resume counted; 0 before the record is opened."""
+        if self._file is None:
+            return 0.0
         return self._seconds_before + time.monotonic() - self._began
 
     def train(self, step: int, values: Mapping[str, float], *, write: bool) -> None:
@@ -89,16 +95,16 @@ class Record:
         if self._bar is not None:
             self._bar.set_postfix_str(shown, refresh=False)
             self._bar.update()
-        elif time.monotonic() - self._last_line > PLAIN_LINE_SECONDS or step == self._steps:
+        if time.monotonic() - self._last_line > PLAIN_LINE_SECONDS or step == self._steps:
             left = elapsed / (step - self._start) * (self._steps - step)
-            self._line(f"step {step}/{self._steps}  {shown}  {_clock(left)} left")
+            progress(f"step {step}/{self._steps}  {shown}  {_clock(left)} left", on_bar=self._bar is not None)
             self._last_line = time.monotonic()
 
     def validation(self, step: int, values: Mapping[str, float], *, best: bool) -> None:
         """Write and show a validation."""
         self._write("validation", step, {**values, "best": float(best)})
         scores = "  ".join(f"{name} {value:.4f}" for name, value in values.items() if not name.endswith("_interval"))
-        self._line(f"step {step}/{self._steps}  validation {scores}{'  (best so far)' if best else ''}")
+        progress(f"step {step}/{self._steps}  validation {scores}{'  (best so far)' if best else ''}")
 
     def check_in_place(self) -> None:
         """Refuse to write on where the run directory was deleted, or deleted and made again by another run.
@@ -107,7 +113,7 @@ class Record:
             TrainingError: if it was.
         """
         try:
-            in_place = os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+            in_place = self._file is not None and os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
         except (FileNotFoundError, NotADirectoryError):
             in_place = False
         if not in_place:
@@ -126,14 +132,11 @@ class Record:
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be read ({error.strerror}); resume= the run to go on.") from error
 
-    def note(self, text: str) -> None:
-        """Show a line that is no measurement."""
-        self._line(text)
-
     def close(self) -> None:
         """End the file and the progress bar; dashboards stay open for the results."""
-        with contextlib.suppress(OSError):  # every line was flushed: a failure was reported then
-            self._file.close()
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # every line was flushed: a failure was reported then
+                self._file.close()
         if self._bar is not None:
             self._bar.close()
 
@@ -151,6 +154,7 @@ class Record:
         line = to_json({"kind": kind, "step": step, **values, "seconds": round(self.seconds, 3)})
         try:
             self.check_in_place()
+            assert self._file is not None
             self._file.write(line + "\n")
             self._file.flush()
         except OSError as error:
@@ -162,12 +166,6 @@ class Record:
             f"{self.path.name} cannot be written ({error.strerror}). Mend that or make room, then go on with "
             f"resume={self.path.parent}."
         )
-
-    def _line(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
-        else:
-            print(text, file=sys.stderr, flush=True)
 
 
 def read_record(path: Path) -> tuple[list[tuple[bytes, dict[str, Any]]], int]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from metamann.application.calibration import (
+from metamann.evaluation.calibration import (
     calibrate_entities,
     calibrate_items,
     expected_calibration_error,

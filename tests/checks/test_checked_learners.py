@@ -71,7 +71,7 @@ def test_no_false_alarm_on_sentences(learner_of: Any, scheme: Any) -> None:
 def test_no_false_alarm_on_the_mean_of_rotations(nway: Sampler) -> None:
     torch.manual_seed(0)
     encoder = ConvEncoder(size=16, channels=4)
-    assert not failed(audit_learner(Rotated(encoder, PrototypeMemory(encoder.features, 5), 5), nway, EPISODES))
+    assert not failed(audit_learner(Rotated(MANN(encoder, PrototypeMemory(encoder.features, 5), 5)), nway, EPISODES))
 
 
 @pytest.mark.parametrize("algorithm", ["maml", "anil", "meta_sgd"])
@@ -89,7 +89,7 @@ def test_no_false_alarm_on_gradient_based_learners(
 def test_no_false_alarm_on_learners_without_a_memory(learner_of: Any, nway: Sampler) -> None:
     torch.manual_seed(0)
     encoder = ConvEncoder(size=16, channels=4)
-    assert not failed(audit_learner(learner_of(encoder, PrototypeMemory(encoder.features, 5), 5), nway, EPISODES))
+    assert not failed(audit_learner(learner_of(MANN(encoder, PrototypeMemory(encoder.features, 5), 5)), nway, EPISODES))
 
 
 COUNTED = "answers, as they are counted, do not see each other"
@@ -101,7 +101,7 @@ def structshot(learner_of: type[StructShot]) -> list[Finding]:
     encoder = ToyEncoder()
     protocol = GreedySentences(ways=3, shots=1, scheme="bio", codes=LabelCodes("random", 12))
     counts = dict.fromkeys(cell_names("bio"), 1.0)
-    learner = learner_of(encoder, NearestMemory(encoder.features, 12), 12, "bio", counts, 1.0)
+    learner = learner_of(MANN(encoder, NearestMemory(encoder.features, 12), 12), "bio", counts, 1.0)
     return audit_learner(learner, SentenceSampler(toy_store(), protocol, 1), EPISODES)
 
 
@@ -277,8 +277,7 @@ def test_transduction_can_be_declared(nway: Sampler) -> None:
 
 
 def test_a_memory_that_is_not_reset_is_found(make_mann: Callable[..., MANN], streams: Sampler) -> None:
-    sound = make_mann("lrua")
-    carried = Carried(sound.encoder, sound.memory, 5)
+    carried = Carried(make_mann("lrua"))
     assert failed(audit_learner(carried, streams, EPISODES)) & {AFTER, BESIDE, ALONE}
 
 

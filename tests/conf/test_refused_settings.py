@@ -33,7 +33,7 @@ OPTIONAL = (
     "item_width", "key_width", "top_k", "surprise", "strength", "first_channels", "window", "groups", "queries",
     "width",
 )  # fmt: skip
-OWN_FILES = ("folder", "columns", "jsonl")  # need files of the user
+OWN_FILES = ("folder", "columns", "jsonl", "vectors")  # need files of the user
 CODES = 5
 TAGGED = tuple(Sentence((f"w{n}", "x"), (Span(0, 1, f"type{n % 8}"),)) for n in range(200))
 EPISODES = FixedEpisodeStore("toy", (FixedEpisode(TAGGED[:8], TAGGED[8:16], tuple(f"type{n}" for n in range(8))),))

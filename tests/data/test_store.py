@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metamann.data.store import ClassStore, DataSplits, escape_marks, plain_name, upright_names
+from metamann.data.store import ClassStore, DataSplits, escape_marks, pixels_digest, plain_name, upright_names
 from metamann.errors import DataError
 
 SIZES = (3, 1, 4)
@@ -69,6 +69,26 @@ def test_mirrors_are_classes_and_groups_of_their_own(make_store: Callable[..., C
         assert mirrored.images_of(number + 3).tolist() == [
             [[row[::-1] for row in channel] for channel in image] for image in store.images_of(number).tolist()
         ]
+
+
+def test_rows_are_items_that_cannot_be_turned() -> None:
+    rows = torch.arange(12, dtype=torch.float32).view(4, 3)
+    store = ClassStore.from_classes("rows", [rows[:1], rows[1:]], ["a", "b"], ["", ""], turnable=False)
+    part = store.subset("part", [1])
+    assert torch.equal(part.images_of(0), rows[1:])
+    assert [look.tolist() for look in part.looks_of(2)] == [[9.0, 10.0, 11.0]]
+    assert part.row_of[pixels_digest(rows[2])] == 1
+    assert store.fingerprint != part.fingerprint
+    for turned in (part.with_rotations, part.with_mirrors):
+        with pytest.raises(DataError, match="no images"):
+            turned()
+
+
+def test_an_image_has_eight_looks() -> None:
+    image = torch.arange(6, dtype=torch.uint8).view(1, 1, 2, 3)
+    looks = {pixels_digest(look) for look in ClassStore.from_classes("one", [image], ["a"], [""]).looks_of(0)}
+    assert len(looks) == 8
+    assert looks >= {pixels_digest(image[0]), pixels_digest(image[0].flip(-2)), pixels_digest(image[0].mT)}
 
 
 def test_equal_stores_have_one_fingerprint(make_store: Callable[..., ClassStore]) -> None:

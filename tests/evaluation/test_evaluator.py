@@ -26,7 +26,7 @@ class Counting(nn.Module):
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
-        self.encoder, self.shown = encoder, 0
+        self.encoder, self.shown, self.features = encoder, 0, encoder.features
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Encode."""

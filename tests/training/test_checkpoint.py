@@ -17,7 +17,7 @@ import torch
 
 from metamann.errors import CheckpointError, TrainingError
 from metamann.learners.mann import MANN
-from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from metamann.training.checkpoint import Checkpoint, find_checkpoint, has_checkpoint, load_checkpoint, unsaved
 
 
 @pytest.fixture
@@ -169,6 +169,45 @@ def test_a_missing_checkpoint_is_one_line_with_the_path(tmp_path: Path) -> None:
         assert str(where) in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1
     refused(tmp_path / "nowhere.pt")
+
+
+@pytest.mark.parametrize("begun", ["checkpoints", "metrics.jsonl"])
+def test_a_run_that_ended_before_its_first_checkpoint_is_to_be_begun_anew(begun: str, tmp_path: Path) -> None:
+    (tmp_path / begun).mkdir()
+    assert not has_checkpoint(tmp_path)
+    for name in ("best.pt", "last.pt"):
+        with pytest.raises(CheckpointError, match="ended before its first checkpoint.*same command.*begins it anew"):
+            find_checkpoint(str(tmp_path), name)
+
+
+def test_a_run_has_a_checkpoint_once_one_is_written(saved: Path) -> None:
+    assert has_checkpoint(saved.parent.parent)
+    assert not has_checkpoint(saved.parent)
+
+
+def test_an_error_of_saving_names_the_file_that_is_left_or_says_that_there_is_none(saved: Path) -> None:
+    error = OSError(28, "No space left on device")
+    assert f"{saved} is intact" in str(unsaved(saved, error))
+    assert f"{saved} is intact" in str(unsaved(saved.with_name("best.pt"), error))
+    saved.unlink()
+    message = str(unsaved(saved, error))
+    assert "has no checkpoint yet" in message
+    assert "resume=" not in message
+
+
+def test_calibration_is_kept_and_earlier_files_have_none(checkpoint: Checkpoint, saved: Path) -> None:
+    assert load_checkpoint(saved).calibration == {}
+    changed(saved, lambda content: content.pop("calibration"))
+    assert load_checkpoint(saved).calibration == {}
+    checkpoint._replace(calibration={"temperature": 1.5}).save(saved)
+    assert load_checkpoint(saved).calibration == {"temperature": 1.5}
+
+
+@pytest.mark.parametrize(
+    "value", [None, "text", [1], {"a": "text"}, {"a": True}, {"a": 10**600}, {"a": float("nan")}], ids=str
+)
+def test_a_calibration_that_is_none_is_refused(saved: Path, value: Any) -> None:
+    assert "calibration" in refused(changed(saved, lambda content: content.update(calibration=value)))
 
 
 def test_best_alone_is_no_checkpoint_to_go_on_from(saved: Path) -> None:

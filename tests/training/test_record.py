@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,16 @@ from hypothesis import strategies as st
 
 from metamann.errors import TrainingError
 from metamann.training.dashboards import Mirrors
+from metamann.training.log import console
 from metamann.training.record import Record, read_record
+
+
+@pytest.fixture(autouse=True)
+def shown() -> Iterator[None]:
+    """What is said is shown, as by the commands."""
+    with console():
+        yield
+
 
 VALUES = {"loss": 0.5, "accuracy": 0.75, "grad_norm": 1.0, "learning_rate": 0.001}
 
@@ -147,6 +157,15 @@ def test_a_record_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     for start in (0, 2):
         with pytest.raises(TrainingError, match=r"metrics\.jsonl cannot be written"):
             make(tmp_path).open(start, 0.0)
+
+
+def test_a_record_has_its_fields_before_it_is_opened(tmp_path: Path) -> None:
+    record = make(tmp_path)
+    assert (record.seconds, record.last_validation) == (0.0, 0)
+    record.close()
+    with pytest.raises(TrainingError):
+        record.train(1, VALUES, write=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_time_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -9,23 +9,23 @@ References:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from metamann.memory.interface import Trace
-from metamann.memory.pairs.pairs import PairMemory, masses
+from metamann.memory.pairs.pairs import PairMemory, at_slots, masses, of_examples
 
 
 class KeyValueState(NamedTuple):
     """What one episode has written so far.
 
     Attributes:
-        keys: `batch x slots x key_width`, unit vectors; zeros where a step was masked.
+        keys: `batch x slots x key_width`, unit vectors; zeros where a step was masked or a pair was taken out.
         values: `batch x slots x code_width`, the label codes written with them.
-        filled: `batch x slots`, true where a pair was written.
+        filled: `batch x slots`, true where a pair is.
     """
 
     keys: Tensor
@@ -35,6 +35,8 @@ class KeyValueState(NamedTuple):
 
 class KeyValueMemory(PairMemory[KeyValueState]):
     """Append-only pairs [V16]; arguments as in `PairMemory`."""
+
+    can_forget: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -72,6 +74,15 @@ class KeyValueMemory(PairMemory[KeyValueState]):
         """The whole sequence in one pass: step t reads the slots written before it."""
         weights, final = self._pass(state, features, codes, mask)
         return masses(weights, final.values), final
+
+    def forget(self, state: KeyValueState, taken: Tensor) -> KeyValueState:
+        """Empty the slots of these pairs, so that nothing of them is left; see `Memory.forget`."""
+        stays = state.filled & ~at_slots(taken, state.filled)
+        return KeyValueState(state.keys * stays.unsqueeze(-1), state.values * stays.unsqueeze(-1), stays)
+
+    def read_weights(self, state: KeyValueState, features: Tensor) -> Tensor:
+        """Attention of the last hop on each pair; see `Memory.read_weights`."""
+        return of_examples(self.slot_weights(state, features)[..., :-1], state.filled)
 
     def trace(self, state: KeyValueState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
         """Read weights of the last hop over the slots, the "never seen" slot last."""

@@ -88,12 +88,15 @@ class PairMemory(Memory[PairState]):
         Returns:
             `batch x queries x (code_width + 1)`; the masses sum to 1 where codes are one-hot.
         """
+        return masses(self.slot_weights(state, features), state.values)
+
+    def slot_weights(self, state: PairState, features: Tensor) -> Tensor:
+        """Attention of `read`, `batch x queries x (slots + 1)`, "never seen" last."""
         queries = self.keys_of(features)
         # queries are asked after the support has shown every class: they teach nothing of novelty, and without the
         # detachment rounding noise, which Adam scales up, would carry the threshold away
         readable = self.readable(queries, state, state.filled.unsqueeze(1))
-        weights = self.weights(queries, state.keys, readable, self.threshold().detach())
-        return masses(weights, state.values)
+        return self.weights(queries, state.keys, readable, self.threshold().detach())
 
     def readable(self, queries: Tensor, state: PairState, filled: Tensor) -> Tensor:
         """The slots that each query may see, of those that are filled when it asks: all of them.
@@ -151,6 +154,25 @@ class PairMemory(Memory[PairState]):
 def masses(weights: Tensor, values: Tensor) -> Tensor:
     """Mass on each label code, "never seen" last: `batch x queries x (slots + 1)` to `... x (code_width + 1)`."""
     return torch.cat([weights[..., :-1] @ values, weights[..., -1:]], -1)
+
+
+def at_slots(of_examples: Tensor, written: Tensor) -> Tensor:
+    """What is true of examples in the order of writing, `batch x examples`, as it stands in the slots.
+
+    Args:
+        of_examples: true or false for each example; false for those behind its end.
+        written: `batch x slots`, true where an example is.
+    """
+    end = of_examples.shape[1]
+    number = (written.cumsum(1) - 1).clamp_max(end).where(written, end)
+    return F.pad(of_examples, (0, 1)).gather(1, number)
+
+
+def of_examples(weights: Tensor, written: Tensor) -> Tensor:
+    """Weights of the slots, `batch x queries x slots`, in the order of writing: `batch x queries x examples`."""
+    most = int(written.sum(1).max()) if written.numel() else 0
+    slots = (~written).long().argsort(dim=1, stable=True)[:, :most].unsqueeze(1).expand(-1, weights.shape[1], -1)
+    return (weights * written.unsqueeze(1)).gather(2, slots)
 
 
 def _highest(cosines: Tensor, count: int, ties: Tensor | None) -> Tensor:

@@ -13,14 +13,14 @@ References:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from metamann.memory.interface import Trace
-from metamann.memory.pairs.pairs import PairMemory, masses
+from metamann.memory.pairs.pairs import PairMemory, at_slots, masses, of_examples
 
 SAME = 1e-6  # squared distance of two codes, below which they stand for one label
 
@@ -32,15 +32,22 @@ class PrototypeState(NamedTuple):
         sums: `batch x slots x key_width`, of the unit keys of a label, in the slot of its first pair; zeros elsewhere.
         values: `batch x slots x code_width`, the label codes.
         filled: `batch x slots`, true for the first pair of each label.
+        keys: `batch x slots x key_width`, the unit key of each pair; zeros where a step was masked or a pair was taken
+            out. No read needs them: they are what a sum is made of again when a pair is taken out.
+        written: `batch x slots`, true where a pair is.
     """
 
     sums: Tensor
     values: Tensor
     filled: Tensor
+    keys: Tensor
+    written: Tensor
 
 
 class PrototypeMemory(PairMemory[PrototypeState]):
     """A running mean for every label [S17]; arguments as in `PairMemory`."""
+
+    can_forget: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -54,11 +61,9 @@ class PrototypeMemory(PairMemory[PrototypeState]):
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> PrototypeState:
         """No pair written."""
-        return PrototypeState(
-            like.new_zeros(batch, 0, self.key_width),
-            like.new_zeros(batch, 0, code_width),
-            torch.zeros(batch, 0, dtype=torch.bool, device=like.device),
-        )
+        keys, nothing = like.new_zeros(batch, 0, self.key_width), torch.zeros(batch, 0, dtype=torch.bool)
+        nothing = nothing.to(like.device)
+        return PrototypeState(keys, like.new_zeros(batch, 0, code_width), nothing, keys, nothing)
 
     def step(
         self, state: PrototypeState, features: Tensor, codes: Tensor, mask: Tensor
@@ -68,16 +73,27 @@ class PrototypeMemory(PairMemory[PrototypeState]):
         read = masses(self._weights(state, items, self.threshold()), state.values).squeeze(1)
         return read, self.write(state, items, codes.unsqueeze(1), mask.unsqueeze(1))
 
-    def read(self, state: PrototypeState, features: Tensor) -> Tensor:
-        """Mass on every label code, and on "never seen" behind it; see `PairMemory.read`."""
-        return masses(self._weights(state, features, self.threshold().detach()), state.values)
+    def slot_weights(self, state: PrototypeState, features: Tensor) -> Tensor:
+        """Attention of `read` on the sums, "never seen" last; see `PairMemory.slot_weights`."""
+        return self._weights(state, features, self.threshold().detach())
 
     def write(self, state: PrototypeState, features: Tensor, codes: Tensor, mask: Tensor) -> PrototypeState:
         """Add every pair to the slot where its label was first written."""
-        sums, values, filled = _appended(state, self.keys_of(features), codes, mask)
-        first = first_of_label(same_label(values, filled))
-        gathered = torch.zeros_like(sums).scatter_add(1, first.unsqueeze(-1).expand_as(sums), sums)
-        return PrototypeState(gathered, values, filled & _is_own(first))
+        return _gathered(_appended(state, self.keys_of(features), codes, mask))
+
+    def forget(self, state: PrototypeState, taken: Tensor) -> PrototypeState:
+        """Add up the keys that stay; see `Memory.forget`."""
+        stays = state.written & ~at_slots(taken, state.written)
+        keys, values = state.keys * stays.unsqueeze(-1), state.values * stays.unsqueeze(-1)
+        return _gathered(PrototypeState(keys, values, stays, keys, stays))
+
+    def read_weights(self, state: PrototypeState, features: Tensor) -> Tensor:
+        """The weight of each label, shared evenly by its pairs; see `Memory.read_weights`."""
+        same = same_label(state.values, state.written)
+        first = first_of_label(same).unsqueeze(1)
+        weights = self.slot_weights(state, features)[..., :-1]
+        shared = weights.gather(2, first.expand_as(weights)) / same.sum(-1).clamp_min(1).unsqueeze(1)
+        return of_examples(shared, state.written)
 
     def scan(
         self, state: PrototypeState, features: Tensor, codes: Tensor, mask: Tensor
@@ -89,9 +105,9 @@ class PrototypeMemory(PairMemory[PrototypeState]):
     def trace(self, state: PrototypeState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
         """Read weights over the slots, the "never seen" slot last, and the slot that each pair goes to."""
         weights, _ = self._pass(state, features, codes, mask)
-        _, values, filled = _appended(state, self.keys_of(features), codes, mask)
-        first = first_of_label(same_label(values, filled))[:, -features.shape[1] :]
-        written = F.one_hot(first, filled.shape[1]) * mask.unsqueeze(-1)
+        pairs = _appended(state, self.keys_of(features), codes, mask)
+        first = first_of_label(same_label(pairs.values, pairs.filled))[:, -features.shape[1] :]
+        written = F.one_hot(first, pairs.filled.shape[1]) * mask.unsqueeze(-1)
         label = "slot (of a label: where it was first written; last of a read: never seen)"
         return Trace(weights.unsqueeze(1), label, written.to(weights.dtype).unsqueeze(1))
 
@@ -106,7 +122,7 @@ class PrototypeMemory(PairMemory[PrototypeState]):
         its squared length grows, with each key k of the label, by 2 c.k + k.k.
         """
         keys = self.keys_of(features)
-        everything, values, filled = _appended(state, keys, codes, mask)
+        everything, values, filled, *_ = _appended(state, keys, codes, mask)
         before, steps = state.filled.shape[1], features.shape[1]
         slots = torch.arange(filled.shape[1], device=mask.device)
         same = same_label(values, filled)
@@ -132,7 +148,16 @@ def _appended(state: PrototypeState, keys: Tensor, codes: Tensor, mask: Tensor) 
         torch.cat([state.sums, keys * shown], 1),
         torch.cat([F.pad(state.values, (0, max(wider, 0))), F.pad(codes, (0, max(-wider, 0))) * shown], 1),
         torch.cat([state.filled, mask], 1),
+        torch.cat([state.keys, keys * shown], 1),
+        torch.cat([state.written, mask], 1),
     )
+
+
+def _gathered(pairs: PrototypeState) -> PrototypeState:
+    """The sums of each label, wherever they stand, in the slot of its first pair."""
+    first = first_of_label(same_label(pairs.values, pairs.filled))
+    sums = torch.zeros_like(pairs.sums).scatter_add(1, first.unsqueeze(-1).expand_as(pairs.sums), pairs.sums)
+    return pairs._replace(sums=sums, filled=pairs.filled & _is_own(first))
 
 
 def same_label(values: Tensor, filled: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from metamann.data.images import strokes as strokes_module
 from metamann.data.images.strokes import strokes
 from metamann.errors import ConfigError, DataError
-from metamann.evaluation.contact_sheet import contact_sheet
+from metamann.reports.contact_sheet import contact_sheet
 
 SMALL = {"alphabets": (2, 1, 1), "characters": 4, "drawings": 3}
 

@@ -1,0 +1,102 @@
+"""Can a result be trusted? Contracts of data, sampler and learner, checked on real episodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from metamann.application.caller import PYTHON, Caller
+from metamann.application.directory import check_no_run, save_settings
+from metamann.application.opening import new_directory, opened
+from metamann.application.origin import origin
+from metamann.application.report import results
+from metamann.application.run import Run
+from metamann.application.settings import AuditSettings
+from metamann.checks.finding import Finding, markdown
+from metamann.checks.learners import audit_learner
+from metamann.checks.samplers import audit_sampler
+from metamann.checks.tasks import audit_tasks_apart
+from metamann.data.plain_files import write_json, write_text
+
+
+def audit_run(
+    run: Run,
+    settings: AuditSettings | None = None,
+    directory: str | Path | None = None,
+    *,
+    caller: Caller = PYTHON,
+) -> list[Finding]:
+    """Audit the data of a run, their sampler, and its learner; write `audit.md` and `audit.json`.
+
+    Args:
+        run: a trained one.
+        settings: of the episodes.
+        directory: for the results; None takes a new one below `outputs/`.
+        caller: see `metamann.train`.
+
+    Raises:
+        ConfigError: if the run has no episodes of new classes.
+    """
+    settings = settings or AuditSettings()
+
+    def findings() -> list[Finding]:
+        asked = run.opened(settings)
+        splits = asked.splits()
+        make = asked.make_sampler(splits)
+        found = run.modality.audit(splits, make, settings.episodes)
+        sampler = make()
+        return [*found, *audit_learner(asked.trained((sampler.protocol,)), sampler, settings.answered)]
+
+    return _audit(findings, settings, directory, caller)
+
+
+def audit_code(
+    make_sampler: Callable[[], Any],
+    settings: AuditSettings | None = None,
+    directory: str | Path | None = None,
+    *,
+    make_test_sampler: Callable[[], Any] | None = None,
+    make_learner: Callable[[], Any] | None = None,
+    caller: Caller = PYTHON,
+) -> list[Finding]:
+    """Audit a sampler and a learner of one's own, as `audit_run` does those of a run.
+
+    Args:
+        make_sampler: a fresh sampler, the same at every call.
+        settings: of the episodes.
+        directory: for the results; None takes a new one below `outputs/`.
+        make_test_sampler: makes the one that it must not meet.
+        make_learner: makes the learner.
+        caller: see `metamann.train`.
+    """
+    settings = settings or AuditSettings()
+
+    def findings() -> list[Finding]:
+        found = audit_sampler(make_sampler, settings.episodes)
+        if make_test_sampler is not None:
+            found.append(audit_tasks_apart(make_sampler(), make_test_sampler(), settings.episodes))
+        if make_learner is not None:
+            found += audit_learner(make_learner(), make_sampler(), settings.answered)
+        return found
+
+    return _audit(findings, settings, directory, caller)
+
+
+def _audit(
+    findings: Callable[[], list[Finding]], settings: AuditSettings, directory: str | Path | None, caller: Caller
+) -> list[Finding]:
+    started = time.monotonic()
+    with opened(directory or new_directory("audit")) as path:
+        check_no_run(path)
+        save_settings(path, vars(settings), caller.files, ".hydra")
+        found = findings()
+        write_text(path / "audit.md", "\n".join(markdown(found)) + "\n")
+        seconds = round(time.monotonic() - started)
+        record = {**origin(caller.line), "seconds": seconds, "findings": [each._asdict() for each in found]}
+        write_json(path / "audit.json", record)
+        lines = [f"{each.outcome:9}{each.check}: {each.evidence}" for each in found]
+        failed = sum(each.outcome == "fail" for each in found)
+        results.info("\n".join([*lines, f"{failed} of {len(found)} checks failed, {seconds} s"]))
+        return found

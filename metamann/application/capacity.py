@@ -1,0 +1,56 @@
+"""Whether the memory of a learner has the slots for what an episode tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from metamann.errors import ConfigError
+from metamann.hardware import memory_of_machine
+from metamann.memory.interface import Memory
+
+
+def capacity_notes(learner: Any, loads: Iterable[tuple[int, str]]) -> tuple[str, ...]:
+    """One line if the learner's memory has too few slots.
+
+    Args:
+        learner: of any kind; those that leave a memory alone have nothing to say.
+        loads: how much its episodes write, and of what; see `Modality.loads`.
+    """
+    memory = getattr(learner, "memory", None)
+    if not isinstance(memory, Memory) or memory.capacity is None:
+        return ()
+    # classes come first: each of them needs a slot, while two items of one class may share theirs
+    excess = [load for load in loads if load[0] > memory.capacity]
+    if not excess:
+        return ()
+    number, unit = max(excess, key=lambda load: (load[1] == "classes", load[0]))
+    return (
+        f"memory.slots={memory.capacity} is less than the {number} {unit} of an episode, so that some take "
+        f"the place of others; train with memory.slots={number} or more to hold all of them.",
+    )
+
+
+def check_room(learner: Any, episodes: int) -> None:
+    """Refuse a memory whose state, of so many episodes at once, is more than half of what this machine has.
+
+    Args:
+        learner: of any kind.
+        episodes: that are held at once.
+
+    Raises:
+        ConfigError: with the settings to lower.
+    """
+    memory = getattr(learner, "memory", None)
+    if isinstance(memory, Memory) and memory.capacity is not None:
+        code_width = getattr(memory, "code_width", 1)  # pairs take codes of any width
+        state = memory.initial_state(1, code_width, torch.empty(0, device="meta"))  # shapes, and no memory
+        needed = episodes * sum(tensor.numel() * tensor.element_size() for tensor in state)
+        if needed > memory_of_machine() // 2:
+            raise ConfigError(
+                f"the memory of {episodes} episodes takes {needed / 2**30:,.1f} GiB, and this machine has "
+                f"{memory_of_machine() / 2**30:,.1f}; lower memory.slots={memory.capacity}, or how many episodes are "
+                "worked on at once (trainer.batch_size, or more trainer.accumulate)."
+            )

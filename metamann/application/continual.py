@@ -1,0 +1,125 @@
+"""Classes arrive task after task; what is kept of the old ones?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metamann.application.caller import PYTHON, Caller
+from metamann.application.capacity import capacity_notes
+from metamann.application.contestants import check_same_tasks, contestants, name_of
+from metamann.application.directory import check_no_run, save_settings
+from metamann.application.opening import new_directory, opened
+from metamann.application.origin import origin
+from metamann.application.report import attempt, results
+from metamann.application.run import Run
+from metamann.application.settings import ContinualSettings
+from metamann.data.plain_files import write_json, write_text
+from metamann.errors import ConfigError
+from metamann.evaluation.continual import continual_scores, first_task_curve
+from metamann.evaluation.metrics import mean_interval
+from metamann.evaluation.plots import plot_accuracy_matrices, plot_forgetting
+from metamann.modalities.modality import Course
+from metamann.training.log import note, progress
+
+MEASURES = ("average_accuracy", "backward_transfer", "forgetting", "forgetting_avalanche")
+
+
+def teach_tasks(
+    runs: Sequence[str],
+    settings: ContinualSettings | None = None,
+    directory: str | Path | None = None,
+    *,
+    caller: Caller = PYTHON,
+) -> dict[str, dict[str, np.ndarray]]:
+    """Teach every run the same sequences of tasks, and write `continual.md`, `continual.json` and plots.
+
+    Args:
+        runs: one or more of `RUN`, `RUN:adapter`, and directories of sweeps.
+        settings: of the sequences; `episodes` counts them.
+        directory: for the results; None takes a new one below `outputs/`.
+        caller: see `metamann.train`.
+
+    Returns:
+        By learner, the measures of each sequence; see `metamann.evaluation.continual.continual_scores`.
+
+    Raises:
+        ConfigError: if a learner's classes do not arrive task by task, or two learners have one name.
+    """
+    settings = settings or ContinualSettings()
+    with opened(directory or new_directory("continual")) as path:
+        check_no_run(path)
+        save_settings(path, {"runs": list(runs), **vars(settings)}, caller.files, ".hydra")
+        wanted = contestants(runs)
+        if not wanted:
+            raise ConfigError("runs= needs a run or more: runs=[RUN,RUN:linear_head].")
+        matrices: dict[str, np.ndarray] = {}
+        first: Any = None
+        measure = "accuracy"
+        course = Course(settings.tasks, settings.classes, settings.shots, settings.queries, settings.episodes)
+        for number, (where, adapter) in enumerate(wanted, 1):
+            progress(f"{number}/{len(wanted)}  {where}")
+            run = Run(where, trust=settings.trust)
+            asked = run.opened(settings if adapter is None else dataclasses.replace(settings, adapter=adapter))
+            splits = asked.splits()
+            evaluator = run.modality.course(
+                splits, settings.split, asked.protocol(splits), course, settings.seed, asked.compute()
+            )
+            measure = run.modality.monitor
+            first = evaluator if first is None else first
+            check_same_tasks(first, evaluator, wanted[0][0], where)
+            name = name_of(run, adapter)
+            if name in matrices:
+                raise ConfigError(f"two runs are called {name}; give runs that differ in their learner.")
+            learner = asked.learner(evaluator)
+            for line in capacity_notes(learner, run.modality.loads(evaluator.sampler)):
+                note(line)
+            matrices[name] = run.modality.matrices(learner, evaluator, settings.tasks)
+        scores = {name: continual_scores(each) for name, each in matrices.items()}
+        _write(path, settings, first, matrices, scores, {"f1": "F1"}.get(measure, measure), caller.line)
+        return scores
+
+
+def _write(
+    directory: Path,
+    settings: ContinualSettings,
+    first: Any,
+    matrices: dict[str, np.ndarray],
+    scores: dict[str, dict[str, np.ndarray]],
+    measure: str,
+    line: str | None,
+) -> None:
+    lines = ["| learner | " + " | ".join(f"{each}, %" for each in MEASURES) + " |", "| --- " * 5 + "|"]
+    record: dict[str, Any] = {
+        "protocol": {**first.describe(), "tasks": settings.tasks, "classes_of_a_task": settings.classes},
+        "episodes": settings.episodes,
+        "seed": settings.seed,
+        "tasks_sha256": first.tasks.hash,
+        **origin(line),
+        "learners": {},
+    }
+    for name, found in scores.items():
+        intervals = {each: mean_interval(found[each], lowest=-1.0) for each in MEASURES}
+        cells = [f"{100 * each.mean:.2f} ± {50 * (each.high - each.low):.2f}" for each in intervals.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        record["learners"][name] = {
+            **{each: interval._asdict() for each, interval in intervals.items()},
+            "first_task": first_task_curve(matrices[name]).tolist(),
+        }
+    table = "\n".join(lines) + "\n"
+    write_text(directory / "continual.md", table)
+    write_json(directory / "continual.json", record)
+    title = (
+        f"{first.data} {first.split}: {settings.tasks} tasks of {settings.classes} classes, {settings.shots} shots, "
+        f"{settings.episodes} sequences"
+    )
+    results.info(f"{title}:\n{table}".rstrip("\n"))
+    curves = {name: first_task_curve(each) for name, each in matrices.items()}
+    means = {name: each.mean(0) for name, each in matrices.items()}
+    plots = directory / "plots"
+    attempt(plots / "forgetting.png", lambda path: plot_forgetting(path, curves, settings.classes, title, measure))
+    attempt(plots / "matrices.png", lambda path: plot_accuracy_matrices(path, means, title))

@@ -1,0 +1,101 @@
+"""Scores, results files and pictures of a learner on one split: what training and evaluation end with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from metamann.application.directory import check_in_place, remove_results
+from metamann.application.origin import origin
+from metamann.application.settings import LoggerSettings
+from metamann.errors import LONGEST_MESSAGE, shorten
+from metamann.evaluation.metrics import Interval, shown
+from metamann.evaluation.results import results_table, write_results
+from metamann.modalities.modality import Modality, Write
+from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
+from metamann.training.log import note
+
+results = logging.getLogger("metamann.results")
+
+
+def report(
+    directory: Path,
+    modality: Modality,
+    learner: Any,
+    evaluator: Any,
+    context: Mapping[str, Any],
+    mirrors: Mirrors,
+    line: str | None,
+) -> dict[str, Interval]:
+    """Evaluate and write `results.json`, `results.md`, `tasks.npz` and `plots/`; of sentences also `sentences.html`.
+
+    Args:
+        directory: of the run, or of results.
+        modality: of the learner.
+        learner: what is evaluated.
+        evaluator: on what.
+        context: what belongs beside the numbers: `checkpoint_step`, the training step of the parameters, and more.
+        mirrors: dashboards.
+        line: of the command.
+
+    Returns:
+        The metrics; none where nothing is labelled.
+    """
+    remove_results(directory)
+    check_in_place(directory)
+    found = modality.findings(directory, learner, evaluator)
+    check_in_place(directory)
+    tasks, split = evaluator.tasks, evaluator.split
+    beside: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin(line)}
+    if found.statistics:
+        beside["memory"] = found.statistics
+        rows = [list(each) for each in found.statistics.items()]
+        mirrors.table(f"{split}/memory_statistics", ["statistic", "value"], rows)
+    tasks.save(directory / "tasks.npz")
+    write_results(directory, evaluator.describe(), len(tasks), tasks.seed, found.metrics, {**context, **beside})
+    if found.metrics:
+        rows = [[name, *(round(value, 2) for value in interval)] for name, interval in shown(found.metrics).items()]
+        mirrors.table(f"{split}/results", ["metric", "mean %", "low %", "high %"], rows)
+    results.info("\n".join([f"{evaluator.title}:", *results_table(found.metrics)]))
+    if found.answers is not None:
+        results.info(f"answers: {found.answers}")
+    # only now that the results are safe
+    for name, draw in found.pictures.items():
+        picture = directory / "plots" / f"{name}.png"
+        if attempt(picture, draw):
+            mirrors.picture(context["checkpoint_step"], f"{split}/{name}", picture)
+    page = directory / "sentences.html"
+    if found.page is not None and attempt(page, found.page):
+        mirrors.page(f"{split}/sentences", page)
+    return found.metrics
+
+
+def attempt(path: Path, write: Write) -> bool:
+    """Write a picture or a page; one that fails is said, and costs nothing but itself.
+
+    Args:
+        path: to write to.
+        write: writes it.
+
+    Returns:
+        Whether it was written.
+    """
+    try:
+        write(path)
+    except Exception as error:  # names, fonts and numbers can make a drawing fail in any way
+        reason = f"{type(error).__name__}: {error}"
+        note(shorten(f"{path.name} is left out, since it could not be written ({reason})", LONGEST_MESSAGE - 6))
+        return False
+    return True
+
+
+def mirrors_of(logger: LoggerSettings, directory: Path, settings: dict[str, Any]) -> Mirrors:
+    """The dashboards that settings ask for."""
+    makers: dict[str, Any] = {}
+    if logger.wandb:
+        makers["wandb"] = lambda: WandbDashboard(directory, settings, logger.project)
+    if logger.tensorboard:
+        makers["tensorboard"] = lambda: TensorBoardDashboard(directory)
+    return Mirrors(makers)

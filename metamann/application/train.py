@@ -1,0 +1,202 @@
+"""Meta-training of a run, from its settings to its results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from metamann.application.caller import PYTHON, Caller
+from metamann.application.capacity import capacity_notes, check_room
+from metamann.application.directory import check_free, check_in_place, remove_run, save_settings
+from metamann.application.opening import opened
+from metamann.application.parts import Parts
+from metamann.application.report import attempt, mirrors_of, report
+from metamann.application.run import Run
+from metamann.application.settings import PARTS, TrainSettings, plain
+from metamann.application.trust import open_checkpoint
+from metamann.errors import CheckpointError, ConfigError
+from metamann.evaluation.plots import plot_curves
+from metamann.hardware import choose_device, choose_precision
+from metamann.modalities.modality import Compute, Modality
+from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from metamann.training.log import note
+from metamann.training.record import Record
+from metamann.training.seeding import seeded
+from metamann.training.session import run_session
+
+VALIDATION_SEED = 0
+SETTLED_ON = 5  # times the episodes of a validation
+
+
+class Prepared(NamedTuple):
+    """A run before its first step.
+
+    Attributes:
+        modality: of its data.
+        learner: fresh, in its adapter if it has one.
+        sampler: deals what it is trained on.
+        held_out: deals what it is validated on.
+        validation: what chooses the best learner, and what that one is reported on.
+        fingerprints: of the data splits, by name.
+        compute: where it is trained.
+    """
+
+    modality: Modality
+    learner: Any
+    sampler: Any
+    held_out: Any
+    validation: Any
+    fingerprints: dict[str, str]
+    compute: Compute
+
+
+def train(
+    settings: TrainSettings, directory: str | Path, *, overwrite: bool = False, caller: Caller = PYTHON
+) -> Run:
+    """Meta-train, keep the best learner by validation, report it on validation episodes.
+
+    Args:
+        settings: of the run; `metamann.settings` composes them.
+        directory: the run directory; what it holds of an earlier run is an error unless `overwrite` is true.
+        overwrite: remove the run that the directory holds, once it is sure that the new one can begin.
+        caller: `Caller(should_stop=...)` ends the run from outside.
+
+    Raises:
+        MetamannError: if the settings do not go together, the data cannot be read, or the training blows up.
+        Interrupted: if the caller asked it to stop; the run can be gone on with.
+    """
+    settings = with_encoder_of(settings)
+    with opened(directory) as path:
+        if not overwrite:
+            check_free(path)
+            save_settings(path, plain(settings), caller.files, ".hydra")
+        prepared = prepare(settings)
+        if settings.encoder_from:
+            _take_encoder(prepared, settings)
+        if overwrite:
+            remove_run(path)
+            save_settings(path, plain(settings), caller.files, ".hydra")
+        return fit(prepared, settings, path, None, caller)
+
+
+def prepare(settings: TrainSettings) -> Prepared:
+    """Read the data and build what is trained; nothing is written.
+
+    Raises:
+        MetamannError: if the settings do not go together, or the data cannot be read.
+    """
+    trainer, validation = settings.trainer, settings.validation
+    device = choose_device(trainer.device, "trainer.device")
+    precision = choose_precision(trainer.precision, device, "trainer.precision")
+    parts = Parts({name: getattr(settings, name) for name in (*PARTS, "train_protocol")}, settings.trust)
+    modality = parts.modality
+    protocol, train_protocol = parts.protocols()
+    modality.check_alike(protocol, train_protocol)
+    splits = parts.data(modality)
+    protocol, train_protocol = (modality.settled(each, splits) for each in (protocol, train_protocol))
+    sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
+    held_out = modality.sampler(splits, "val", protocol, VALIDATION_SEED)
+    compute = Compute(device, precision, validation.images_per_batch, validation.sentences_per_batch)
+    tasks = modality.tasks(held_out, validation.episodes)
+    evaluator = modality.evaluator(splits.name, "val", held_out, tasks, compute)
+    with seeded(settings.seed):
+        learner = parts.adapted(modality.learner(parts.build, (protocol, train_protocol), splits))
+    if not learner.trainable:
+        raise ConfigError("this adapter is for evaluating: nothing of it is trained; leave out adapter=.")
+    if isinstance(settings.data, Mapping) and "path" in settings.data:  # a user's own
+        for line in modality.unknown(learner, splits.name, (splits.train, splits.val)):
+            note(line)
+    check_room(learner, trainer.batch_size // trainer.accumulate)
+    for line in capacity_notes(learner, (*modality.loads(sampler), *modality.loads(held_out))):
+        note(line)
+    modality.prepare(learner, splits)
+    return Prepared(modality, learner, sampler, held_out, evaluator, modality.fingerprints(splits), compute)
+
+
+def fit(
+    prepared: Prepared, settings: TrainSettings, directory: Path, resumed: Checkpoint | None, caller: Caller
+) -> Run:
+    """Train what was prepared, or go on with it, in a directory that is open."""
+    modality, learner, validation = prepared.modality, prepared.learner, prepared.validation
+    if settings.encoder_from:
+        learner.get_submodule("encoder").requires_grad_(False)
+    config = plain(settings)
+    mirrors = mirrors_of(settings.logger, directory, config)
+    checkpoints = directory / "checkpoints"
+    try:
+        record = Record(directory, mirrors, settings.trainer.steps, settings.trainer.batch_size)
+        record.note(
+            f"{sum(each.numel() for each in learner.parameters()):,} parameters, "
+            f"{modality.trained_on(prepared.sampler, validation.data)}, {prepared.compute.precision} on "
+            f"{prepared.compute.device}, run directory {directory}"
+        )
+        run_session(
+            learner,
+            prepared.sampler,
+            lambda: modality.validate(learner, validation),
+            settings.trainer,
+            record,
+            checkpoints,
+            (config, prepared.fingerprints),
+            resumed=resumed,
+            monitor=modality.monitor,
+            should_stop=caller.should_stop,
+            shield=caller.shield,
+        )
+        check_in_place(directory)
+        best = load_checkpoint(checkpoints / "best.pt")
+        best.load_into(learner, checkpoints / "best.pt")
+        more = modality.tasks(prepared.held_out, SETTLED_ON * settings.validation.episodes)
+        modality.settle(learner, validation._replace(tasks=more))
+        calibration = modality.calibration(learner, validation)
+        check_in_place(directory)
+        best._replace(learner=learner.state_dict(), calibration=calibration).save(checkpoints / "best.pt")
+        curves = directory / "plots" / "training.png"
+        if attempt(curves, lambda path: plot_curves(path, record.events())):
+            mirrors.picture(settings.trainer.steps, "training", curves)
+        context = {"checkpoint_step": best.step, "training_seconds": round(record.seconds)}
+        metrics = report(directory, modality, learner, validation, context, mirrors, caller.line)
+    finally:
+        mirrors.close()
+    return Run(directory, trust=settings.trust, metrics=metrics)
+
+
+def _take_encoder(prepared: Prepared, settings: TrainSettings) -> None:
+    """Give a learner the encoder of another run, one of the same data: it may have seen no class of a test.
+
+    Raises:
+        ConfigError: if the learner has no encoder of its own beside a memory.
+        CheckpointError: if there is no such run, it was trained on other data, or its encoder is another one.
+    """
+    if not isinstance(getattr(prepared.learner, "encoder", None), nn.Module):
+        raise ConfigError(
+            "encoder_from= is for learners that keep an encoder beside a memory (mann, sentence_mann, tagger); leave "
+            "it out with this one."
+        )
+    path = find_checkpoint(str(settings.encoder_from))
+    other = open_checkpoint(path, settings.trust)
+    if other.fingerprints != prepared.fingerprints:
+        raise CheckpointError(
+            f"{path} was trained on other data, whose classes may be among those of testing here; take an encoder "
+            "that was trained with the same data=."
+        )
+    other.load_encoder_into(prepared.learner, path)
+
+
+def with_encoder_of(settings: TrainSettings) -> TrainSettings:
+    """Settings whose encoder is that of the run that `encoder_from` names, where there is one.
+
+    Raises:
+        CheckpointError: if there is no such run, or it has no encoder.
+    """
+    if not settings.encoder_from:
+        return settings
+    path = find_checkpoint(settings.encoder_from)
+    encoder = open_checkpoint(path, settings.trust).config.get("encoder")
+    if not encoder:
+        raise CheckpointError(f"{path} holds no trained encoder beside a memory; take that of another run.")
+    return dataclasses.replace(settings, encoder=encoder)

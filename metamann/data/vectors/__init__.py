@@ -1,0 +1,1 @@
+"""Rows of features out of any model, with a label each."""

@@ -1,0 +1,29 @@
+"""Images: drawings and pictures in classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from metamann.data.images.objects import Pictures
+from metamann.modalities.item_objects import Reader
+from metamann.modalities.items import LEARNERS, MEMORIES, Items
+
+
+class Images(Items):
+    """Images of one size and one channel, held as ink on paper."""
+
+    name = "images"
+    fits = {
+        "data": ("strokes", "omniglot", "folder"),
+        "protocol": ("nway", "stream", "lake_runs"),
+        "encoder": ("conv", "pixels"),
+        "memory": MEMORIES,
+        "learner": LEARNERS,
+        "adapter": ("rotated", "linear_head", "finetuned", "majority", "blind", "carried"),
+    }
+
+    def reader(self, settings: Mapping[str, Any], learner: Any) -> Reader:
+        """Reads images as `data=folder` does, in the size that the encoder was trained with."""
+        size = settings["encoder"].get("size") or settings["data"]["size"]
+        return Pictures(int(size), settings["data"].get("ink", "auto"))

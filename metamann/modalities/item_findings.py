@@ -1,0 +1,56 @@
+"""What an evaluation on items finds: scores, what the memory did over streams, and pictures."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from metamann.episodes.episode import PADDING, Stream
+from metamann.episodes.items.one_shot_runs import LakeOneShotRuns
+from metamann.episodes.items.protocols import OnlineStream
+from metamann.evaluation.diagnostics import memory_statistics
+from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.metrics import Interval, intervals
+from metamann.evaluation.plots import plot_episode, plot_error_rates, plot_instances, plot_memory
+from metamann.hardware import autocast
+from metamann.learners.learner import Learner
+from metamann.modalities.modality import Findings, Write
+
+TRACED = 16  # streams that the statistics of a memory are taken over
+
+
+def item_findings(learner: Learner[Any], evaluator: Evaluator) -> Findings:
+    """Scores, statistics of the memory over streams, and pictures of a learner."""
+    metrics = intervals(evaluator.scores(learner))
+    pictures: dict[str, Write] = {}
+    if evaluator.sampler.store.items.dim() == 4:  # pixels, which can be looked at
+        pictures["episode"] = functools.partial(_draw_episode, learner=learner, evaluator=evaluator)
+    if isinstance(evaluator.protocol, LakeOneShotRuns):
+        right = metrics["accuracy"]
+        metrics["error_rate"] = Interval(1 - right.mean, 1 - right.high, 1 - right.low)
+        pictures["error_rates"] = lambda path: plot_error_rates(path, metrics["error_rate"], evaluator.title)
+    if not isinstance(evaluator.protocol, OnlineStream):
+        return Findings(metrics, {}, pictures)
+    ways = evaluator.protocol.max_ways
+    pictures["instances"] = lambda path: plot_instances(path, metrics, ways, evaluator.title)
+    few = next(evaluator.tasks.batches(evaluator.sampler, TRACED))
+    assert isinstance(few, Stream)
+    with torch.no_grad(), autocast(evaluator.device, evaluator.precision):
+        trace = learner.trace(few.to(evaluator.device))
+    if trace is None:
+        return Findings(metrics, {}, pictures)
+    statistics = memory_statistics(trace, (few.labels != PADDING).to(evaluator.device))
+    if statistics:
+        pictures["memory"] = lambda path: plot_memory(path, trace, few.labels)
+    return Findings(metrics, statistics, pictures)
+
+
+@torch.no_grad()
+def _draw_episode(path: Path, learner: Learner[Any], evaluator: Evaluator) -> None:
+    first = next(evaluator.tasks.batches(evaluator.sampler, 1))
+    with autocast(evaluator.device, evaluator.precision):
+        predicted = learner(first.to(evaluator.device)).argmax(-1).cpu()
+    plot_episode(path, first, predicted)

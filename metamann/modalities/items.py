@@ -1,0 +1,195 @@
+"""Labelled items of one shape, in classes: what images, rows of features and time series have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metamann.checks.finding import Finding
+from metamann.checks.samplers import audit_sampler
+from metamann.checks.splits import audit_splits
+from metamann.data.store import ClassStore, DataSplits
+from metamann.episodes.episode import PADDING, Episode
+from metamann.episodes.items.fitting import fitting_classes
+from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
+from metamann.episodes.sampler import Sampler
+from metamann.episodes.tasks import TaskList
+from metamann.errors import ConfigError
+from metamann.evaluation.calibration import fit as fit_temperature
+from metamann.evaluation.continual import accuracy_matrix
+from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.metrics import mean_interval
+from metamann.hardware import autocast
+from metamann.learners.learner import Learner
+from metamann.memory.interface import Memory
+from metamann.modalities.item_findings import item_findings
+from metamann.modalities.item_objects import ItemObjects, Reader
+from metamann.modalities.modality import Build, Compute, Course, Findings, Judged, Modality
+from metamann.modalities.task_objects import Objects
+from metamann.training.calibration import calibrate
+from metamann.training.log import note
+
+VALIDATION_CURVES = ("accuracy", "accuracy/instance_1", "accuracy/instance_2", "accuracy/instance_10")
+LEARNERS = ("mann", "maml", "anil", "meta_sgd")
+MEMORIES = (
+    "additive", "delta", "dnc", "keyvalue", "keyvalue_bounded", "lrua", "nearest", "none", "ntm", "ntm_input",
+    "prototypes", "snail",
+)  # fmt: skip
+
+
+class Items(Modality):
+    """Items held in a `ClassStore`; a subclass says which data and encoders go with it, and reads Python objects."""
+
+    def reader(self, settings: Mapping[str, Any], learner: Any) -> Reader:
+        """Reads one Python object as an item of this run; see `metamann.modalities.item_objects.Reader`."""
+        raise NotImplementedError
+
+    def read(self, build: Build) -> DataSplits:
+        """The classes of the data set."""
+        splits: DataSplits = build("data")
+        return splits
+
+    def sampler(self, splits: DataSplits, split: str, protocol: EpisodeProtocol, seed: int) -> Sampler:
+        """Deals the classes of a split: of a user's own, those that have enough items.
+
+        Raises:
+            EpisodeError: if too few are left.
+        """
+        return Sampler(self._classes(splits, split, protocol), protocol, seed)
+
+    def tasks(self, sampler: Sampler, episodes: int) -> TaskList:
+        """See `Modality.tasks`."""
+        available = sampler.n_episodes
+        return TaskList.draw(sampler, episodes if available is None else min(episodes, available))
+
+    def load_tasks(
+        self, path: Path, splits: DataSplits, split: str, protocol: EpisodeProtocol
+    ) -> tuple[TaskList, Sampler]:
+        """See `Modality.load_tasks`."""
+        tasks = TaskList.load(path)
+        sampler = self.sampler(splits, split, protocol, tasks.seed)
+        tasks.check_drawn_by(sampler)
+        return tasks, sampler
+
+    def learner(self, build: Build, protocols: Sequence[EpisodeProtocol], splits: Any) -> Learner[Any]:
+        """Encoder, memory and learner; label codes as wide as the widest of the protocols."""
+        code_width = max(_code_width(protocol) for protocol in protocols)
+        encoder = build("encoder")
+        memory = build("memory", features=encoder.features, code_width=code_width)
+        learner: Learner[Any] = build("learner", encoder=encoder, memory=memory, code_width=code_width)
+        return learner
+
+    def trained_on(self, sampler: Sampler, data: str) -> str:
+        """Its classes."""
+        return f"{sampler.store.n_classes} training classes of {data}"
+
+    def loads(self, sampler: Sampler) -> list[tuple[int, str]]:
+        """Classes, and the items of a support set or a stream."""
+        protocol = sampler.protocol
+        items = protocol.steps if isinstance(protocol, OnlineStream) else protocol.support_size
+        return [(protocol.max_ways, "classes"), *([] if items is None else [(items, "items")])]
+
+    def evaluator(self, name: str, split: str, sampler: Sampler, tasks: TaskList, compute: Compute) -> Evaluator:
+        """See `Modality.evaluator`."""
+        return Evaluator(name, split, sampler, tasks, compute.device, compute.precision, compute.images_per_batch)
+
+    def validate(self, learner: Learner[Any], evaluator: Evaluator) -> dict[str, float]:
+        """Accuracies; the margin of novelty is set first, where streams ask for what is new."""
+        encoded = evaluator.encode(learner)
+        self._settle(learner, evaluator, encoded)
+        scores = evaluator.scores(learner, encoded)
+        return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
+
+    def settle(self, learner: Learner[Any], evaluator: Evaluator) -> None:
+        """The margin of novelty."""
+        self._settle(learner, evaluator, evaluator.encode(learner))
+
+    @torch.no_grad()
+    def calibration(self, learner: Learner[Any], evaluator: Evaluator) -> dict[str, float]:
+        """One temperature for the answers to validation episodes."""
+        learner.eval()
+        rows, targets = [], []
+        on_features = learner.on_features()
+        at_once = max(1, evaluator.images_per_batch // evaluator.tasks.items.shape[1])
+        for batch in evaluator.tasks.batches(evaluator.sampler, at_once, evaluator.encode(learner)):
+            batch = batch.to(evaluator.device)
+            with autocast(evaluator.device, evaluator.precision):
+                log_probs = on_features(batch)
+            asked = batch.targets != PADDING
+            rows.append(log_probs[asked].double().cpu())
+            targets.append(batch.targets[asked].cpu())
+        return dict(fit_temperature(torch.cat(rows), torch.cat(targets), len(evaluator.tasks)))
+
+    def judged(self, learner: Learner[Any], evaluator: Evaluator, metric: str | None) -> Judged:
+        """Accuracy, or another score by its name."""
+        scores = evaluator.scores(learner)
+        name = metric or self.monitor
+        if name not in scores:
+            raise ConfigError(f"metric={name} is not measured here; choose one of {', '.join(sorted(scores))}.")
+        return Judged(name, np.nan_to_num(scores[name]), (~np.isnan(scores[name])).astype(float))
+
+    def findings(self, directory: Path, learner: Learner[Any], evaluator: Evaluator) -> Findings:
+        """See `Modality.findings`."""
+        return item_findings(learner, evaluator)
+
+    def course(
+        self, splits: DataSplits, split: str, protocol: EpisodeProtocol, course: Course, seed: int, compute: Compute
+    ) -> Evaluator:
+        """N-way episodes of all classes of a sequence."""
+        ways = course.tasks * course.classes
+        all_classes = NWayKShot(ways, course.shots, course.queries, codes=protocol.codes)
+        sampler = self.sampler(splits, split, all_classes, seed)
+        return self.evaluator(splits.name, split, sampler, TaskList.draw(sampler, course.sequences), compute)
+
+    def matrices(self, learner: Learner[Any], evaluator: Evaluator, tasks: int) -> np.ndarray:
+        """See `Modality.matrices`."""
+        rows, found = evaluator.encode(learner), []
+        on_features = learner.on_features()
+        for batch in evaluator.tasks.batches(evaluator.sampler, 1, rows):
+            assert isinstance(batch, Episode)
+            with autocast(evaluator.device, evaluator.precision):
+                found.append(accuracy_matrix(on_features, batch.to(evaluator.device), tasks))
+        return np.asarray(torch.cat(found).numpy())
+
+    def audit(self, splits: DataSplits, sampler: Callable[[], Sampler], episodes: int) -> list[Finding]:
+        """See `Modality.audit`."""
+        return [*audit_splits(splits), *audit_sampler(sampler, episodes)]
+
+    def objects(self, protocol: EpisodeProtocol, settings: Mapping[str, Any], learner: Any) -> Objects:
+        """See `Modality.objects`."""
+        return ItemObjects(self.reader(settings, learner), protocol.codes, protocol.max_ways)
+
+    def most_labels(self, learner: Any, protocols: Sequence[EpisodeProtocol]) -> int | None:
+        """As many as label codes were trained for, where a head names them."""
+        memory = getattr(learner, "memory", None)
+        if isinstance(memory, Memory) and memory.reads_label_mass:
+            return None
+        if all(protocol.codes.kind == "random" for protocol in protocols):
+            return None
+        return max(_code_width(protocol) for protocol in protocols)
+
+    @staticmethod
+    def _classes(splits: DataSplits, split: str, protocol: EpisodeProtocol) -> ClassStore:
+        store = splits.split(split)
+        if not splits.own:
+            return store
+        fitting, notes = fitting_classes(store, protocol)
+        for each in notes:
+            note(each)
+        return fitting
+
+    @staticmethod
+    def _settle(learner: Learner[Any], evaluator: Evaluator, encoded: Tensor) -> None:
+        memory = getattr(learner, "memory", None)
+        margin = memory.novelty_margin() if isinstance(memory, Memory) else None
+        if margin is not None and isinstance(evaluator.protocol, OnlineStream):
+            calibrate(margin, lambda: mean_interval(evaluator.scores(learner, encoded)["accuracy"]).mean)
+
+
+def _code_width(protocol: EpisodeProtocol) -> int:
+    return protocol.max_ways if protocol.codes.width is None else protocol.codes.width

@@ -1,0 +1,60 @@
+"""What an evaluation on sentences finds: scores of spans, counts of every episode, coloured sentences, answers."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metamann.data.cache import write_atomically
+from metamann.evaluation.sentence_evaluator import SentenceEvaluator
+from metamann.evaluation.sentence_report import (
+    MOST_SENTENCES,
+    Reader,
+    plot_confusion,
+    plot_support_sizes,
+    write_answers,
+    write_page,
+)
+from metamann.evaluation.spans import COUNTED, span_intervals
+from metamann.learners.learner import Learner
+from metamann.modalities.modality import Findings, Write
+
+WRITTEN = 5  # episodes that are written out
+
+
+def sentence_findings(directory: Path, learner: Learner[Any], evaluator: SentenceEvaluator) -> Findings:
+    """Scores and pictures of a learner.
+
+    Args:
+        directory: gets the counts of every episode, and the answers of a task that is the only one, a user's own.
+        learner: few-shot or of fixed classes.
+        evaluator: on what.
+    """
+    reader = Reader(evaluator.sampler.source.table, evaluator.scheme)
+    one_task = len(evaluator.tasks) == 1
+    few = evaluator.first(learner, WRITTEN, None if one_task else MOST_SENTENCES)
+    answers = directory / "answers.txt" if one_task else None
+    if answers is not None:
+        write_answers(answers, reader, few[0].plan, few[0].answers)
+
+    def write(path: Path) -> None:
+        write_page(path, evaluator.title, reader, few, evaluator.labelled)
+
+    if not evaluator.labelled:
+        return Findings({}, {}, {}, write, answers)
+    tagged, title = evaluator.tagged(learner), evaluator.title
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, counted=np.array(COUNTED), counts=tagged.counts)
+    write_atomically(directory / "counts.npz", buffer.getvalue())
+    scores = span_intervals(tagged.counts, evaluator.scheme)
+    metrics = {name: interval for name, interval in scores.items() if not np.isnan(interval.mean)}
+    pictures: dict[str, Write] = {}
+    if tagged.confusion[:-1].any():  # there is an entity to find
+        pictures["confusion"] = lambda path: plot_confusion(path, tagged.confusion, tagged.types, title)
+    sizes = np.array([len(plan.support) for plan in evaluator.tasks.plans])
+    if np.ptp(sizes) > 0:
+        pictures["support_size"] = lambda path: plot_support_sizes(path, tagged.counts, sizes, evaluator.scheme, title)
+    return Findings(metrics, {}, pictures, write, answers)

@@ -1,0 +1,219 @@
+"""Sentences: few-shot tagging of entities whose types are new in every episode."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from metamann.checks.finding import Finding
+from metamann.checks.samplers import audit_sampler
+from metamann.checks.splits import audit_splits
+from metamann.data.own.own_task import own_task
+from metamann.data.own.reader import ReadingOptions
+from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
+from metamann.data.sentences.store import SentenceSplits
+from metamann.encoders.frozen import FrozenEncoder
+from metamann.encoders.vocabulary import little_known
+from metamann.episodes import ranges
+from metamann.episodes.sentences.fixed_sentences import FixedSentences
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.protocols import SentenceProtocol
+from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sentences.tagging import n_tags
+from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.errors import ConfigError
+from metamann.evaluation.calibration import calibrate_entities
+from metamann.evaluation.continual import f1_matrix
+from metamann.evaluation.sentence_evaluator import SentenceEvaluator
+from metamann.evaluation.spans import COUNTED, span_scores
+from metamann.hardware import autocast
+from metamann.learners.learner import Learner
+from metamann.memory.interface import Memory
+from metamann.modalities.items import LEARNERS, MEMORIES
+from metamann.modalities.modality import Build, Compute, Course, Findings, Judged, Modality
+from metamann.modalities.sentence_findings import sentence_findings
+from metamann.modalities.sentence_objects import SentenceObjects, entity_scores
+from metamann.modalities.task_objects import Objects
+
+CURVES = ("f1", "precision", "recall", "span_f1", "typing_accuracy")
+ENCODERS = ("words", "recurrent", "minilm", "frozen", "joined", "spelling")
+DATA = (
+    "records", "columns", "jsonl", "fewnerd", "fewnerd_episodes", "snips", "support_sets", "conll2003", "crossner",
+    "gum", "wnut17",
+)  # fmt: skip
+AnySplits = SentenceSplits | FixedEpisodeSplits
+
+
+class Sentences(Modality):
+    """Words with typed spans."""
+
+    name = "sentences"
+    fits = {
+        "data": DATA,
+        "protocol": ("greedy_sentences", "fixed_sentences"),
+        "encoder": ENCODERS,
+        "memory": MEMORIES,
+        "learner": ("sentence_mann", *LEARNERS),
+        "adapter": ("structshot", "linear_head", "finetuned", "majority"),
+    }
+    monitor = "f1"
+
+    def read(self, build: Build) -> AnySplits:
+        """The sentences of the data set."""
+        splits: AnySplits = build("data")
+        return splits
+
+    def sampler(self, splits: AnySplits, split: str, protocol: SentenceProtocol, seed: int) -> SentenceSampler:
+        """See `Modality.sampler`."""
+        return SentenceSampler(splits.split(split), protocol, seed)
+
+    def tasks(self, sampler: SentenceSampler, episodes: int) -> SentenceTaskList:
+        """See `Modality.tasks`."""
+        available = sampler.n_episodes
+        return SentenceTaskList.draw(sampler, episodes if available is None else min(episodes, available))
+
+    def load_tasks(
+        self, path: Path, splits: AnySplits, split: str, protocol: SentenceProtocol
+    ) -> tuple[SentenceTaskList, SentenceSampler]:
+        """See `Modality.load_tasks`."""
+        tasks = SentenceTaskList.load(path)
+        sampler = self.sampler(splits, split, protocol, tasks.seed)
+        tasks.check_drawn_by(sampler)
+        return tasks, sampler
+
+    def own_task(self, support: str, query: str, options: ReadingOptions) -> FixedEpisodeSplits:
+        """See `Modality.own_task`."""
+        return own_task(support, query, options)
+
+    def own_protocol(self, protocol: SentenceProtocol) -> SentenceProtocol:
+        """The one episode that is given, in tags as the run has them."""
+        return FixedSentences(scheme=protocol.scheme)
+
+    def learner(self, build: Build, protocols: Sequence[SentenceProtocol], splits: Any) -> Learner[Any]:
+        """Encoder, memory and learner; label codes as wide as the widest of the protocols."""
+        code_width = max(_code_width(protocol) for protocol in protocols)
+        encoder = build("encoder")
+        memory = build("memory", features=encoder.features, code_width=code_width)
+        learner: Learner[Any] = build("learner", encoder=encoder, memory=memory, code_width=code_width)
+        return learner
+
+    def prepare(self, learner: Learner[Any], splits: AnySplits) -> None:
+        """Compute the features of encoders that are not trained, once for all sentences."""
+        for module in learner.modules():
+            if isinstance(module, FrozenEncoder) and isinstance(splits, SentenceSplits):
+                module.remember(splits.train)
+                module.remember(splits.val)
+
+    def unknown(self, learner: Learner[Any], name: str, stores: Sequence[Any]) -> tuple[str, ...]:
+        """Sentences of which a pretrained encoder's vocabulary knows little."""
+        return little_known(learner, name, *stores)
+
+    def trained_on(self, sampler: SentenceSampler, data: str) -> str:
+        """Its types."""
+        return f"{len(sampler.store.types)} training types of {data}"
+
+    def loads(self, sampler: SentenceSampler) -> list[tuple[int, str]]:
+        """Types of an episode."""
+        return [(sampler.source.max_ways, "classes")]
+
+    def evaluator(
+        self, name: str, split: str, sampler: SentenceSampler, tasks: SentenceTaskList, compute: Compute
+    ) -> SentenceEvaluator:
+        """See `Modality.evaluator`."""
+        at_once = compute.sentences_per_batch
+        return SentenceEvaluator(name, split, sampler, tasks, compute.device, compute.precision, at_once)
+
+    def validate(self, learner: Learner[Any], evaluator: SentenceEvaluator) -> dict[str, float]:
+        """Scores of spans over all episodes."""
+        scores = span_scores(evaluator.tagged(learner).counts.sum(0), evaluator.scheme)
+        return {name: float(scores[name]) for name in CURVES if not np.isnan(scores[name])}
+
+    @torch.no_grad()
+    def calibration(self, learner: Learner[Any], evaluator: SentenceEvaluator) -> dict[str, float]:
+        """One temperature for the scores of entities that are found in validation episodes."""
+        learner.to(evaluator.device).eval()
+        scores, right = [], []
+        for batch in evaluator.tasks.batches(evaluator.sampler, evaluator.sentences_per_batch):
+            batch = batch.to(evaluator.device)
+            with autocast(evaluator.device, evaluator.precision):
+                state = learner.adapt(batch.support, batch.classes)
+                tags = learner.answer(state, batch.query.inputs)
+                log_probs = learner.predict(state, batch.query.inputs)
+            found, correct = entity_scores(tags.cpu(), log_probs.cpu(), batch.query.labels.cpu(), evaluator.scheme)
+            scores.append(found)
+            right.append(correct)
+        if not sum(map(len, scores)):
+            return {}
+        return dict(calibrate_entities(torch.cat(scores), torch.cat(right), len(evaluator.tasks)))
+
+    def judged(self, learner: Learner[Any], evaluator: SentenceEvaluator, metric: str | None) -> Judged:
+        """F1 of all entities."""
+        if metric not in (None, "f1"):
+            raise ConfigError(f"metric={metric}: sentences are compared by f1 of all entities; leave out metric=.")
+        counts = dict(zip(COUNTED, evaluator.tagged(learner).counts.T, strict=True))
+        return Judged("f1", 2.0 * counts["correct"], counts["gold"] + counts["predicted"])
+
+    def findings(self, directory: Path, learner: Learner[Any], evaluator: SentenceEvaluator) -> Findings:
+        """See `Modality.findings`."""
+        return sentence_findings(directory, learner, evaluator)
+
+    def course(
+        self, splits: AnySplits, split: str, protocol: SentenceProtocol, course: Course, seed: int, compute: Compute
+    ) -> SentenceEvaluator:
+        """Episodes of all types of a sequence."""
+        if not isinstance(protocol, GreedySentences):
+            return super().course(splits, split, protocol, course, seed, compute)
+        ways = course.tasks * course.classes
+        many = dataclasses.replace(
+            protocol, ways=ways, shots=course.shots, queries=course.queries, empty_sentences=0
+        )
+        sampler = self.sampler(splits, split, many, seed)
+        tasks = SentenceTaskList.draw(sampler, course.sequences)
+        return self.evaluator(splits.name, split, sampler, tasks, compute)
+
+    def matrices(self, learner: Learner[Any], evaluator: SentenceEvaluator, tasks: int) -> np.ndarray:
+        """See `Modality.matrices`."""
+        learner.to(evaluator.device).eval()
+        found = []
+        for number in range(len(evaluator.tasks)):
+            episode = evaluator.sampler.batch([number]).to(evaluator.device)
+            with autocast(evaluator.device, evaluator.precision):
+                found.append(f1_matrix(learner, episode, tasks, evaluator.scheme))
+        return np.asarray(torch.cat(found).numpy())
+
+    def audit(self, splits: AnySplits, sampler: Callable[[], SentenceSampler], episodes: int) -> list[Finding]:
+        """See `Modality.audit`."""
+        return [*audit_splits(splits), *audit_sampler(sampler, episodes)]
+
+    def objects(self, protocol: SentenceProtocol, settings: Mapping[str, Any], learner: Any) -> Objects:
+        """See `Modality.objects`."""
+        ways = ranges.ends(protocol.ways)[1] if isinstance(protocol, GreedySentences) else 1
+        return SentenceObjects(protocol.codes, ways, protocol.scheme)
+
+    def most_labels(self, learner: Any, protocols: Sequence[SentenceProtocol]) -> int | None:
+        """As many types as label codes were trained for, where a head names them."""
+        memory = getattr(learner, "memory", None)
+        if isinstance(memory, Memory) and memory.reads_label_mass:
+            return None
+        ways = [ranges.ends(each.ways)[1] for each in protocols if isinstance(each, GreedySentences)]
+        if not ways or all(protocol.codes.kind == "random" for protocol in protocols):
+            return None
+        return max(ways)
+
+
+def _code_width(protocol: SentenceProtocol) -> int:
+    """Width of the codes of tags.
+
+    Raises:
+        ConfigError: if the classes of published episodes are not known before they are read.
+    """
+    if protocol.codes.width is not None:
+        return protocol.codes.width
+    if isinstance(protocol, GreedySentences):
+        return n_tags(protocol.scheme, ranges.ends(protocol.ways)[1])
+    raise ConfigError("episodes that are given have any number of classes; set protocol.codes.width, to 64 say.")

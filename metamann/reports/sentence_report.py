@@ -1,0 +1,223 @@
+"""What people look at after an evaluation on sentences: coloured sentences, confusion of types, F1 by support size."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from metamann.data.plain_files import write_text
+from metamann.data.sentences.store import Span
+from metamann.data.sentences.tags import write_tags
+from metamann.decoding.tag_spans import named_spans
+from metamann.episodes.sentences.protocols import SentencePlan
+from metamann.episodes.sentences.table import SentenceTable
+from metamann.episodes.sentences.tagging import TagScheme
+from metamann.evaluation.sentence_evaluator import Shown
+from metamann.evaluation.spans import span_intervals
+from metamann.reports.pictures import drawable, picture
+
+COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
+MOST_CONFUSED = 20  # types that are drawn
+MOST_GROUPS = 8  # of supports by size
+MOST_SENTENCES = 60  # of a support or a query
+MOST_SHARES = 3  # of types, for one word
+PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
+<style>body{{font:15px/2 sans-serif;max-width:60em;margin:2em auto;color:#222}} .s{{margin:.2em 0}}
+mark{{padding:.15em .3em;border-radius:.3em}} sub{{font-size:65%;color:#555;margin-left:.3em}}{style}</style>
+<h1>{title}</h1><p>Filled: answered. {legend} A few-shot tagger says what it read for a word of the query: hold the
+pointer over it.</p>
+"""
+SCORED_STYLE = """
+.missed{background:none;border-bottom:2px dashed #cf222e} .wrong{outline:2px solid #cf222e}"""
+SCORED = """Outlined in red: answered wrongly. Dashed: an entity that was missed, or is another than was answered."""
+NOT_SCORED = """The query has no labels, so nothing says which answers are right."""
+
+
+class Reader:
+    """Turns tag numbers of an episode into words and entities.
+
+    Args:
+        table: the sentences.
+        scheme: of the tags.
+    """
+
+    def __init__(self, table: SentenceTable, scheme: TagScheme) -> None:
+        self.table, self.scheme = table, scheme
+
+    def words(self, row: int) -> list[str]:
+        """Words of a sentence of the table."""
+        start, stop = self.table.first[row], self.table.first[row + 1]
+        return [self.table.lexicon[number] for number in self.table.words[start:stop]]
+
+    def answered(self, plan: SentencePlan, row: int, tags: np.ndarray) -> tuple[Span, ...]:
+        """Entities that were answered in a sentence of the table."""
+        length = self.table.sizes[row]
+        return named_spans(tags[:length].tolist(), [self.table.types[number] for number in plan.types], self.scheme)
+
+    def true(self, plan: SentencePlan, row: int) -> tuple[Span, ...]:
+        """Entities of the episode's types in a sentence of the table."""
+        tags = self.table.tags([np.array([row])], [plan.types], self.scheme)[0, 0]
+        return self.answered(plan, row, tags.numpy())
+
+
+def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown], labelled: bool = True) -> None:
+    """Sentences of a few episodes with answered and true entities in colour, as one HTML file.
+
+    Args:
+        path: file to write.
+        title: what was evaluated.
+        reader: of the sentences.
+        episodes: each with its answers.
+        labelled: the queries have labels to hold the answers against.
+    """
+    style, legend = (SCORED_STYLE, SCORED) if labelled else ("", NOT_SCORED)
+    parts = [PAGE.format(title=html.escape(title), style=style, legend=legend)]
+    for number, shown in enumerate(episodes, 1):
+        plan = shown.plan
+        types = [reader.table.types[each] for each in plan.types]
+        colour = {type_: COLOURS[place % len(COLOURS)] for place, type_ in enumerate(types)}
+        legend = " ".join(f'<mark style="background:{colour[each]}">{html.escape(each)}</mark>' for each in types)
+        parts.append(f"<h2>Episode {number}</h2><p>{legend}</p><h3>Support</h3>")
+        for row in plan.support[:MOST_SENTENCES]:
+            spans = reader.true(plan, row)
+            parts.append(_sentence(reader.words(row), spans, spans, colour))
+        parts.append("<h3>Query</h3>")
+        for place, (row, tags) in enumerate(list(zip(plan.query, shown.answers, strict=True))[:MOST_SENTENCES]):
+            answered, notes = reader.answered(plan, row, tags), read_notes(reader, shown, place)
+            true = reader.true(plan, row) if labelled else answered
+            parts.append(_sentence(reader.words(row), answered, true, colour, notes))
+    write_text(path, "\n".join(parts))
+
+
+def read_notes(reader: Reader, shown: Shown, place: int) -> list[str]:
+    """What was read for each word of one sentence of a query, a line each; empty where the learner cannot say.
+
+    Args:
+        reader: of the sentences.
+        shown: the episode.
+        place: of the sentence in the query.
+    """
+    if shown.reading is None:
+        return []
+    plan, (classes, nearest, cosines) = shown.plan, shown.reading
+    names = [reader.table.types[number] for number in plan.types]
+    notes = []
+    for word in range(len(reader.words(int(plan.query[place])))):
+        shares = sorted(zip(classes[place, word].tolist(), names, strict=False), reverse=True)
+        parts = ["if an entity: " + ", ".join(f"{name} {share:.2f}" for share, name in shares[:MOST_SHARES])]
+        for side, slot, cosine in zip(
+            ("outside", "inside"), nearest[place, word].tolist(), cosines[place, word].tolist(), strict=True
+        ):
+            if slot >= 0:
+                row, at = int(plan.support[slot // shown.support_length]), slot % shown.support_length
+                types = [f" ({span.type})" for span in reader.true(plan, row) if span.start <= at < span.end]
+                parts.append(f"nearest {side}: {reader.words(row)[at]}{''.join(types)} {cosine:.2f}")
+        notes.append("; ".join(parts))
+    return notes
+
+
+def write_answers(path: Path, reader: Reader, plan: SentencePlan, answers: np.ndarray) -> None:
+    """The query of one episode as a column file, a word and its answered tag in every line, IOB2.
+
+    Args:
+        path: file to write.
+        reader: of the sentences.
+        plan: of the episode.
+        answers: `sentences x length`.
+    """
+    blocks = []
+    for row, tags in zip(plan.query, answers, strict=True):
+        words = reader.words(row)
+        written = write_tags(len(words), reader.answered(plan, row, tags), "IOB2")
+        blocks.append("".join(f"{word}\t{tag}\n" for word, tag in zip(words, written, strict=True)))
+    write_text(path, "\n".join(blocks))
+
+
+def plot_confusion(path: Path, confusion: np.ndarray, types: Sequence[str], title: str) -> None:
+    """Draw which types are taken for which, in percent of the true entities of a row.
+
+    Args:
+        path: PNG to write.
+        confusion: `types + 1 x types + 1`, see `type_confusion`.
+        types: their names.
+        title: what was evaluated.
+    """
+    most = np.argsort(-confusion[:-1].sum(1), kind="stable")[:MOST_CONFUSED]
+    most = most[confusion[most].sum(1) > 0]
+    columns = [*most, len(types)]
+    drawn = confusion[np.ix_(most, columns)]
+    shares = 100 * drawn / np.maximum(confusion[most].sum(1, keepdims=True), 1)
+    side = max(4.5, 0.42 * len(columns) + 2.5)
+    names = [drawable(types[number]) for number in most]
+    with picture(path, side + 1, side, title) as figure:
+        axis = figure.subplots()
+        image = axis.imshow(shares, cmap="magma", vmin=0, vmax=100)
+        figure.colorbar(image, ax=axis, shrink=0.7, label="% of the true entities")
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_xticks(range(len(columns)), [*names, "not found"], fontsize=7, rotation=90)
+        axis.set(ylabel="true type", xlabel="answered type")
+
+
+def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme: TagScheme, title: str) -> None:
+    """Draw pooled F1 by the number of sentences in the support, with its 95 % interval.
+
+    Args:
+        path: PNG to write.
+        counts: `episodes x COUNTED`.
+        sizes: `episodes`, sentences of each support, not all the same.
+        scheme: of the tags.
+        title: what was evaluated.
+    """
+    groups = np.unique(sizes)
+    if len(groups) > MOST_GROUPS:
+        groups = np.unique(np.quantile(sizes, np.arange(MOST_GROUPS) / MOST_GROUPS).astype(int))
+    group_of = np.searchsorted(groups, sizes, side="right")
+    filled = [group_of == each for each in np.unique(group_of)]
+    found = [(sizes[where].mean(), span_intervals(counts[where], scheme)["f1"]) for where in filled]
+    means = np.array([100 * interval.mean for _, interval in found])
+    ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in found]).T
+    with picture(path, 6, 4, title) as figure:
+        axis = figure.subplots()
+        places, errors = [place for place, _ in found], np.abs(ends - means)
+        axis.errorbar(places, means, yerr=errors, marker="o", capsize=3, color="black")
+        axis.set(xlabel="sentences in the support", ylabel="F1, %", ylim=(0, 100))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+
+
+def _sentence(
+    words: Sequence[str],
+    answered: Sequence[Span],
+    true: Sequence[Span],
+    colour: dict[str, str],
+    notes: Sequence[str] = (),
+) -> str:
+    missed = [span for span in true if span not in answered]
+    outlined = {token for span in missed for token in range(span.start, span.end)}
+    starts, parts, token = {span.start: span for span in answered}, [], 0
+    while token < len(words):
+        span = starts.get(token, Span(token, token + 1, ""))
+        inside = " ".join(
+            _word(words[place], place in outlined, notes[place] if notes else "")
+            for place in range(span.start, span.end)
+        )
+        if span.type:
+            wrong = "" if span in true else ' class="wrong"'
+            name = html.escape(span.type)
+            inside = f'<mark{wrong} style="background:{colour[span.type]}">{inside}<sub>{name}</sub></mark>'
+        parts.append(inside)
+        token = span.end
+    ends = "; ".join(f"{' '.join(words[span.start : span.end])}: {span.type}" for span in missed)
+    note = f" <sub>missed: {html.escape(ends)}</sub>" if missed else ""
+    return f'<div class="s">{" ".join(parts)}{note}</div>'
+
+
+def _word(word: str, outlined: bool, note: str) -> str:
+    safe = html.escape(word)
+    if note:
+        safe = f'<span title="{html.escape(note)}">{safe}</span>'
+    return f'<mark class="missed">{safe}</mark>' if outlined else safe
