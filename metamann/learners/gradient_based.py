@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.episodes.episode import PADDING, Classes, Examples, Stream
-from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.hardware import full_precision
 from metamann.learners.inner_loop.functional import FastWeights, Start
 from metamann.learners.inner_loop.learn2learn import Clone, import_learn2learn, learn2learn_start
 from metamann.learners.inner_loop.network import AdaptedNetwork
-from metamann.learners.learner import Learner, log_probabilities
+from metamann.learners.learner import log_probabilities
+from metamann.learners.streaming import StreamingLearner
 from metamann.memory.interface import Memory
 
 
@@ -39,7 +39,7 @@ class GradientState(NamedTuple):
     classes: Classes
 
 
-class GradientLearner(Learner[GradientState]):
+class GradientLearner(StreamingLearner[GradientState, Any]):
     """A network that takes a few gradient steps on each support; meta-training finds where they start from.
 
     Each class number of an episode has an output of a linear head. Streams are answered step by step, one inner loop
@@ -93,7 +93,7 @@ class GradientLearner(Learner[GradientState]):
         start = Start if self.implementation == "torch" else learn2learn_start
         self.adaptable: nn.Module = start(inner, inner_rate, algorithm == "meta_sgd")
 
-    def encode(self, inputs: Tensor | Text) -> Any:
+    def encode(self, inputs: Any) -> Any:
         """Features, where the encoder is not adapted; else the items as they are, see `Learner.encode`."""
         return inputs if self.body is None else self.body(inputs)
 
@@ -112,32 +112,30 @@ class GradientLearner(Learner[GradientState]):
             ConfigError: for more classes than the head has outputs.
         """
         self._check_outputs(classes)
-        inputs, learning, adapted = self.encode(support.inputs), torch.is_grad_enabled(), []
+        inputs, learning, adapted = self.encode(support.inputs).split(1), torch.is_grad_enabled(), []
         # evaluation asks for no gradients, but the inner loop needs its own
         with torch.enable_grad():
             for row, labels in enumerate(support.labels):
                 clone = self._start() if state is None else state.adapted[row].clone()
                 for _ in range(self._steps(labels)):
-                    self._descend(clone, self._answers(clone, inputs, classes, row), labels, learning)
+                    self._descend(clone, self._answers(clone, inputs[row], classes, row), labels, learning)
                 adapted.append(clone)
         return GradientState(tuple(adapted), classes)
 
-    def predict(self, state: GradientState, inputs: Tensor | Text) -> Tensor:
+    def predict(self, state: GradientState, inputs: Any) -> Tensor:
         """Answers of the adapted networks; see `Learner.predict`."""
-        encoded = self.encode(inputs)
-        return torch.cat(
-            [self._answers(module, encoded, state.classes, row) for row, module in enumerate(state.adapted)]
-        )
+        rows = zip(state.adapted, self.encode(inputs).split(1), strict=True)
+        return torch.cat([self._answers(network, one, state.classes, row) for row, (network, one) in enumerate(rows)])
 
     def stream(self, stream: Stream) -> Tensor:
-        """The answers of `Learner.stream`; the pass that answers an item is that of the first gradient step on it."""
+        """See `StreamingLearner.stream`; the pass that answers an item is that of the first gradient step on it."""
         self._check_outputs(stream.classes)
         encoded, learning, answers = self.encode(stream.inputs), torch.is_grad_enabled(), []
         with torch.enable_grad():
             for row, labels in enumerate(stream.labels.unsqueeze(-1)):
                 clone = self._start()
                 for step, label in enumerate(labels):
-                    item = encoded[:, step : step + 1]
+                    item = encoded[row : row + 1, step : step + 1]
                     answer = self._answers(clone, item, stream.classes, row)
                     answers.append(answer if learning else answer.detach())
                     for taken in range(self._steps(label)):
@@ -169,11 +167,10 @@ class GradientLearner(Learner[GradientState]):
             )
         clone.descend([next(found) if each.requires_grad else None for each in parameters])
 
-    def _answers(self, module: AdaptedNetwork, encoded: Tensor | Text, classes: Classes, row: int) -> Tensor:
+    def _answers(self, network: AdaptedNetwork, encoded: Any, classes: Classes, row: int) -> Tensor:
         """Log-probabilities for the items of one episode, `1 x items x classes`, of sentences `1 x ... x tags`."""
         here = slice(row, row + 1)
-        one = Text(encoded.words[here], encoded.lexicon) if isinstance(encoded, Text) else encoded[here]
-        logits = module(one)[..., : classes.codes.shape[1]]
+        logits = network(encoded)[..., : classes.codes.shape[1]]
         alone = Classes(classes.ways[here], classes.codes[here])
         return log_probabilities(logits.flatten(1, -2), alone).view(logits.shape)
 

@@ -21,7 +21,7 @@ from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import ConfigError
 from metamann.learners.gradient_based import GradientLearner
-from metamann.learners.learner import Learner
+from metamann.learners.streaming import StreamingLearner
 from metamann.memory.pairs.prototypes import PrototypeMemory
 
 ALGORITHMS = ("maml", "anil", "meta_sgd")
@@ -150,7 +150,7 @@ def test_a_stream_is_answered_as_step_by_step(
     for first_order in (False, True):
         learner = make(algorithm, inner_rate=0.5, inner_steps=steps, test_steps=steps, first_order=first_order)
         found = []
-        for answer in (learner.train().stream, lambda asked, learner=learner: Learner.stream(learner, asked)):
+        for answer in (learner.train().stream, lambda asked, learner=learner: StreamingLearner.stream(learner, asked)):
             learner.zero_grad()
             answers = answer(stream)
             answers[:, :, 0].sum().backward()
