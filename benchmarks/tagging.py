@@ -17,7 +17,7 @@ import torch
 from omegaconf import OmegaConf
 
 from metamann.commands.build import build_learner, build_protocols, build_sentences, code_width
-from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sampler import Sampler
 from metamann.hardware import autocast, choose_precision, describe_machine
 from metamann.training.checkpoint import find_checkpoint, load_checkpoint
 
@@ -42,7 +42,7 @@ def main(run: str) -> None:
     checkpoint = load_checkpoint(path)
     config = OmegaConf.create(checkpoint.config)
     protocols = build_protocols(config)
-    sampler = SentenceSampler(build_sentences(config).val, protocols[0], 0)  # type: ignore[arg-type]
+    sampler = Sampler(build_sentences(config).val, protocols[0], 0)  # type: ignore[arg-type]
     learner = build_learner(config, code_width(*protocols)).eval()
     checkpoint.load_into(learner, path)
     plan = sampler.plan(0)

@@ -1,12 +1,12 @@
 """metamann: networks with an external memory that learn a new task from a handful of labelled examples.
 
-    model = metamann.load("outputs/quickstart/run")           # a trained learner
-    task = model.adapt({"cat": [image, image], "dog": [image]})   # a write into memory, no training
-    task.predict([image])                                     # [Prediction(label="cat", score=0.93, ...)]
+model = metamann.load("outputs/quickstart/run")           # a trained learner
+task = model.adapt({"cat": [image, image], "dog": [image]})   # a write into memory, no training
+task.predict([image])                                     # [Prediction(label="cat", score=0.93, ...)]
 
-    settings = metamann.settings("quickstart")                # of conf/, changed by dotted names
-    run = metamann.train(settings, "runs/mine")               # meta-training
-    run.evaluate()                                            # on classes never seen
+settings = metamann.settings("quickstart")                # of conf/, changed by dotted names
+run = metamann.train(settings, "runs/mine")               # meta-training
+run.evaluate()                                            # on classes never seen
 """
 
 from __future__ import annotations

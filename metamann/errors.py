@@ -16,8 +16,10 @@ LARGEST_NUMBER = 10**18  # 64 bits hold it as a whole number, and 32 as a fracti
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-class MetamannError(Exception):
-    """Base of every error that the commands print as one line `error: ...` and turn into exit status 2.
+class MetamannError(ValueError):
+    """Base of every error that a user can cause; commands print it as one line `error: ...` with exit status 2.
+
+    It is a `ValueError`, as a caller from Python expects of a wrong argument.
 
     Args:
         message: what is wrong and what to do; white space is folded, and beyond 300 characters its middle is left out.

@@ -13,14 +13,18 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, check_choice, excerpt
 
 # what torch says where the memory of the machine, or the range of sizes, is at its end
 NO_MEMORY = ("can't allocate memory", "not enough memory", "multiplication overflow", "out of memory")
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, key: str = "device") -> torch.device:
     """The device of this name; `auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Args:
+        name: as torch spells it, such as `cuda:1`, or `auto`.
+        key: of the setting that it comes from, for the error.
 
     Raises:
         ConfigError: if it is unknown or not here.
@@ -33,18 +37,24 @@ def choose_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"device '{name}' cannot be used ({reason}); set trainer.device=auto or cpu.") from error
+        raise ConfigError(
+            f"{key}={excerpt(name)} cannot be used ({excerpt(reason)}); set {key}=auto or cpu."
+        ) from error
     return device
 
 
-def choose_precision(name: str, device: torch.device) -> str:
+def choose_precision(name: str, device: torch.device, key: str = "precision") -> str:
     """`fp32` or `bf16`; `auto` takes bf16 where the hardware multiplies it.
+
+    Args:
+        name: of the precision, or `auto`.
+        device: that multiplies.
+        key: of the setting that it comes from, for the error.
 
     Raises:
         ConfigError: if the name is unknown.
     """
-    if name not in ("auto", "fp32", "bf16"):
-        raise ConfigError(f"there is no precision '{name}'; set trainer.precision to auto, fp32 or bf16.")
+    check_choice(key, name, ("auto", "fp32", "bf16"))
     if name != "auto":
         return name
     return "bf16" if _multiplies_bf16(device) else "fp32"

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from metamann.errors import (
     LARGEST_SEED,
     LONGEST_MESSAGE,
+    CheckpointError,
     ConfigError,
+    DataError,
+    EpisodeError,
     MetamannError,
+    TrainingError,
     check_choice,
     check_number,
     check_seed,
@@ -134,3 +138,9 @@ def test_a_number_of_more_digits_than_python_prints_is_refused() -> None:
 )
 def test_what_a_file_says_cannot_steer_a_terminal(text: str, shown: str | None) -> None:
     assert str(MetamannError(text)) == printable(text) == (text if shown is None else shown)
+
+
+def test_from_python_the_errors_of_a_user_are_value_errors() -> None:
+    for kind in (ConfigError, DataError, EpisodeError, CheckpointError, TrainingError):
+        with pytest.raises(ValueError, match="choose another"):
+            raise kind("choose another.")

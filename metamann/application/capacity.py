@@ -17,7 +17,7 @@ def capacity_notes(learner: Any, loads: Iterable[tuple[int, str]]) -> tuple[str,
 
     Args:
         learner: of any kind; those that leave a memory alone have nothing to say.
-        loads: how much its episodes write, and of what; see `Modality.loads`.
+        loads: how much its episodes write, and of what; see `Sampler.loads`.
     """
     memory = getattr(learner, "memory", None)
     if not isinstance(memory, Memory) or memory.capacity is None:

@@ -22,9 +22,11 @@ from metamann.application.settings import ComparisonSettings
 from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
 from metamann.errors import ConfigError, excerpt
-from metamann.evaluation.comparison import Compared, Contestant, as_record, cells, compare, csv, latex, markdown
-from metamann.evaluation.plots import plot_comparison
+from metamann.evaluation.comparison import Compared, Contestant, compare
 from metamann.hardware import autocast
+from metamann.reports.comparison_tables import as_record, cells, csv, latex, markdown
+from metamann.reports.pictures import write_figure
+from metamann.reports.plots import plot_comparison
 from metamann.training.checkpoint import Checkpoint, load_checkpoint
 from metamann.training.log import note, progress
 
@@ -126,7 +128,9 @@ def _write(directory: Path, rows: list[Compared], first: Any, metric: str, seed:
     write_json(directory / "comparison.json", record)
     title = first.title
     results.info(f"{title}, differences to {rows[0].name}:\n{markdown(head, body)}".rstrip("\n"))
-    attempt(directory / "plots" / "comparison.png", lambda path: plot_comparison(path, rows, metric, title))
+    attempt(
+        directory / "plots" / "comparison.png", lambda path: write_figure(path, plot_comparison(rows, metric, title))
+    )
 
 
 def _facts(run: Run, learner: Any, evaluator: Any) -> dict[str, float]:

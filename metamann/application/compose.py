@@ -7,7 +7,7 @@ from typing import Any
 
 from metamann.application.command_settings import COMMANDS, TrainCommand
 from metamann.application.settings import TrainSettings
-from metamann.errors import ConfigError, shorten
+from metamann.errors import ConfigError
 
 _composing = threading.Lock()  # Hydra keeps what it composes in one place of the process
 
@@ -33,6 +33,8 @@ def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
     from hydra import compose, initialize_config_module
     from omegaconf import OmegaConf
 
+    from metamann.application.setting_errors import setting_error
+
     register()
     chosen = {} if experiment is None else {"experiment": experiment}
     lines = [f"{name}={_written(value)}" for name, value in {**chosen, **overrides}.items()]
@@ -44,7 +46,7 @@ def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
         except ConfigError:
             raise
         except Exception as error:  # Hydra and OmegaConf have no common base
-            raise ConfigError(f"these settings cannot be composed: {shorten(error, 200)}") from error
+            raise ConfigError(setting_error(error)) from error
     assert isinstance(config, TrainCommand)
     return config.run()
 

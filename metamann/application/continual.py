@@ -22,8 +22,9 @@ from metamann.data.plain_files import write_json, write_text
 from metamann.errors import ConfigError
 from metamann.evaluation.continual import continual_scores, first_task_curve
 from metamann.evaluation.metrics import mean_interval
-from metamann.evaluation.plots import plot_accuracy_matrices, plot_forgetting
 from metamann.modalities.modality import Course
+from metamann.reports.pictures import write_figure
+from metamann.reports.plots import plot_accuracy_matrices, plot_forgetting
 from metamann.training.log import note, progress
 
 MEASURES = ("average_accuracy", "backward_transfer", "forgetting", "forgetting_avalanche")
@@ -76,7 +77,7 @@ def teach_tasks(
             if name in matrices:
                 raise ConfigError(f"two runs are called {name}; give runs that differ in their learner.")
             learner = asked.learner(evaluator)
-            for line in capacity_notes(learner, run.modality.loads(evaluator.sampler)):
+            for line in capacity_notes(learner, evaluator.sampler.loads()):
                 note(line)
             matrices[name] = run.modality.matrices(learner, evaluator, settings.tasks)
         scores = {name: continual_scores(each) for name, each in matrices.items()}
@@ -121,5 +122,8 @@ def _write(
     curves = {name: first_task_curve(each) for name, each in matrices.items()}
     means = {name: each.mean(0) for name, each in matrices.items()}
     plots = directory / "plots"
-    attempt(plots / "forgetting.png", lambda path: plot_forgetting(path, curves, settings.classes, title, measure))
-    attempt(plots / "matrices.png", lambda path: plot_accuracy_matrices(path, means, title))
+    attempt(
+        plots / "forgetting.png",
+        lambda path: write_figure(path, plot_forgetting(curves, settings.classes, title, measure)),
+    )
+    attempt(plots / "matrices.png", lambda path: write_figure(path, plot_accuracy_matrices(means, title)))

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 import yaml
+from filelock import FileLock, Timeout
 
 from metamann.data.cache import remove_halves, write_atomically
 from metamann.errors import CheckpointError, ConfigError, TrainingError, excerpt

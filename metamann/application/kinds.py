@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from typing_extensions import Unpack
+
 from metamann.errors import ConfigError, setting
 
 WORDS = {
@@ -69,8 +71,14 @@ def _arguments(target: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         hints = typing.get_type_hints(function)
     except (TypeError, ValueError, NameError):  # of C, or annotated with what is imported for type checkers alone
         return {}, {}
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    return ({} if takes_any else parameters), hints
+    rest = next((name for name, parameter in parameters.items() if parameter.kind is parameter.VAR_KEYWORD), None)
+    if rest is None:
+        return parameters, hints
+    if get_origin(hints.get(rest)) is not Unpack:
+        return {}, hints
+    # keywords that a TypedDict names
+    options = typing.get_type_hints(get_args(hints.pop(rest))[0])
+    return {**{name: each for name, each in parameters.items() if name != rest}, **options}, {**hints, **options}
 
 
 def _fits(value: object, hint: Any) -> bool:

@@ -41,8 +41,8 @@ def load(where: str | Path, *, device: str = "auto", trust: Sequence[str] = ()) 
         )
     run = Run(where, trust=trust)
     checkpoint = run.checkpoint
-    calibration = checkpoint.calibration or None
-    return _model(checkpoint.config, trust, checkpoint.learner, run.path, device, card=_card(run), calibration=calibration)
+    held: dict[str, Any] = {"card": _card(run), "calibration": checkpoint.calibration or None}
+    return _model(checkpoint.config, trust, checkpoint.learner, run.path, device, **held)
 
 
 def _model(

@@ -8,8 +8,8 @@ import torch
 
 from metamann.application.model import Model
 from metamann.application.task import Task
-from metamann.application.task_files import read_task, rebuilt
-from metamann.errors import ConfigError, DataError, excerpt
+from metamann.application.task_files import is_plain, read_task, rebuilt
+from metamann.errors import ConfigError, DataError, MetamannError, excerpt
 
 FEW, MORE = 3, 4  # positions of the states that show how one is built
 
@@ -41,10 +41,19 @@ def load_task(path: str | Path, model: Model | None = None) -> Task:
             small, large = (
                 model.learner.adapt(model.objects.blank(size).to(model.device), classes) for size in (FEW, MORE)
             )
-        state = rebuilt(small, large, tensors, model.device)
         examples = model.objects.unpack(packed, labels) if packed else None
-        if examples is not None and model.objects.labels(examples) != labels:
+        if examples is not None and set(model.objects.labels(examples)) != set(labels):
             raise ValueError("its examples do not have its labels")
+        if is_plain(small):
+            state = rebuilt(small, large, tensors, model.device)
+        elif examples is None or tensors:
+            raise ValueError("this model learns anew from the examples, and takes no state from a file")
+        else:
+            with torch.no_grad():
+                support = model.objects.support(examples, labels).to(model.device)
+                state = model.learner.adapt(support, classes)
+    except MetamannError:
+        raise
     except ValueError as error:
         raise DataError(f"{excerpt(path)} is a damaged task file ({excerpt(error)}); save it again.") from error
     return Task(model, labels, state, examples)

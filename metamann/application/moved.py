@@ -59,7 +59,7 @@ def renewed(config: dict[str, Any]) -> dict[str, Any]:
     renamed = {part: _renamed(node) for part, node in config.items()}
     learner = renamed.get("learner")
     target = learner.get("_target_") if isinstance(learner, dict) else None
-    if isinstance(target, str) and target in ADAPTERS:
+    if isinstance(learner, dict) and isinstance(target, str) and target in ADAPTERS:
         renamed["learner"] = {"_target_": MANN}
         renamed["adapter"] = {**learner, "_target_": ADAPTERS[target]}
     return renamed

@@ -12,8 +12,8 @@ from metamann.application.origin import origin
 from metamann.application.settings import LoggerSettings
 from metamann.errors import LONGEST_MESSAGE, shorten
 from metamann.evaluation.metrics import Interval, shown
-from metamann.evaluation.results import results_table, write_results
 from metamann.modalities.modality import Modality, Write
+from metamann.reports.results import results_table, write_results
 from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
 from metamann.training.log import note
 

@@ -25,6 +25,7 @@ from metamann.application.settings import (
 )
 from metamann.application.trust import open_checkpoint
 from metamann.checks.finding import Finding
+from metamann.episodes.tasks import TaskList, seed_of
 from metamann.errors import CheckpointError, ConfigError
 from metamann.evaluation.comparison import Compared
 from metamann.evaluation.metrics import Interval
@@ -241,10 +242,11 @@ class Opened(NamedTuple):
             protocol = self.protocol(splits)
         if settings.tasks:
             path = Path(settings.tasks).expanduser()
-            tasks, sampler = modality.load_tasks(path, splits, settings.split, protocol)
+            sampler = modality.sampler(splits, settings.split, protocol, seed_of(path))
+            tasks = TaskList.load(path, sampler)
         else:
             sampler = modality.sampler(splits, settings.split, protocol, settings.seed)
-            tasks = modality.tasks(sampler, settings.episodes)
+            tasks = TaskList.draw(sampler, sampler.at_most(settings.episodes))
         return modality.evaluator(splits.name, settings.split, sampler, tasks, compute)
 
     def learner(self, evaluator: Any) -> Any:
@@ -271,7 +273,7 @@ class Opened(NamedTuple):
         modality, data = self.run.modality, self.parts.nodes.get("data") or {}
         own = getattr(self.settings, "support", None) or "path" in data
         unknown = modality.unknown(learner, evaluator.data, (evaluator.sampler.store,)) if own else ()
-        return (*unknown, *capacity_notes(learner, modality.loads(evaluator.sampler)))
+        return (*unknown, *capacity_notes(learner, evaluator.sampler.loads()))
 
     def make_sampler(self, splits: Any) -> Callable[[], Any]:
         """Makes fresh samplers, the same at every call."""

@@ -269,5 +269,5 @@ def train_settings(config: dict[str, Any], trust: list[str]) -> TrainSettings:
         given = config.get(name) if isinstance(config.get(name), dict) else {}
         typed[name] = kind(**{key: value for key, value in (given or {}).items() if key in known})
     typed["trainer"] = construct({**config["trainer"], "_target_": TRAINER}, "trainer", trust, {})
-    parts = {name: config.get(name) for name in (*PARTS, "seed", "encoder_from")}
+    parts: dict[str, Any] = {name: config.get(name) for name in (*PARTS, "seed", "encoder_from")}
     return TrainSettings(**parts, train_protocol=config.get("train_protocol") or {}, trust=trust, **typed)

@@ -12,10 +12,12 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from metamann.application.explanation import Explanation, explain
+from metamann.application.explanation import explain
 from metamann.application.task_files import save_task
 from metamann.episodes.episode import Classes
 from metamann.errors import DataError, check_number, excerpt, excerpts
+from metamann.modalities.explanations import Explanation, SentenceExplanation
+from metamann.modalities.task_objects import Outline
 
 if TYPE_CHECKING:
     from metamann.application.model import Model
@@ -34,15 +36,25 @@ class Task:
         state: of the learner, a batch of one.
     """
 
-    def __init__(self, model: Model, labels: tuple[str, ...], state: Any, examples: list[Any] | None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        labels: tuple[str, ...],
+        state: Any,
+        examples: list[Any] | None,
+        outlines: list[Outline] | None = None,
+    ) -> None:
         self.model, self.labels, self.state, self._examples = model, labels, state, examples
+        # of the examples that are in the state, kept or not; None where nothing is known of them
+        self._outlines = outlines if examples is None else [model.objects.outline(example) for example in examples]
 
     @classmethod
     def of(cls, model: Model, examples: Any, keep_examples: bool = True) -> Task:
         """See `Model.adapt`."""
         read = model.objects.read_labelled(examples)
         labels = model.objects.labels(read)
-        return cls(model, labels, _write(model, read, labels), read if keep_examples else None)
+        outlines = [model.objects.outline(example) for example in read]
+        return cls(model, labels, _write(model, read, labels), read if keep_examples else None, outlines)
 
     @property
     def examples(self) -> tuple[Any, ...] | None:
@@ -92,36 +104,70 @@ class Task:
         self.labels, self.state = labels, state
         if self._examples is not None:
             self._examples = [*self._examples, *new]
+        if self._outlines is not None:
+            self._outlines = [*self._outlines, *map(objects.outline, new)]
 
     def forget(self, what: str | int | Iterable[int]) -> None:
-        """Take a label out, or examples by their numbers in `examples`; the rest is written anew.
+        """Take a label out, or examples by their numbers in the order in which they were learned.
+
+        Examples leave the memory itself where it can give them up and every label keeps one; otherwise those that stay
+        are written anew.
 
         Raises:
-            DataError: if there is no such label or example, nothing would be left, or the examples were not kept.
+            DataError: if there is no such label or example, nothing would be left, or the rest cannot be written anew
+                because the examples were not kept.
         """
-        if self._examples is None:
-            raise DataError("this task does not keep its examples, so it cannot forget; adapt with keep_examples.")
         if isinstance(what, str):
             if what not in self.labels:
                 raise DataError(f"there is no label {excerpt(what)}; choose {excerpts(self.labels)}.")
-            kept = self.model.objects.without(self._examples, what)
-        else:
-            numbers = {what} if isinstance(what, int) else set(what)
-            unknown = [number for number in numbers if number not in range(len(self._examples))]
-            if unknown:
-                raise DataError(f"there is no example {excerpt(unknown[0])}; they are 0 to {len(self._examples) - 1}.")
-            kept = [example for number, example in enumerate(self._examples) if number not in numbers]
-        labels = self.model.objects.labels(kept)
+            self._relearn(self.model.objects.without(self._kept_examples(), what))
+            return
+        taken = {what} if isinstance(what, int) else set(what)
+        outlines = self._outlines
+        if outlines is None:
+            raise DataError("this task was opened without its examples, so it cannot forget; save it with them.")
+        unknown = [number for number in taken if number not in range(len(outlines))]
+        if unknown:
+            raise DataError(f"there is no example {excerpt(unknown[0])}; they are 0 to {len(outlines) - 1}.")
+        if not self.model.learner.can_forget or not self._take_out(outlines, taken):
+            self._relearn([example for number, example in enumerate(self._kept_examples()) if number not in taken])
+
+    def _take_out(self, outlines: list[Outline], taken: set[int]) -> bool:
+        """Take examples out of the memory, if every label keeps one; whether that is so."""
+        stay = [outline for number, outline in enumerate(outlines) if number not in taken]
+        if {label for outline in stay for label in outline.labels} != set(self.labels):
+            return False
+        positions = [number in taken for number, outline in enumerate(outlines) for _ in range(outline.positions)]
+        with torch.no_grad():
+            mask = torch.tensor([positions], device=self.model.device)
+            self.state = self.model.learner.forget(self.state, mask)
+        self._outlines = stay
+        if self._examples is not None:
+            self._examples = [example for number, example in enumerate(self._examples) if number not in taken]
+        return True
+
+    def _relearn(self, examples: list[Any]) -> None:
+        """Begin anew with these examples alone."""
+        labels = self.model.objects.labels(examples)
         if not labels:
             raise DataError("nothing would be left of this task; add other examples first.")
-        state = _write(self.model, kept, labels)
-        self.labels, self.state, self._examples = labels, state, kept
+        self.state = _write(self.model, examples, labels)
+        self.labels, self._examples = labels, examples
+        self._outlines = [self.model.objects.outline(example) for example in examples]
 
-    def explain(self, query: Any) -> Explanation:
-        """Which examples were read for one object, with what weight; its `.plot()` draws them.
+    def _kept_examples(self) -> list[Any]:
+        if self._examples is None:
+            raise DataError(
+                "this task does not keep its examples, so it forgets single ones alone: of a memory that can give them "
+                "up (keyvalue, nearest, prototypes), and not the last of a label; adapt with keep_examples."
+            )
+        return self._examples
+
+    def explain(self, query: Any) -> Explanation | SentenceExplanation:
+        """Which examples were read for one object, or which words for each of its words; `.plot()` draws it.
 
         Raises:
-            ConfigError: if the memory keeps no single examples.
+            ConfigError: if the memory keeps no single examples, or the task does not.
         """
         return explain(self, query)
 

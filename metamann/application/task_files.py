@@ -11,7 +11,7 @@ from torch import Tensor
 
 from metamann.application.tensor_archive import read_archive, write_archive
 from metamann.episodes.episode import Classes
-from metamann.errors import DataError, excerpt
+from metamann.errors import ConfigError, DataError, excerpt
 
 if TYPE_CHECKING:
     from metamann.application.task import Task
@@ -21,7 +21,14 @@ STATE, EXAMPLES = "state.", "examples."
 
 def save_task(task: Task, path: Path, examples: bool) -> None:
     """See `Task.save`."""
-    tensors = {f"{STATE}{number}": tensor for number, tensor in enumerate(leaves(task.state))}
+    tensors = {}
+    if is_plain(task.state):
+        tensors = {f"{STATE}{number}": tensor for number, tensor in enumerate(leaves(task.state))}
+    elif not examples or task.examples is None:
+        raise ConfigError(
+            f"what {type(task.model.learner).__name__} learns is not kept in a file, it is learned anew from the "
+            "examples; adapt with keep_examples, and save with examples=True."
+        )
     if examples and task.examples is not None:
         packed = task.model.objects.pack(task.examples, task.labels)
         tensors |= {EXAMPLES + name: tensor for name, tensor in packed.items()}
@@ -46,6 +53,18 @@ def read_task(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[s
     if len(state) + len(examples) != len(tensors):
         raise DataError(f"{excerpt(path)} holds more than a task; save it again.")
     return state, examples, tuple(labels), weights, name
+
+
+def is_plain(state: Any) -> bool:
+    """Whether a state may be read from a file: beside its classes, real numbers and truths alone.
+
+    Whole numbers point at something, and a file could let them point anywhere; modules are no data at all.
+    """
+    if isinstance(state, Tensor):
+        return state.is_floating_point() or state.dtype == torch.bool
+    if isinstance(state, Classes):  # they follow from the labels, and are compared with theirs
+        return True
+    return isinstance(state, tuple | list) and all(is_plain(part) for part in state)
 
 
 def leaves(state: Any) -> list[Tensor]:

@@ -18,10 +18,12 @@ from metamann.application.report import attempt, mirrors_of, report
 from metamann.application.run import Run
 from metamann.application.settings import PARTS, TrainSettings, plain
 from metamann.application.trust import open_checkpoint
+from metamann.episodes.tasks import TaskList
 from metamann.errors import CheckpointError, ConfigError
-from metamann.evaluation.plots import plot_curves
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
+from metamann.reports.pictures import write_figure
+from metamann.reports.plots import plot_curves
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from metamann.training.log import note
 from metamann.training.record import Record
@@ -54,9 +56,7 @@ class Prepared(NamedTuple):
     compute: Compute
 
 
-def train(
-    settings: TrainSettings, directory: str | Path, *, overwrite: bool = False, caller: Caller = PYTHON
-) -> Run:
+def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = False, caller: Caller = PYTHON) -> Run:
     """Meta-train, keep the best learner by validation, report it on validation episodes.
 
     Args:
@@ -90,8 +90,8 @@ def prepare(settings: TrainSettings) -> Prepared:
         MetamannError: if the settings do not go together, or the data cannot be read.
     """
     trainer, validation = settings.trainer, settings.validation
-    device = choose_device(trainer.device, "trainer.device")
-    precision = choose_precision(trainer.precision, device, "trainer.precision")
+    device = choose_device(trainer.device)
+    precision = choose_precision(trainer.precision, device)
     parts = Parts({name: getattr(settings, name) for name in (*PARTS, "train_protocol")}, settings.trust)
     modality = parts.modality
     protocol, train_protocol = parts.protocols()
@@ -101,7 +101,7 @@ def prepare(settings: TrainSettings) -> Prepared:
     sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
     held_out = modality.sampler(splits, "val", protocol, VALIDATION_SEED)
     compute = Compute(device, precision, validation.images_per_batch, validation.sentences_per_batch)
-    tasks = modality.tasks(held_out, validation.episodes)
+    tasks = TaskList.draw(held_out, held_out.at_most(validation.episodes))
     evaluator = modality.evaluator(splits.name, "val", held_out, tasks, compute)
     with seeded(settings.seed):
         learner = parts.adapted(modality.learner(parts.build, (protocol, train_protocol), splits))
@@ -111,7 +111,7 @@ def prepare(settings: TrainSettings) -> Prepared:
         for line in modality.unknown(learner, splits.name, (splits.train, splits.val)):
             note(line)
     check_room(learner, trainer.batch_size // trainer.accumulate)
-    for line in capacity_notes(learner, (*modality.loads(sampler), *modality.loads(held_out))):
+    for line in capacity_notes(learner, (*sampler.loads(), *held_out.loads())):
         note(line)
     modality.prepare(learner, splits)
     return Prepared(modality, learner, sampler, held_out, evaluator, modality.fingerprints(splits), compute)
@@ -129,7 +129,7 @@ def fit(
     checkpoints = directory / "checkpoints"
     try:
         record = Record(directory, mirrors, settings.trainer.steps, settings.trainer.batch_size)
-        record.note(
+        note(
             f"{sum(each.numel() for each in learner.parameters()):,} parameters, "
             f"{modality.trained_on(prepared.sampler, validation.data)}, {prepared.compute.precision} on "
             f"{prepared.compute.device}, run directory {directory}"
@@ -150,13 +150,13 @@ def fit(
         check_in_place(directory)
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")
-        more = modality.tasks(prepared.held_out, SETTLED_ON * settings.validation.episodes)
+        more = TaskList.draw(prepared.held_out, prepared.held_out.at_most(SETTLED_ON * settings.validation.episodes))
         modality.settle(learner, validation._replace(tasks=more))
         calibration = modality.calibration(learner, validation)
         check_in_place(directory)
         best._replace(learner=learner.state_dict(), calibration=calibration).save(checkpoints / "best.pt")
         curves = directory / "plots" / "training.png"
-        if attempt(curves, lambda path: plot_curves(path, record.events())):
+        if attempt(curves, lambda path: write_figure(path, plot_curves(record.events()))):
             mirrors.picture(settings.trainer.steps, "training", curves)
         context = {"checkpoint_step": best.step, "training_seconds": round(record.seconds)}
         metrics = report(directory, modality, learner, validation, context, mirrors, caller.line)

@@ -13,7 +13,7 @@ from metamann.application.caller import Caller
 from metamann.application.command_settings import AuditCommand
 from metamann.application.run import Run
 from metamann.commands.shell import print_run_directory, run_command
-from metamann.errors import ConfigError
+from metamann.errors import ConfigError, MetamannError
 
 
 def command(settings: AuditCommand, directory: Path, caller: Caller) -> float:
@@ -53,6 +53,8 @@ def _named(path: str) -> Callable[[], Any]:
     sys.path.insert(0, "")  # the user's own module lies where the command is run
     try:
         found: Callable[[], Any] = getattr(importlib.import_module(module), name)
+    except MetamannError:
+        raise
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path} cannot be imported ({error}); give package.module.function.") from error
     finally:

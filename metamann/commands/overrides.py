@@ -15,11 +15,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Sweep
 from hydra.errors import HydraException
 
+from metamann.application.setting_errors import quoted
+
 ONE_PATH = r"checkpoint|resume|encoder_from|tasks|support|query|data\.\w*path|encoder[\w.]*\.model"
 OUTPUT = r"hydra\.(run|sweep)\.(dir|subdir)"
 PATH = re.compile(rf"\+*({ONE_PATH}|{OUTPUT})")
 SWEPT = re.compile(rf"\+*({ONE_PATH})")  # Hydra's own settings are the same for all jobs
-GROUP = re.compile(r"experiment|data|protocol|encoder|memory|learner|trainer|logger")
+GROUP = re.compile(r"experiment|data|protocol|encoder|memory|learner|adapter")
 PATHS = re.compile(r"\+*runs")
 UNREADABLE = object()
 
@@ -29,14 +31,6 @@ def readable(arguments: Sequence[str]) -> list[str]:
     options = [argument for argument in arguments if argument in ("-m", "--multirun")]
     rest = [argument for argument in arguments if argument not in options]
     return [*options, *(_readable(argument, sweep=bool(options)) for argument in rest)]
-
-
-def quoted(text: str) -> str:
-    """A text in quotes, as Hydra's grammar wants them: backslashes count only before a quote."""
-    quote = '"' if "'" in text and '"' not in text else "'"
-    escaped = re.sub(rf"(\\*){quote}", lambda found: 2 * found[1] + "\\" + quote, text)
-    trailing = len(escaped) - len(escaped.rstrip("\\"))
-    return quote + escaped + trailing * "\\" + quote
 
 
 def _readable(argument: str, *, sweep: bool) -> str:

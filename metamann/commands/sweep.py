@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import csv
 import json
-import math
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from omegaconf import DictConfig
 
 from metamann.commands.shell import Failure, print_run_directory, stop
 from metamann.errors import LONGEST_MESSAGE, shorten
-from metamann.evaluation.metrics import Interval, shown
+from metamann.reports.sweep_table import read_jobs, write_sweep_table
 
 
 class SweepTable(Callback):
@@ -61,7 +58,8 @@ class SweepTable(Callback):
         """Collect what the jobs left behind, print it, and name those that failed."""
         directory = Path(config.hydra.sweep.dir).resolve()
         try:
-            failed = _write_table(directory, _jobs(Path(self.records)))
+            failed, text = write_sweep_table(directory, read_jobs(Path(self.records)))
+            print(text)
             shutil.rmtree(self.records)
         except (OSError, ValueError, KeyError) as error:
             stop(error)
@@ -82,45 +80,3 @@ class SweepTable(Callback):
                 "failure": failure,
             }
             (Path(self.records) / f"{job['number']}.json").write_text(json.dumps(job))
-
-
-def _jobs(records: Path) -> list[dict[str, Any]]:
-    """What the jobs have noted, in the order of their numbers; two in one directory have overwritten each other."""
-    jobs = sorted((json.loads(path.read_text()) for path in records.iterdir()), key=lambda job: job["number"])
-    last = {job["directory"]: job["number"] for job in jobs}
-    for job in jobs:
-        if job["failure"] is None and last[job["directory"]] != job["number"]:
-            job["failure"] = "another job has the same directory: put ${hydra:job.num} into hydra.sweep.subdir"
-    return jobs
-
-
-def _write_table(directory: Path, jobs: list[dict[str, Any]]) -> list[str]:
-    """Write and print the table; the names of jobs that failed."""
-    rows = [_row(directory, job) for job in jobs]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = [columns, ["---"] * len(columns), *([row.get(name, "") for name in columns] for row in rows)]
-    text = "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in table)
-    (directory / "sweep.md").write_text(text + "\n")
-    with (directory / "sweep.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    print(text)
-    return [row["job"] for row in rows if "failed" in row]
-
-
-def _row(directory: Path, job: dict[str, Any]) -> dict[str, str]:
-    """A job's line of the table: its metrics, or why it has none."""
-    where = Path(job["directory"])
-    name = str(where.relative_to(directory)) if where.is_relative_to(directory) else str(where)
-    row = {"job": name, "overrides": " ".join(job["overrides"])}
-    results = where / "results.json"
-    if job["failure"] is not None or not results.is_file():
-        return {**row, "failed": job["failure"] or "it has no results"}
-    metrics = {key: _interval(interval) for key, interval in json.loads(results.read_text())["metrics"].items()}
-    return row | {key: f"{mean:.2f} ± {(high - low) / 2:.2f}" for key, (mean, low, high) in shown(metrics).items()}
-
-
-def _interval(ends: Mapping[str, float | None]) -> Interval:
-    """An interval of `results.json`, which has null for numbers that are not finite."""
-    return Interval(**{name: math.nan if value is None else value for name, value in ends.items()})

@@ -40,7 +40,9 @@ def _named(settings: dict[str, Any]) -> dict[str, Any]:
         keys = [*(key for key in keys if key != "experiment"), *PARTS, "train_protocol"]
     config = OmegaConf.create(settings)
     chosen = {key: OmegaConf.select(config, key.partition("@")[0]) for key in keys if key not in OWN}
-    return {key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value for key, value in chosen.items()}
+    return {
+        key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value for key, value in chosen.items()
+    }
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from metamann.errors import DataError
+from metamann.errors import DataError, MetamannError
 
 # that of UTF-32 starts with that of UTF-16
 MARKED = {
@@ -28,6 +28,8 @@ def read_bytes(path: Path) -> bytes:
                 f"{path} cannot be read (it is no file); name a file that is there."
             )  # a device may have no end
         content = path.read_bytes()
+    except MetamannError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"{path} cannot be read ({reason}); name a file that is there.") from error

@@ -82,6 +82,16 @@ def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> Calibrat
     return fit(torch.stack([torch.log1p(-odds), odds.log()], -1), right.long(), episodes, column=1)
 
 
+def plain_calibration(found: Calibration) -> dict[str, float]:
+    """As a checkpoint holds it."""
+    return {
+        "temperature": found["temperature"],
+        "error_before": found["error_before"],
+        "error_after": found["error_after"],
+        "episodes": found["episodes"],
+    }
+
+
 def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = None) -> Calibration:
     """The temperature of the highest likelihood, or 1 where it would not make the calibration error smaller.
 

@@ -48,7 +48,7 @@ class Compared(NamedTuple):
         by_seed: mean over episodes for each seed.
         difference: to the first contestant, paired by episode and by the training seeds that both have; None for the
             first itself.
-        p: of no difference, two-sided, corrected for all comparisons [H79]; None for the first.
+        p: of no difference, two-sided, at least `least_p`, corrected for all comparisons [H79]; None for the first.
         facts: of the contestant.
     """
 
@@ -86,7 +86,8 @@ def compare(contestants: Sequence[Contestant], seed: int = 0) -> list[Compared]:
     means = _share(right, asked)
     ours, theirs = slice(len(contestants), None, 2), slice(len(contestants) + 1, None, 2)
     differences, drawn_differences = means[theirs] - means[ours], drawn[theirs] - drawn[ours]
-    p = holm([_two_sided(row) for row in drawn_differences])
+    floor = least_p(right.shape[1])
+    p = holm([max(floor, _two_sided(row)) for row in drawn_differences])
     rows = []
     for number, each in enumerate(contestants):
         other = number - 1  # the first has no difference
@@ -111,6 +112,17 @@ def _on_common_seeds(first: Contestant, other: Contestant) -> list[tuple[np.ndar
         rows = [row for row, seed in enumerate(each.seeds) if seed in common or not common]
         pooled.append((each.right[rows].sum(0), each.asked[rows].sum(0)))
     return pooled
+
+
+def least_p(episodes: int) -> float:
+    """The smallest two-sided p that so many paired episodes can show: 2^(1 - n).
+
+    If two learners do not differ, each of the n paired differences is as likely to have one sign as the other, so all
+    2^n assignments of signs are equally likely. No result speaks more clearly against it than n equal signs, and that
+    one and its mirror image are 2 of the 2^n. A bootstrap of few episodes would say less: where all differences have
+    one sign, so has the mean of every resample, however few they are.
+    """
+    return 2.0 ** (1 - episodes)
 
 
 def holm(p: Sequence[float]) -> list[float]:

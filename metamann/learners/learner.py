@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from typing_extensions import TypeVar
 
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
+from metamann.errors import ConfigError
 from metamann.memory.interface import Trace
 
 State = TypeVar("State", bound=tuple[Any, ...])
@@ -121,6 +122,36 @@ class Learner(nn.Module, Generic[State, Inputs]):
     def forward(self, episodes: Episode) -> Tensor:
         """Log-probabilities of the targets of a batch."""
         return self.predict(self.adapt(episodes.support, episodes.classes), episodes.query.inputs)
+
+    @property
+    def can_forget(self) -> bool:
+        """Whether single examples can be taken out of a state, with `forget`."""
+        return False
+
+    def forget(self, state: State, taken: Tensor) -> State:
+        """Take labelled examples out of a state: later answers are those of a learner that never saw them.
+
+        Args:
+            state: of `adapt`; it is not changed.
+            taken: `batch x examples`, true for the items, or words of sentences, to take out, in the order in which
+                they were learned. Every class keeps an example: with fewer classes a task is adapted anew.
+
+        Raises:
+            ConfigError: if the learner cannot.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} cannot take single examples out again; adapt it anew, or choose memory=keyvalue, "
+            "nearest or prototypes."
+        )
+
+    def read_weights(self, state: State, inputs: Inputs) -> Tensor | None:
+        """How much of each labelled example is in what is read for a query, for people to look at.
+
+        Returns:
+            `batch x queries x examples`, of sentences `batch x queries x length x words of the support`, in the order
+            in which they were learned; None where what is read is not of single examples.
+        """
+        return None
 
     def loss(self, episodes: Episode) -> Loss:
         """What meta-training minimises: the negative log-likelihood of the targets, unless a learner has its own."""

@@ -139,6 +139,22 @@ class MANN(StreamingLearner[MannState, Any]):
             fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)
             return self.memory.trace(fresh, features, codes, mask)
 
+    @property
+    def can_forget(self) -> bool:
+        """Whether its memory can; see `Learner.can_forget`."""
+        return self.memory.can_forget
+
+    def forget(self, state: MannState, taken: Tensor) -> MannState:
+        """Take examples out of the memory; see `Learner.forget`."""
+        return state._replace(memory=self.memory.forget(state.memory, taken))
+
+    def read_weights(self, state: MannState, inputs: Any) -> Tensor | None:
+        """Those of its memory; see `Learner.read_weights`."""
+        encoded = self.encode(inputs)
+        with full_precision(encoded.device):
+            weights = self.memory.read_weights(state.memory, positions(encoded))
+        return None if weights is None else weights.view(*encoded.shape[:-1], -1)
+
     def answers(self, reads: Tensor, stream: Stream) -> Tensor:
         """Log-probabilities at every step from what was read, `batch x steps x read_width`."""
         told = _one_hot(stream.labels, stream.classes)

@@ -39,6 +39,7 @@ from metamann.learners.mann import positions
 from metamann.memory.interface import Memory
 from metamann.memory.pairs.keyvalue import KeyValueState
 from metamann.memory.pairs.nearest import NearestMemory
+from metamann.memory.pairs.pairs import at_slots, of_examples
 
 SIDES = ("outside", "inside")
 EVIDENCE = 0.3  # of the support, to start with
@@ -163,6 +164,36 @@ class SentenceMANN(Learner[SentenceState, Text]):
         shape = encoded.shape[:-1]
         return Reading(classes.view(*shape, -1), nearest.view(*shape, -1), cosines.view(*shape, -1))
 
+    @property
+    def can_forget(self) -> bool:
+        """Whether its memory can, and holds words of the support alone; see `Learner.can_forget`."""
+        return self.memory.can_forget and not self.label_names
+
+    def forget(self, state: SentenceState, taken: Tensor) -> SentenceState:
+        """Take words out, of both memories; see `Learner.forget`."""
+        inside = _inside(state.words)
+        of_entities = of_examples(at_slots(taken, state.words.filled).unsqueeze(1), inside).squeeze(1)
+        memory = self.memory.forget(state.memory, of_entities)
+        return state._replace(memory=memory, words=self.words.forget(state.words, taken))
+
+    def read_weights(self, state: SentenceState, inputs: Text) -> Tensor:
+        """The nearest word outside of entities and the nearest inside; see `Learner.read_weights`.
+
+        Where the memory of entities names single words, the weight of the one inside is shared by them as that
+        memory reads them: together they say whether a word is in an entity, and then in one of which type.
+        """
+        encoded = self._encode(inputs)
+        features = positions(encoded)
+        with full_precision(encoded.device):
+            weights = self.words.slot_weights(state.words, features)[..., :-1]
+            of_type = None if self.label_names else self.memory.read_weights(state.memory, features)
+        if of_type is not None:
+            inside = _inside(state.words).unsqueeze(1)
+            number = (inside.cumsum(-1) - 1).where(inside, of_type.shape[-1]).expand_as(weights)
+            share = F.pad(of_type / of_type.sum(-1, keepdim=True).clamp_min(LEAST), (0, 1)).gather(2, number)
+            weights = torch.where(inside, (weights * inside).sum(-1, keepdim=True) * share, weights)
+        return of_examples(weights, state.words.filled).view(*encoded.shape[:-1], -1)
+
     def loss(self, episodes: Episode) -> Loss:
         """Negative log-likelihood of the tags of each sentence, over all tags of the words that are in doubt."""
         state = self.adapt(episodes.support, episodes.classes)
@@ -226,6 +257,11 @@ class SentenceMANN(Learner[SentenceState, Text]):
         """The classes behind the tags, with the code of the first tag of each."""
         per_class = n_tags(self.scheme, 1) - 1
         return Classes((tags.ways - 1) // per_class, tags.codes[:, 1::per_class], tags.names)
+
+
+def _inside(words: KeyValueState) -> Tensor:
+    """Slots of words inside of entities, `batch x slots`."""
+    return words.filled & (words.values[..., 1] > 0)
 
 
 def sentence_loss(emissions: Tensor, transitions: TransitionScores, labels: Tensor, doubted: Tensor) -> Loss:

@@ -22,9 +22,7 @@ Choices = Mapping[str, Mapping[str, Mapping[str, Any]]]
 @functools.cache
 def modalities() -> tuple[Modality, ...]:
     """Those of metamann, and those that installed plug-ins register."""
-    plugged = (
-        entry.load()() for entry in entry_points(group="metamann.plugins") if entry.name.startswith(PLUG_IN)
-    )
+    plugged = (entry.load()() for entry in entry_points(group="metamann.plugins") if entry.name.startswith(PLUG_IN))
     return (Images(), Sentences(), SupervisedSentences(), Sequences(), *plugged)
 
 
@@ -55,8 +53,8 @@ def modality_of(parts: Mapping[str, Any], choices: Choices) -> Modality:
         candidates = [each for each in dealing if each.fits["data"]]
     if not candidates:
         raise ConfigError(
-            f"{_named('protocol', protocol, choices)} belongs to no kind of data that is known; a plug-in registers its "
-            "own with an entry point modality.NAME."
+            f"{_named('protocol', protocol, choices)} belongs to no kind of data that is known; a plug-in registers "
+            "its own with an entry point modality.NAME."
         )
     modality = next((each for each in candidates if each in dealing), candidates[0])
     _check_fits(modality, parts, choices)

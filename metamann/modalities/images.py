@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from metamann.data.images.objects import Pictures
 from metamann.modalities.item_objects import Reader
 from metamann.modalities.items import LEARNERS, MEMORIES, Items
+from metamann.modalities.modality import Fits
 
 
 class Images(Items):
     """Images of one size and one channel, held as ink on paper."""
 
     name = "images"
-    fits = {
+    fits: ClassVar[Fits] = {
         "data": ("strokes", "omniglot", "folder"),
         "protocol": ("nway", "stream", "lake_runs"),
         "encoder": ("conv", "pixels"),

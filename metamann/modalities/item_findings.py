@@ -11,13 +11,15 @@ import torch
 from metamann.episodes.episode import PADDING, Stream
 from metamann.episodes.items.one_shot_runs import LakeOneShotRuns
 from metamann.episodes.items.protocols import OnlineStream
-from metamann.evaluation.diagnostics import memory_statistics
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import Interval, intervals
-from metamann.evaluation.plots import plot_episode, plot_error_rates, plot_instances, plot_memory
 from metamann.hardware import autocast
 from metamann.learners.learner import Learner
 from metamann.modalities.modality import Findings, Write
+from metamann.reports.diagnostics import memory_statistics
+from metamann.reports.episode_plots import plot_episode, plot_memory
+from metamann.reports.pictures import write_figure
+from metamann.reports.plots import plot_error_rates, plot_instances
 
 TRACED = 16  # streams that the statistics of a memory are taken over
 
@@ -31,11 +33,13 @@ def item_findings(learner: Learner[Any], evaluator: Evaluator) -> Findings:
     if isinstance(evaluator.protocol, LakeOneShotRuns):
         right = metrics["accuracy"]
         metrics["error_rate"] = Interval(1 - right.mean, 1 - right.high, 1 - right.low)
-        pictures["error_rates"] = lambda path: plot_error_rates(path, metrics["error_rate"], evaluator.title)
+        pictures["error_rates"] = lambda path: write_figure(
+            path, plot_error_rates(metrics["error_rate"], evaluator.title)
+        )
     if not isinstance(evaluator.protocol, OnlineStream):
         return Findings(metrics, {}, pictures)
     ways = evaluator.protocol.max_ways
-    pictures["instances"] = lambda path: plot_instances(path, metrics, ways, evaluator.title)
+    pictures["instances"] = lambda path: write_figure(path, plot_instances(metrics, ways, evaluator.title))
     few = next(evaluator.tasks.batches(evaluator.sampler, TRACED))
     assert isinstance(few, Stream)
     with torch.no_grad(), autocast(evaluator.device, evaluator.precision):
@@ -44,7 +48,7 @@ def item_findings(learner: Learner[Any], evaluator: Evaluator) -> Findings:
         return Findings(metrics, {}, pictures)
     statistics = memory_statistics(trace, (few.labels != PADDING).to(evaluator.device))
     if statistics:
-        pictures["memory"] = lambda path: plot_memory(path, trace, few.labels)
+        pictures["memory"] = lambda path: write_figure(path, plot_memory(trace, few.labels))
     return Findings(metrics, statistics, pictures)
 
 
@@ -53,4 +57,4 @@ def _draw_episode(path: Path, learner: Learner[Any], evaluator: Evaluator) -> No
     first = next(evaluator.tasks.batches(evaluator.sampler, 1))
     with autocast(evaluator.device, evaluator.precision):
         predicted = learner(first.to(evaluator.device)).argmax(-1).cpu()
-    plot_episode(path, first, predicted)
+    write_figure(path, plot_episode(first, predicted))

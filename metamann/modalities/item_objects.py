@@ -14,15 +14,24 @@ from metamann.episodes.episode import Classes, Examples
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.errors import DataError, excerpt
 from metamann.learners.learner import Learner
-from metamann.modalities.task_objects import Prediction, label_codes
+from metamann.modalities.explanations import Explanation, read_examples
+from metamann.modalities.task_objects import FOREIGN, Outline, Prediction, device_of, label_codes
 
 
 class Reader(Protocol):
     """Turns one Python object into one item."""
 
-    kind: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
+    @property
+    def kind(self) -> str:
+        """What one item is, in words."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an item."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of an item."""
 
     def is_one(self, value: Any) -> bool:
         """Whether this is one item, not several."""
@@ -145,6 +154,10 @@ class ItemObjects:
         """The items of the other labels."""
         return [example for example in examples if example.label != label]
 
+    def outline(self, example: ItemExample) -> Outline:
+        """Its label, in one position."""
+        return Outline((example.label,), 1)
+
     def is_one(self, queries: Any) -> bool:
         """Whether this is one item; what can be gone through is several."""
         return self.reader.is_one(queries) or not isinstance(queries, Iterable)
@@ -171,8 +184,7 @@ class ItemObjects:
         self, learner: Learner[Any], state: Any, queries: Sequence[Tensor], labels: Sequence[str], temperature: float
     ) -> list[Prediction]:
         """A prediction for each item: the label is the learner's own answer, whatever the temperature."""
-        device = next((tensor.device for tensor in learner.state_dict().values()), torch.device("cpu"))
-        inputs = self.inputs(queries).to(device)
+        inputs = self.inputs(queries).to(device_of(learner))
         log_probs = learner.predict(state, inputs)[0, :, : len(labels)].double()
         chosen = learner.answer(state, inputs)[0].tolist()
         probabilities = torch.softmax(log_probs / temperature, -1).tolist()
@@ -180,6 +192,18 @@ class ItemObjects:
             Prediction(labels[number], row[number], dict(zip(labels, row, strict=True)))
             for number, row in zip(chosen, probabilities, strict=True)
         ]
+
+    def explain(
+        self, learner: Learner[Any], state: Any, query: Tensor, answer: Prediction, examples: Sequence[ItemExample]
+    ) -> Explanation | None:
+        """The examples by their weights; None where the learner cannot say."""
+        weights = learner.read_weights(state, self.inputs([query]).to(device_of(learner)))
+        if weights is None:
+            return None
+        if weights.shape[-1] != len(examples):
+            raise DataError(FOREIGN)
+        labels, items = [example.label for example in examples], [example.item for example in examples]
+        return Explanation(answer, read_examples(weights[0, 0].cpu(), labels, items), query)
 
     def above(self, answer: Prediction, threshold: float) -> Prediction | None:
         """None, which is none of the labels, where the score is below the threshold."""

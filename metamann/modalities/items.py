@@ -21,6 +21,7 @@ from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
 from metamann.evaluation.calibration import fit as fit_temperature
+from metamann.evaluation.calibration import plain_calibration
 from metamann.evaluation.continual import accuracy_matrix
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import mean_interval
@@ -54,31 +55,23 @@ class Items(Modality):
         splits: DataSplits = build("data")
         return splits
 
-    def sampler(self, splits: DataSplits, split: str, protocol: EpisodeProtocol, seed: int) -> Sampler:
-        """Deals the classes of a split: of a user's own, those that have enough items.
+    def store(self, splits: DataSplits, split: str, protocol: EpisodeProtocol) -> ClassStore:
+        """The classes of a split: of a user's own, those that have enough items.
 
         Raises:
             EpisodeError: if too few are left.
         """
-        return Sampler(self._classes(splits, split, protocol), protocol, seed)
-
-    def tasks(self, sampler: Sampler, episodes: int) -> TaskList:
-        """See `Modality.tasks`."""
-        available = sampler.n_episodes
-        return TaskList.draw(sampler, episodes if available is None else min(episodes, available))
-
-    def load_tasks(
-        self, path: Path, splits: DataSplits, split: str, protocol: EpisodeProtocol
-    ) -> tuple[TaskList, Sampler]:
-        """See `Modality.load_tasks`."""
-        tasks = TaskList.load(path)
-        sampler = self.sampler(splits, split, protocol, tasks.seed)
-        tasks.check_drawn_by(sampler)
-        return tasks, sampler
+        store = splits.split(split)
+        if not splits.own:
+            return store
+        fitting, notes = fitting_classes(store, protocol)
+        for each in notes:
+            note(each)
+        return fitting
 
     def learner(self, build: Build, protocols: Sequence[EpisodeProtocol], splits: Any) -> Learner[Any]:
         """Encoder, memory and learner; label codes as wide as the widest of the protocols."""
-        code_width = max(_code_width(protocol) for protocol in protocols)
+        code_width = max(protocol.code_width() for protocol in protocols)
         encoder = build("encoder")
         memory = build("memory", features=encoder.features, code_width=code_width)
         learner: Learner[Any] = build("learner", encoder=encoder, memory=memory, code_width=code_width)
@@ -87,12 +80,6 @@ class Items(Modality):
     def trained_on(self, sampler: Sampler, data: str) -> str:
         """Its classes."""
         return f"{sampler.store.n_classes} training classes of {data}"
-
-    def loads(self, sampler: Sampler) -> list[tuple[int, str]]:
-        """Classes, and the items of a support set or a stream."""
-        protocol = sampler.protocol
-        items = protocol.steps if isinstance(protocol, OnlineStream) else protocol.support_size
-        return [(protocol.max_ways, "classes"), *([] if items is None else [(items, "items")])]
 
     def evaluator(self, name: str, split: str, sampler: Sampler, tasks: TaskList, compute: Compute) -> Evaluator:
         """See `Modality.evaluator`."""
@@ -115,15 +102,14 @@ class Items(Modality):
         learner.eval()
         rows, targets = [], []
         on_features = learner.on_features()
-        at_once = max(1, evaluator.images_per_batch // evaluator.tasks.items.shape[1])
-        for batch in evaluator.tasks.batches(evaluator.sampler, at_once, evaluator.encode(learner)):
+        for batch in evaluator.tasks.batches(evaluator.sampler, evaluator.images_per_batch, evaluator.encode(learner)):
             batch = batch.to(evaluator.device)
             with autocast(evaluator.device, evaluator.precision):
                 log_probs = on_features(batch)
             asked = batch.targets != PADDING
             rows.append(log_probs[asked].double().cpu())
             targets.append(batch.targets[asked].cpu())
-        return dict(fit_temperature(torch.cat(rows), torch.cat(targets), len(evaluator.tasks)))
+        return plain_calibration(fit_temperature(torch.cat(rows), torch.cat(targets), len(evaluator.tasks)))
 
     def judged(self, learner: Learner[Any], evaluator: Evaluator, metric: str | None) -> Judged:
         """Accuracy, or another score by its name."""
@@ -171,17 +157,7 @@ class Items(Modality):
             return None
         if all(protocol.codes.kind == "random" for protocol in protocols):
             return None
-        return max(_code_width(protocol) for protocol in protocols)
-
-    @staticmethod
-    def _classes(splits: DataSplits, split: str, protocol: EpisodeProtocol) -> ClassStore:
-        store = splits.split(split)
-        if not splits.own:
-            return store
-        fitting, notes = fitting_classes(store, protocol)
-        for each in notes:
-            note(each)
-        return fitting
+        return max(protocol.code_width() for protocol in protocols)
 
     @staticmethod
     def _settle(learner: Learner[Any], evaluator: Evaluator, encoded: Tensor) -> None:
@@ -189,7 +165,3 @@ class Items(Modality):
         margin = memory.novelty_margin() if isinstance(memory, Memory) else None
         if margin is not None and isinstance(evaluator.protocol, OnlineStream):
             calibrate(margin, lambda: mean_interval(evaluator.scores(learner, encoded)["accuracy"]).mean)
-
-
-def _code_width(protocol: EpisodeProtocol) -> int:
-    return protocol.max_ways if protocol.codes.width is None else protocol.codes.width

@@ -39,6 +39,12 @@ class SentenceExample(NamedTuple):
     query: SentenceQuery
     spans: tuple[Span, ...]
 
+    @property
+    def labels(self) -> tuple[str | None, ...]:
+        """Of the entity that each word is in; None outside of entities."""
+        types = {word: span.type for span in self.spans for word in range(span.start, span.end)}
+        return tuple(types.get(word) for word in range(len(self.query.words)))
+
 
 def of_words(words: Sequence[str]) -> SentenceQuery:
     """Words that were cut already, joined by blanks."""

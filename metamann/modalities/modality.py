@@ -11,11 +11,13 @@ import numpy as np
 import torch
 
 from metamann.checks.finding import Finding
+from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
 from metamann.evaluation.metrics import Interval
 from metamann.modalities.task_objects import Objects
 
 Write = Callable[[Path], None]
+Fits = Mapping[str, tuple[str, ...]]
 
 
 class Build(Protocol):
@@ -102,7 +104,7 @@ class Modality(ABC):
     """
 
     name: ClassVar[str]
-    fits: ClassVar[Mapping[str, tuple[str, ...]]]
+    fits: ClassVar[Fits]
     monitor: ClassVar[str] = "accuracy"
 
     # data and episodes
@@ -119,28 +121,20 @@ class Modality(ABC):
         """A protocol with what it takes from the data."""
         return protocol
 
-    def check_alike(self, protocol: Any, train_protocol: Any) -> None:
+    def check_alike(self, protocol: Any, train_protocol: Any) -> None:  # noqa: B027  # most have nothing to say
         """Refuse a training protocol that does not go with the one of validation.
 
         Raises:
             ConfigError: with what differs.
         """
 
-    @abstractmethod
-    def sampler(self, splits: Any, split: str, protocol: Any, seed: int) -> Any:
+    def store(self, splits: Any, split: str, protocol: Any) -> Any:
+        """What a split gives to a protocol."""
+        return splits.split(split)
+
+    def sampler(self, splits: Any, split: str, protocol: Any, seed: int) -> Sampler:
         """Deals the episodes of a split."""
-
-    @abstractmethod
-    def tasks(self, sampler: Any, episodes: int) -> Any:
-        """A list of the first episodes, or of all where there are fewer."""
-
-    def load_tasks(self, path: Path, splits: Any, split: str, protocol: Any) -> tuple[Any, Any]:
-        """A saved list of episodes, and the sampler that deals it.
-
-        Raises:
-            ConfigError: where such lists are not saved.
-        """
-        raise ConfigError(f"tasks={path}: {self.name} are drawn from seed= and split=; leave out tasks=.")
+        return Sampler(self.store(splits, split, protocol), protocol, seed)
 
     def own_task(self, support: str, query: str, options: Any) -> Any:
         """Splits whose test part is the one task of a user's own two files.
@@ -167,7 +161,7 @@ class Modality(ABC):
     def learner(self, build: Build, protocols: Sequence[Any], splits: Any) -> Any:
         """A fresh learner that serves these protocols."""
 
-    def prepare(self, learner: Any, splits: Any) -> None:
+    def prepare(self, learner: Any, splits: Any) -> None:  # noqa: B027
         """What is computed once before training."""
 
     def unknown(self, learner: Any, name: str, stores: Sequence[Any]) -> tuple[str, ...]:
@@ -177,10 +171,6 @@ class Modality(ABC):
     @abstractmethod
     def trained_on(self, sampler: Any, data: str) -> str:
         """What a sampler deals for training, in a few words."""
-
-    @abstractmethod
-    def loads(self, sampler: Any) -> list[tuple[int, str]]:
-        """How much an episode writes into memory at most, and of what."""
 
     # evaluation
 
@@ -192,7 +182,7 @@ class Modality(ABC):
     def validate(self, learner: Any, evaluator: Any) -> dict[str, float]:
         """Mean scores that choose the best learner and make the curves; sets what is set on validation."""
 
-    def settle(self, learner: Any, evaluator: Any) -> None:
+    def settle(self, learner: Any, evaluator: Any) -> None:  # noqa: B027
         """Set what the best learner has set on validation episodes."""
 
     def calibration(self, learner: Any, evaluator: Any) -> dict[str, float]:

@@ -10,17 +10,17 @@ import numpy as np
 
 from metamann.data.cache import write_atomically
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
-from metamann.evaluation.sentence_report import (
-    MOST_SENTENCES,
-    Reader,
-    plot_confusion,
-    plot_support_sizes,
-    write_answers,
-    write_page,
-)
 from metamann.evaluation.spans import COUNTED, span_intervals
 from metamann.learners.learner import Learner
 from metamann.modalities.modality import Findings, Write
+from metamann.reports.pictures import write_figure
+from metamann.reports.sentence_plots import plot_confusion, plot_support_sizes
+from metamann.reports.sentence_report import (
+    MOST_SENTENCES,
+    Reader,
+    write_answers,
+    write_page,
+)
 
 WRITTEN = 5  # episodes that are written out
 
@@ -53,8 +53,10 @@ def sentence_findings(directory: Path, learner: Learner[Any], evaluator: Sentenc
     metrics = {name: interval for name, interval in scores.items() if not np.isnan(interval.mean)}
     pictures: dict[str, Write] = {}
     if tagged.confusion[:-1].any():  # there is an entity to find
-        pictures["confusion"] = lambda path: plot_confusion(path, tagged.confusion, tagged.types, title)
+        pictures["confusion"] = lambda path: write_figure(path, plot_confusion(tagged.confusion, tagged.types, title))
     sizes = np.array([len(plan.support) for plan in evaluator.tasks.plans])
     if np.ptp(sizes) > 0:
-        pictures["support_size"] = lambda path: plot_support_sizes(path, tagged.counts, sizes, evaluator.scheme, title)
+        pictures["support_size"] = lambda path: write_figure(
+            path, plot_support_sizes(tagged.counts, sizes, evaluator.scheme, title)
+        )
     return Findings(metrics, {}, pictures, write, answers)

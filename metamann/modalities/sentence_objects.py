@@ -21,8 +21,9 @@ from metamann.episodes.sentences.type_names import TypeNames
 from metamann.episodes.text import Text
 from metamann.errors import DataError, excerpt
 from metamann.learners.learner import Learner
+from metamann.modalities.explanations import ReadWord, SentenceExplanation, WordExplanation
 from metamann.modalities.labelled_texts import SentenceExample, SentenceQuery, of_marks, of_sentence, of_words
-from metamann.modalities.task_objects import Entity, label_codes
+from metamann.modalities.task_objects import FOREIGN, Entity, Outline, device_of, label_codes
 
 
 class SentenceObjects:
@@ -63,6 +64,10 @@ class SentenceObjects:
         """The sentences without entities of this label; those that had no other are left out."""
         kept = [(example, tuple(span for span in example.spans if span.type != label)) for example in examples]
         return [example._replace(spans=spans) for example, spans in kept if spans or not example.spans]
+
+    def outline(self, example: SentenceExample) -> Outline:
+        """The types of its entities, and its words."""
+        return Outline(self.labels([example]), len(example.query.words))
 
     def is_one(self, queries: Any) -> bool:
         """Whether this is one text; a list of texts, or of lists of words, is several."""
@@ -115,8 +120,7 @@ class SentenceObjects:
         asked = [number for number, query in enumerate(queries) if query.words]  # a text of blanks has no entity
         if not asked:
             return found
-        device = next((tensor.device for tensor in learner.state_dict().values()), torch.device("cpu"))
-        text = self.inputs([queries[number] for number in asked]).to(device)
+        text = self.inputs([queries[number] for number in asked]).to(device_of(learner))
         tags, log_probs = learner.answer(state, text)[0].cpu(), learner.predict(state, text)[0].double().cpu()
         of_tag = log_probs.gather(-1, tags.clamp_min(0).unsqueeze(-1)).squeeze(-1)
         for row, number in enumerate(asked):
@@ -126,6 +130,35 @@ class SentenceObjects:
                 score = _scaled(float(of_tag[row, span.start : span.end].mean().exp()), temperature)
                 found[number].append(Entity(start, end, query.text[start:end], span.type, score))
         return found
+
+    def explain(
+        self,
+        learner: Learner[Any],
+        state: Any,
+        query: SentenceQuery,
+        answer: list[Entity],
+        examples: Sequence[SentenceExample],
+    ) -> SentenceExplanation | None:
+        """For each word the words of the examples by their weights; None where the learner cannot say."""
+        if not query.words:
+            return SentenceExplanation(answer, ())
+        weights = learner.read_weights(state, self.inputs([query]).to(device_of(learner)))
+        if weights is None:
+            return None
+        support = [
+            ReadWord(number, word, label, 0.0)
+            for number, example in enumerate(examples)
+            for word, label in zip(example.query.tokens, example.labels, strict=True)
+        ]
+        if weights.shape[-1] != len(support):
+            raise DataError(FOREIGN)
+        words = []
+        for (start, end), row in zip(query.words, weights[0, 0].cpu(), strict=True):
+            found = next((entity.label for entity in answer if entity.start <= start < entity.end), None)
+            order = row.argsort(descending=True, stable=True).tolist()
+            read = tuple(support[place]._replace(weight=float(row[place])) for place in order if row[place] > 0)
+            words.append(WordExplanation(query.text[start:end], found, read))
+        return SentenceExplanation(answer, tuple(words))
 
     def above(self, answer: list[Entity], threshold: float) -> list[Entity]:
         """The entities that score at least the threshold."""
@@ -180,9 +213,8 @@ class SentenceObjects:
             spans[row].append(Span(start, end, labels[number]))
         examples, place = [], 0
         for size, cut, marked in zip(sizes, words, spans, strict=True):
-            text = content[place : place + size].decode(
-                "utf-8", "surrogatepass"
-            )  # a UnicodeDecodeError is a ValueError
+            # a UnicodeDecodeError is a ValueError
+            text = content[place : place + size].decode("utf-8", "surrogatepass")
             place += size
             if not (_in_order(cut, len(text)) and _in_order([(span.start, span.end) for span in marked], len(cut))):
                 raise ValueError("its words or entities lie outside of their text")
@@ -201,8 +233,10 @@ def entity_scores(tags: Tensor, log_probs: Tensor, labels: Tensor, scheme: TagSc
     """
     of_tag = log_probs.double().gather(-1, tags.clamp_min(0).unsqueeze(-1)).squeeze(-1).flatten(0, 1).numpy()
     answered = find_spans(tags.where(labels != PADDING, 0).flatten(0, 1).numpy(), scheme)
-    true = set(zip(*(part.tolist() for part in find_spans(labels.clamp_min(0).flatten(0, 1).numpy(), scheme))))
-    found = list(zip(*(part.tolist() for part in answered)))
+    true = set(
+        zip(*(part.tolist() for part in find_spans(labels.clamp_min(0).flatten(0, 1).numpy(), scheme)), strict=True)
+    )
+    found = list(zip(*(part.tolist() for part in answered), strict=True))
     scores = [float(np.exp(of_tag[row, start:end].mean())) for row, start, end, _ in found]
     return torch.tensor(scores, dtype=torch.float64), torch.tensor([each in true for each in found], dtype=torch.bool)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,14 +20,13 @@ from metamann.data.sentences.store import SentenceSplits
 from metamann.encoders.frozen import FrozenEncoder
 from metamann.encoders.vocabulary import little_known
 from metamann.episodes import ranges
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.protocols import SentenceProtocol
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tagging import n_tags
-from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
-from metamann.evaluation.calibration import calibrate_entities
+from metamann.evaluation.calibration import calibrate_entities, plain_calibration
 from metamann.evaluation.continual import f1_matrix
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.spans import COUNTED, span_scores
@@ -35,7 +34,7 @@ from metamann.hardware import autocast
 from metamann.learners.learner import Learner
 from metamann.memory.interface import Memory
 from metamann.modalities.items import LEARNERS, MEMORIES
-from metamann.modalities.modality import Build, Compute, Course, Findings, Judged, Modality
+from metamann.modalities.modality import Build, Compute, Course, Findings, Fits, Judged, Modality
 from metamann.modalities.sentence_findings import sentence_findings
 from metamann.modalities.sentence_objects import SentenceObjects, entity_scores
 from metamann.modalities.task_objects import Objects
@@ -53,7 +52,7 @@ class Sentences(Modality):
     """Words with typed spans."""
 
     name = "sentences"
-    fits = {
+    fits: ClassVar[Fits] = {
         "data": DATA,
         "protocol": ("greedy_sentences", "fixed_sentences"),
         "encoder": ENCODERS,
@@ -68,23 +67,9 @@ class Sentences(Modality):
         splits: AnySplits = build("data")
         return splits
 
-    def sampler(self, splits: AnySplits, split: str, protocol: SentenceProtocol, seed: int) -> SentenceSampler:
-        """See `Modality.sampler`."""
-        return SentenceSampler(splits.split(split), protocol, seed)
-
-    def tasks(self, sampler: SentenceSampler, episodes: int) -> SentenceTaskList:
-        """See `Modality.tasks`."""
-        available = sampler.n_episodes
-        return SentenceTaskList.draw(sampler, episodes if available is None else min(episodes, available))
-
-    def load_tasks(
-        self, path: Path, splits: AnySplits, split: str, protocol: SentenceProtocol
-    ) -> tuple[SentenceTaskList, SentenceSampler]:
-        """See `Modality.load_tasks`."""
-        tasks = SentenceTaskList.load(path)
-        sampler = self.sampler(splits, split, protocol, tasks.seed)
-        tasks.check_drawn_by(sampler)
-        return tasks, sampler
+    def settled(self, protocol: SentenceProtocol, splits: AnySplits) -> SentenceProtocol:
+        """Supervised tagging takes its types from the training part, unless the protocol says which."""
+        return protocol.with_types(splits.train.types)
 
     def own_task(self, support: str, query: str, options: ReadingOptions) -> FixedEpisodeSplits:
         """See `Modality.own_task`."""
@@ -96,7 +81,7 @@ class Sentences(Modality):
 
     def learner(self, build: Build, protocols: Sequence[SentenceProtocol], splits: Any) -> Learner[Any]:
         """Encoder, memory and learner; label codes as wide as the widest of the protocols."""
-        code_width = max(_code_width(protocol) for protocol in protocols)
+        code_width = max(protocol.code_width() for protocol in protocols)
         encoder = build("encoder")
         memory = build("memory", features=encoder.features, code_width=code_width)
         learner: Learner[Any] = build("learner", encoder=encoder, memory=memory, code_width=code_width)
@@ -113,16 +98,12 @@ class Sentences(Modality):
         """Sentences of which a pretrained encoder's vocabulary knows little."""
         return little_known(learner, name, *stores)
 
-    def trained_on(self, sampler: SentenceSampler, data: str) -> str:
+    def trained_on(self, sampler: Sampler, data: str) -> str:
         """Its types."""
         return f"{len(sampler.store.types)} training types of {data}"
 
-    def loads(self, sampler: SentenceSampler) -> list[tuple[int, str]]:
-        """Types of an episode."""
-        return [(sampler.source.max_ways, "classes")]
-
     def evaluator(
-        self, name: str, split: str, sampler: SentenceSampler, tasks: SentenceTaskList, compute: Compute
+        self, name: str, split: str, sampler: Sampler, tasks: TaskList, compute: Compute
     ) -> SentenceEvaluator:
         """See `Modality.evaluator`."""
         at_once = compute.sentences_per_batch
@@ -149,7 +130,7 @@ class Sentences(Modality):
             right.append(correct)
         if not sum(map(len, scores)):
             return {}
-        return dict(calibrate_entities(torch.cat(scores), torch.cat(right), len(evaluator.tasks)))
+        return plain_calibration(calibrate_entities(torch.cat(scores), torch.cat(right), len(evaluator.tasks)))
 
     def judged(self, learner: Learner[Any], evaluator: SentenceEvaluator, metric: str | None) -> Judged:
         """F1 of all entities."""
@@ -169,11 +150,9 @@ class Sentences(Modality):
         if not isinstance(protocol, GreedySentences):
             return super().course(splits, split, protocol, course, seed, compute)
         ways = course.tasks * course.classes
-        many = dataclasses.replace(
-            protocol, ways=ways, shots=course.shots, queries=course.queries, empty_sentences=0
-        )
+        many = dataclasses.replace(protocol, ways=ways, shots=course.shots, queries=course.queries, empty_sentences=0)
         sampler = self.sampler(splits, split, many, seed)
-        tasks = SentenceTaskList.draw(sampler, course.sequences)
+        tasks = TaskList.draw(sampler, course.sequences)
         return self.evaluator(splits.name, split, sampler, tasks, compute)
 
     def matrices(self, learner: Learner[Any], evaluator: SentenceEvaluator, tasks: int) -> np.ndarray:
@@ -186,7 +165,7 @@ class Sentences(Modality):
                 found.append(f1_matrix(learner, episode, tasks, evaluator.scheme))
         return np.asarray(torch.cat(found).numpy())
 
-    def audit(self, splits: AnySplits, sampler: Callable[[], SentenceSampler], episodes: int) -> list[Finding]:
+    def audit(self, splits: AnySplits, sampler: Callable[[], Sampler], episodes: int) -> list[Finding]:
         """See `Modality.audit`."""
         return [*audit_splits(splits), *audit_sampler(sampler, episodes)]
 
@@ -204,16 +183,3 @@ class Sentences(Modality):
         if not ways or all(protocol.codes.kind == "random" for protocol in protocols):
             return None
         return max(ways)
-
-
-def _code_width(protocol: SentenceProtocol) -> int:
-    """Width of the codes of tags.
-
-    Raises:
-        ConfigError: if the classes of published episodes are not known before they are read.
-    """
-    if protocol.codes.width is not None:
-        return protocol.codes.width
-    if isinstance(protocol, GreedySentences):
-        return n_tags(protocol.scheme, ranges.ends(protocol.ways)[1])
-    raise ConfigError("episodes that are given have any number of classes; set protocol.codes.width, to 64 say.")

@@ -5,33 +5,40 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sequences.algorithmic import SequenceTask
-from metamann.episodes.sequences.sampler import SequenceList, Sequences as Batch, SequenceSampler
+from metamann.episodes.sequences.source import RandomBits
+from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
 from metamann.evaluation.metrics import intervals
-from metamann.evaluation.plots import plot_sequence
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.learners.sequence import SequenceLearner
-from metamann.modalities.modality import Build, Compute, Findings, Judged, Modality
+from metamann.modalities.modality import Build, Compute, Findings, Fits, Judged, Modality
+from metamann.reports.episode_plots import plot_sequence
+from metamann.reports.pictures import write_figure
 
 
-class RandomBits(NamedTuple):
+class NoData(NamedTuple):
     """What stands in place of data: nothing is read."""
 
     name: str = "random bits"
     notes: tuple[str, ...] = ()
+
+    def split(self, name: str) -> RandomBits:
+        """The bits of a split."""
+        return RandomBits(name)
 
 
 class Sequences(Modality):
     """Bits in, bits out: no data, no encoder, no labels."""
 
     name = "sequences"
-    fits = {
+    fits: ClassVar[Fits] = {
         "data": (),
         "protocol": ("copy", "repeat_copy", "associative_recall"),
         "encoder": (),
@@ -40,11 +47,11 @@ class Sequences(Modality):
         "adapter": (),
     }
 
-    def read(self, build: Build) -> RandomBits:
+    def read(self, build: Build) -> NoData:
         """Nothing is read."""
-        return RandomBits()
+        return NoData()
 
-    def fingerprints(self, splits: RandomBits) -> dict[str, str]:
+    def fingerprints(self, splits: NoData) -> dict[str, str]:
         """There are none."""
         return {}
 
@@ -57,21 +64,13 @@ class Sequences(Modality):
                 "train_protocol and protocol differ in the width of their inputs or answers; make them equal."
             )
 
-    def sampler(self, splits: RandomBits, split: str, protocol: SequenceTask, seed: int) -> SequenceSampler:
-        """See `Modality.sampler`."""
-        return SequenceSampler(protocol, split, seed)
-
-    def tasks(self, sampler: SequenceSampler, episodes: int) -> SequenceList:
-        """See `Modality.tasks`."""
-        return SequenceList.draw(sampler, episodes)
-
     def serving(self, own: Sequence[SequenceTask], asked: Sequence[SequenceTask]) -> Sequence[SequenceTask]:
         """The widths that are asked for."""
         return asked
 
-    def trained_on(self, sampler: SequenceSampler, data: str) -> str:
+    def trained_on(self, sampler: Sampler, data: str) -> str:
         """Its task."""
-        return f"sequences of {sampler.task.describe()['name']}"
+        return f"sequences of {sampler.protocol.describe()['name']}"
 
     def learner(self, build: Build, protocols: Sequence[SequenceTask], splits: Any) -> SequenceLearner:
         """A memory that sees the bits, and no labels."""
@@ -79,15 +78,11 @@ class Sequences(Modality):
         learner: SequenceLearner = build("learner", memory=memory, bits=protocols[0].bits)
         return learner
 
-    def loads(self, sampler: SequenceSampler) -> list[tuple[int, str]]:
-        """Vectors that have to be held."""
-        return [(sampler.task.stored(), "vectors")]
-
     def evaluator(
-        self, name: str, split: str, sampler: SequenceSampler, tasks: SequenceList, compute: Compute
+        self, name: str, split: str, sampler: Sampler, tasks: TaskList, compute: Compute
     ) -> SequenceEvaluator:
         """See `Modality.evaluator`."""
-        return SequenceEvaluator(sampler.task, split, tasks, compute.device, compute.images_per_batch)
+        return SequenceEvaluator(sampler, split, tasks, compute.device, compute.images_per_batch)
 
     def validate(self, learner: SequenceLearner, evaluator: SequenceEvaluator) -> dict[str, float]:
         """Means of all scores."""
@@ -110,9 +105,9 @@ class Sequences(Modality):
 
 @torch.no_grad()
 def _draw_longest(path: Path, learner: SequenceLearner, evaluator: SequenceEvaluator) -> None:
-    sequences = evaluator.tasks.sequences
-    longest = int(sequences.mask.sum(1).argmax())
-    one = Batch(*(tensor[longest : longest + 1] for tensor in sequences))
+    plans = evaluator.tasks.plans
+    longest = max(range(len(plans)), key=lambda number: len(plans[number].inputs))
+    one = evaluator.sampler.fetch([plans[longest]], [evaluator.sampler.codes(longest)])
     on_device = one.to(evaluator.device)
     ones = learner(on_device)[..., 1].exp().view_as(one.answers).cpu()
-    plot_sequence(path, one, ones, learner.trace(on_device), f"{evaluator.title}: the longest")
+    write_figure(path, plot_sequence(one, ones, learner.trace(on_device), f"{evaluator.title}: the longest"))

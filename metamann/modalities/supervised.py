@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.sentences.tagging import n_tags
 from metamann.learners.learner import Learner
-from metamann.modalities.modality import Build, Modality
-from metamann.modalities.sentences import ENCODERS, AnySplits, Sentences
+from metamann.modalities.modality import Build, Fits, Modality
+from metamann.modalities.sentences import ENCODERS, Sentences
 from metamann.modalities.task_objects import Objects
 
 
@@ -18,7 +16,7 @@ class SupervisedSentences(Sentences):
     """Sentences with fixed types: nothing is learned from a support set."""
 
     name = "supervised sentences"
-    fits = {
+    fits: ClassVar[Fits] = {
         "data": ("conll2003", "crossner", "gum", "wnut17", "records", "columns", "jsonl"),
         "protocol": ("supervised",),
         "encoder": ENCODERS,
@@ -26,12 +24,6 @@ class SupervisedSentences(Sentences):
         "learner": ("tagger",),
         "adapter": (),
     }
-
-    def settled(self, protocol: Supervised, splits: AnySplits) -> Supervised:
-        """Tags the types of the training part, unless the protocol says which."""
-        if protocol.types is None:
-            return dataclasses.replace(protocol, types=tuple(splits.train.types))
-        return protocol
 
     def serving(self, own: Sequence[Any], asked: Sequence[Any]) -> Sequence[Any]:
         """The types of the data that are asked for."""
@@ -48,10 +40,6 @@ class SupervisedSentences(Sentences):
         tags = n_tags(protocols[0].scheme, len(protocols[0].types or ()))
         learner: Learner[Any] = build("learner", encoder=encoder, memory=memory, tags=tags)
         return learner
-
-    def loads(self, sampler: Any) -> list[tuple[int, str]]:
-        """Nothing is told."""
-        return []
 
     # there are no episodes of new classes, no tasks of files, and nothing to adapt to
     own_task, own_protocol = Modality.own_task, Modality.own_protocol

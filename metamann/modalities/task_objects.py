@@ -12,7 +12,9 @@ from torch import Tensor
 from metamann.episodes.episode import Classes, Examples
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.learners.learner import Learner
+from metamann.modalities.explanations import Explanation, SentenceExplanation
 
+FOREIGN = "the memory of this task does not hold its examples one for one; adapt it to them anew."
 CODES_SEED = 0  # of random label codes: every task of a model has the same ones
 
 
@@ -48,6 +50,18 @@ class Entity(NamedTuple):
     score: float
 
 
+class Outline(NamedTuple):
+    """What is known of an example that was learned, whether it is kept or not.
+
+    Attributes:
+        labels: that it shows.
+        positions: that it has in a memory: 1 for an item, its words for a sentence.
+    """
+
+    labels: tuple[str, ...]
+    positions: int
+
+
 class Objects(Protocol):
     """Python objects of one kind of input.
 
@@ -65,6 +79,9 @@ class Objects(Protocol):
 
     def without(self, examples: Sequence[Any], label: str) -> list[Any]:
         """The examples with all that has this label taken out."""
+
+    def outline(self, example: Any) -> Outline:
+        """What a task knows of an example that it does not keep."""
 
     def is_one(self, queries: Any) -> bool:
         """Whether this is one query, not several."""
@@ -86,6 +103,15 @@ class Objects(Protocol):
     ) -> list[Any]:
         """The answer for each query."""
 
+    def explain(
+        self, learner: Learner[Any], state: Any, query: Any, answer: Any, examples: Sequence[Any]
+    ) -> Explanation | SentenceExplanation | None:
+        """What the answer for one query comes from; None where the learner cannot say.
+
+        Raises:
+            DataError: if the examples are not those that the state was made of.
+        """
+
     def above(self, answer: Any, threshold: float) -> Any:
         """The answer, without what scores less than the threshold."""
 
@@ -97,6 +123,11 @@ class Objects(Protocol):
 
     def unpack(self, tensors: dict[str, Tensor], labels: Sequence[str]) -> list[Any]:
         """Examples from tensors by name; every part is checked, and ValueError says what is wrong."""
+
+
+def device_of(learner: Learner[Any]) -> torch.device:
+    """That its weights are on."""
+    return next((tensor.device for tensor in learner.state_dict().values()), torch.device("cpu"))
 
 
 def label_codes(codes: LabelCodes, classes: int, most: int) -> Tensor:

@@ -1,64 +1,96 @@
-"""How every picture is made and written: names are plain text, whatever characters they have."""
+"""How every picture is made and written: names are plain text, whatever characters they have.
+
+Figures are objects of their own: nothing that other threads share is touched, no setting of matplotlib, no filter of
+warnings, no list of open figures.
+"""
 
 from __future__ import annotations
 
+import functools
 import io
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unicodedata import east_asian_width
 
-# before the first import of matplotlib: a run needs no display
-os.environ.setdefault("MPLBACKEND", "agg")
-
-import matplotlib.pyplot as plt
+import matplotlib as mpl
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.text import Text
+from matplotlib.ticker import ScalarFormatter
 
 from metamann.data.cache import write_atomically
 from metamann.errors import shorten
 
 NAME, LONG_NAME, TITLE = 40, 60, 75  # characters that there is room for
 DPI = 110
+MOST_TICKS = 40  # that matplotlib chooses itself
+BOX = "\u25af"  # as fonts draw a character that they lack
 
 
-@contextmanager
-def picture(path: Path, width: float, height: float, title: str = "") -> Iterator[Figure]:
-    """A figure to draw on, which is written when the block ends.
+def new_figure(width: float, height: float, title: str = "") -> Figure:
+    """An empty figure.
 
     Args:
-        path: PNG to write, as a whole or not at all.
-        width: of the figure, inches.
-        height: of the figure, inches.
+        width: inches.
+        height: inches.
         title: over it, of any length, with any characters.
     """
-    # no name is a formula, such as $x$; until the figure is written, since labels of ticks are made only then
-    plain = plt.rc_context({"text.parse_math": False, "text.usetex": False})
-    with plain, warnings.catch_warnings():
-        # characters that the font lacks are drawn as boxes
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from|Matplotlib currently does not support")
-        figure = plt.figure(figsize=(width, height), layout="constrained")
-        try:
-            if title:
-                figure.suptitle(drawable(title, TITLE), fontsize=9)
-            yield figure
-            content = io.BytesIO()
-            figure.savefig(content, format="png", dpi=DPI)
-            write_atomically(path, content.getvalue())
-        finally:
-            plt.close(figure)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if title:
+        figure.suptitle(drawable(title, TITLE), fontsize=9)
+    return figure
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as a PNG, as a whole or not at all; none of its texts is taken for a formula.
+
+    Args:
+        path: to write.
+        figure: to be drawn.
+    """
+    texts = figure.findobj(Text)
+    for axis in figure.findobj(Axis):
+        formatter = axis.get_major_formatter()
+        if isinstance(formatter, ScalarFormatter):
+            formatter.set_usetex(False)
+        # labels are made as they are drawn, by the settings of that time; more than are needed are not drawn
+        ticks = [*axis.get_major_ticks(MOST_TICKS), *axis.get_minor_ticks(MOST_TICKS)]
+        texts += [label for tick in ticks for label in (tick.label1, tick.label2)]
+    for text in texts:
+        text.set_parse_math(False)
+        text.set_usetex(False)
+    content = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(content, format="png", dpi=DPI)
+    write_atomically(path, content.getvalue())
 
 
 def drawable(text: str, most: int = NAME) -> str:
     """A name or a title as it is drawn: in one line, its middle left out if need be.
 
     Args:
-        text: of any length, with any characters.
+        text: of any length, with any characters; those that no font has become boxes.
         most: `NAME`, `LONG_NAME` or `TITLE` characters; wide ones, such as Chinese, count twice.
     """
     line = shorten(text, most)
     if len(line) + sum(east_asian_width(character) in "WF" for character in line) > most:
         line = shorten(line, most // 2)
+    known = _characters()
+    line = "".join(character if ord(character) in known else BOX for character in line)
     # a legend leaves out an empty name, and one that starts with an underscore
-    return f"\u200b{line}" if line.startswith("_") or not line else line
+    return f" {line}" if line.startswith("_") or not line else line
+
+
+@functools.cache
+def _characters() -> frozenset[int]:
+    """Characters that the fonts of a text have: of the first of its families, and of those it falls back on."""
+    settings: Any = mpl.rcParams
+    families = [name for family in FontProperties().get_family() for name in settings.get(f"font.{family}", [family])]
+    paths = {findfont(FontProperties())}
+    for family in families:
+        try:
+            paths.add(findfont(FontProperties(family), fallback_to_default=False))
+        except ValueError:  # it is not installed
+            continue
+    return frozenset(code for path in paths for code in get_font(path).get_charmap())

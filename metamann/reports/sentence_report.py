@@ -1,4 +1,4 @@
-"""What people look at after an evaluation on sentences: coloured sentences, confusion of types, F1 by support size."""
+"""What people read after an evaluation on sentences: a page of coloured sentences, and a file of answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from metamann.data.plain_files import write_text
 from metamann.data.sentences.store import Span
@@ -17,12 +16,8 @@ from metamann.episodes.sentences.protocols import SentencePlan
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme
 from metamann.evaluation.sentence_evaluator import Shown
-from metamann.evaluation.spans import span_intervals
-from metamann.reports.pictures import drawable, picture
 
 COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
-MOST_CONFUSED = 20  # types that are drawn
-MOST_GROUPS = 8  # of supports by size
 MOST_SENTENCES = 60  # of a support or a query
 MOST_SHARES = 3  # of types, for one word
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
@@ -135,58 +130,6 @@ def write_answers(path: Path, reader: Reader, plan: SentencePlan, answers: np.nd
         written = write_tags(len(words), reader.answered(plan, row, tags), "IOB2")
         blocks.append("".join(f"{word}\t{tag}\n" for word, tag in zip(words, written, strict=True)))
     write_text(path, "\n".join(blocks))
-
-
-def plot_confusion(path: Path, confusion: np.ndarray, types: Sequence[str], title: str) -> None:
-    """Draw which types are taken for which, in percent of the true entities of a row.
-
-    Args:
-        path: PNG to write.
-        confusion: `types + 1 x types + 1`, see `type_confusion`.
-        types: their names.
-        title: what was evaluated.
-    """
-    most = np.argsort(-confusion[:-1].sum(1), kind="stable")[:MOST_CONFUSED]
-    most = most[confusion[most].sum(1) > 0]
-    columns = [*most, len(types)]
-    drawn = confusion[np.ix_(most, columns)]
-    shares = 100 * drawn / np.maximum(confusion[most].sum(1, keepdims=True), 1)
-    side = max(4.5, 0.42 * len(columns) + 2.5)
-    names = [drawable(types[number]) for number in most]
-    with picture(path, side + 1, side, title) as figure:
-        axis = figure.subplots()
-        image = axis.imshow(shares, cmap="magma", vmin=0, vmax=100)
-        figure.colorbar(image, ax=axis, shrink=0.7, label="% of the true entities")
-        axis.set_yticks(range(len(names)), names, fontsize=7)
-        axis.set_xticks(range(len(columns)), [*names, "not found"], fontsize=7, rotation=90)
-        axis.set(ylabel="true type", xlabel="answered type")
-
-
-def plot_support_sizes(path: Path, counts: np.ndarray, sizes: np.ndarray, scheme: TagScheme, title: str) -> None:
-    """Draw pooled F1 by the number of sentences in the support, with its 95 % interval.
-
-    Args:
-        path: PNG to write.
-        counts: `episodes x COUNTED`.
-        sizes: `episodes`, sentences of each support, not all the same.
-        scheme: of the tags.
-        title: what was evaluated.
-    """
-    groups = np.unique(sizes)
-    if len(groups) > MOST_GROUPS:
-        groups = np.unique(np.quantile(sizes, np.arange(MOST_GROUPS) / MOST_GROUPS).astype(int))
-    group_of = np.searchsorted(groups, sizes, side="right")
-    filled = [group_of == each for each in np.unique(group_of)]
-    found = [(sizes[where].mean(), span_intervals(counts[where], scheme)["f1"]) for where in filled]
-    means = np.array([100 * interval.mean for _, interval in found])
-    ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in found]).T
-    with picture(path, 6, 4, title) as figure:
-        axis = figure.subplots()
-        places, errors = [place for place, _ in found], np.abs(ends - means)
-        axis.errorbar(places, means, yerr=errors, marker="o", capsize=3, color="black")
-        axis.set(xlabel="sentences in the support", ylabel="F1, %", ylim=(0, 100))
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(alpha=0.3)
 
 
 def _sentence(

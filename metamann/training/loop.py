@@ -16,8 +16,6 @@ from torch import nn
 from metamann.encoders.pretrained import PretrainedEncoder
 from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sequences.sampler import SequenceSampler
 from metamann.errors import LARGEST_SIZE, CheckpointError, ConfigError, check_number, excerpt
 from metamann.hardware import autocast, choose_device, choose_precision
 from metamann.learners.learner import Learner, Loss
@@ -30,7 +28,7 @@ MOST_STEPS = 10**7  # weeks, and their batches are listed before the first
 MOST_WORKERS = 256
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class TrainerConfig:
     """Settings of the outer loop.
 
@@ -98,7 +96,7 @@ class Interrupted(BaseException):  # no error, and nothing that handles errors i
 
 def meta_train(
     learner: Learner[Any] | SequenceLearner,
-    sampler: Sampler | SentenceSampler | SequenceSampler,
+    sampler: Sampler,
     validate: Callable[[], dict[str, float]],
     config: TrainerConfig,
     record: Record,
@@ -127,8 +125,8 @@ def meta_train(
         CheckpointError: if the state of the optimizer is not one of this learner.
         Interrupted: as soon as it is raised in here.
     """
-    device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
+    device = choose_device(config.device, "trainer.device")
+    precision = choose_precision(config.precision, device, "trainer.precision")
     learner.to(device).train()
     optimizer = torch.optim.AdamW(
         parameter_groups(learner, config.weight_decay, config.pretrained_rate), lr=config.learning_rate

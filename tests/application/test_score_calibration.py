@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
+from metamann.episodes.items.protocols import NWayKShot
+from metamann.episodes.sampler import Sampler
+from metamann.errors import MetamannError
 from metamann.evaluation.calibration import (
     calibrate_entities,
     calibrate_items,
     expected_calibration_error,
     fit,
 )
-from metamann.episodes.items.protocols import NWayKShot
-from metamann.episodes.sampler import Sampler
-from metamann.errors import MetamannError
 
 
 def drawn(temperature: float) -> tuple[torch.Tensor, torch.Tensor]:

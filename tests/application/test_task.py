@@ -90,13 +90,39 @@ def test_what_is_forgotten_was_never_there(make_model: MakeModel) -> None:
     task.forget("dog")
     assert task.labels == ("cat", "owl")
     task.forget(2)
-    assert same(task, model.adapt({"cat": [picture(0)], "owl": [picture(2)]}))
+    anew = model.adapt({"cat": [picture(0)], "owl": [picture(2)]})
+    assert task.predict(picture(3)).score == pytest.approx(anew.predict(picture(3)).score, abs=1e-6)
+    assert task.examples is not None
+    assert len(task.examples) == 2
+    task.add({"cat": [picture(4)]})
+    task.forget(0)
+    assert task.labels == ("cat", "owl")
+    anew = model.adapt({"owl": [picture(2)], "cat": [picture(4)]})
+    assert task.predict(picture(3)).scores == pytest.approx(anew.predict(picture(3)).scores, abs=1e-6)
     with pytest.raises(MetamannError, match="no label dog"):
         task.forget("dog")
     with pytest.raises(MetamannError, match="nothing would be left"):
         task.forget([0, 1])
-    with pytest.raises(MetamannError, match="keep_examples"):
-        model.adapt({"cat": [picture(0)]}, keep_examples=False).forget("cat")
+
+
+@pytest.mark.parametrize("kind", ["keyvalue", "nearest", "prototypes", "lrua"])
+def test_without_examples_a_memory_that_can_forgets_single_ones(make_model: MakeModel, kind: str) -> None:
+    model, shown = make_model(kind), {"cat": [picture(0), picture(1)], "dog": [picture(2), picture(3)]}
+    task = model.adapt(shown, keep_examples=False)
+    if kind == "lrua":
+        with pytest.raises(MetamannError, match="keep_examples"):
+            task.forget(1)
+        return
+    task.add({"cat": [picture(4)]})
+    task.forget([1, 2])
+    anew = model.adapt([(picture(0), "cat"), (picture(3), "dog"), (picture(4), "cat")])
+    assert task.predict(picture(5)).scores == pytest.approx(anew.predict(picture(5)).scores, abs=1e-6)
+    task.forget(2)
+    with pytest.raises(MetamannError, match="there is no example 2"):
+        task.forget(2)
+    for what in ("dog", 1):  # its last example
+        with pytest.raises(MetamannError, match="keep_examples"):
+            task.forget(what)
 
 
 def test_the_model_and_its_other_tasks_stay_as_they_are(memory_kind: str, make_model: MakeModel) -> None:

@@ -17,6 +17,8 @@ from metamann.application.tensor_archive import read_archive, write_archive
 from metamann.data.images.objects import Pictures
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.errors import MetamannError
+from metamann.learners.adapters.linear_head import LinearHead
+from metamann.learners.adapters.majority import Majority
 from metamann.learners.sentence_mann import SentenceMANN
 from metamann.memory.pairs.keyvalue import KeyValueMemory
 from metamann.modalities.item_objects import ItemObjects
@@ -88,7 +90,7 @@ def test_damaged_files_are_one_line(model: Model, tmp_path: Path) -> None:
         ("state.0", torch.zeros(2, dtype=torch.int64)),
         ("state.99", torch.zeros(2)),
         ("examples.labels", torch.tensor([0, 9])),
-        ("examples.labels", torch.tensor([1, 0])),
+        ("examples.labels", torch.tensor([1, 1])),
         ("examples.items", torch.zeros(2, 1, 8, 8, dtype=torch.uint8)),
         ("other", torch.zeros(2)),
     ],
@@ -100,6 +102,37 @@ def test_parts_that_do_not_fit_are_refused(model: Model, tmp_path: Path, name: s
     write_archive(path, "task", {**tensors, name: value}, about)
     with pytest.raises(MetamannError, match=r"damaged|more than a task"):
         load_task(path, model)
+
+
+@pytest.mark.parametrize("adapter", [Majority, LinearHead])
+def test_a_state_of_whole_numbers_is_never_read_from_a_file(adapter: Any, make_mann: Any, tmp_path: Path) -> None:
+    """A label in a file could point anywhere; such a task learns anew from its examples."""
+    path = tmp_path / "pets.task"
+    model = Model(adapter(make_mann("keyvalue")), ItemObjects(Pictures(16), LabelCodes(), 5))
+    task = model.adapt({"cat": [picture(0)], "dog": [picture(1)]})
+    task.save(path)
+    assert load_task(path, model).predict(picture(1)) == task.predict(picture(1))
+    with pytest.raises(MetamannError, match="examples=True"):
+        task.save(path, examples=False)
+    tensors, about = read_archive(path, "task")
+    assert not any(name.startswith("state.") for name in tensors)
+    write_archive(path, "task", {**tensors, "state.0": torch.tensor([[99, 0]])}, about)
+    with pytest.raises(MetamannError, match="takes no state from a file"):
+        load_task(path, model)
+    write_archive(path, "task", {"state.0": torch.tensor([[99, 0]])}, about)
+    with pytest.raises(MetamannError, match="takes no state from a file"):
+        load_task(path, model)
+
+
+def test_a_task_that_forgot_answers_with_the_same_bits(model: Model, tmp_path: Path) -> None:
+    task = model.adapt([(picture(0), "cat"), (picture(1), "dog"), (picture(2), "cat")])
+    task.forget(0)
+    task.save(tmp_path / "pets.task")
+    loaded = load_task(tmp_path / "pets.task", model)
+    assert loaded.labels == task.labels == ("cat", "dog")
+    assert loaded.predict(picture(1)) == task.predict(picture(1))
+    loaded.forget(1)
+    assert loaded.labels == ("dog",)
 
 
 def test_a_model_file_holds_weights_and_card(model: Model, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 import torch
 from commandline import Ended, run
 
-from metamann.commands.messages import in_shell, message_of
+from metamann.application.setting_errors import in_shell
+from metamann.commands.messages import message_of
 from metamann.errors import LONGEST_MESSAGE, ConfigError
 
 NOBODY = 65534

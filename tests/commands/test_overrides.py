@@ -12,8 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from metamann.commands.messages import in_shell
-from metamann.commands.overrides import quoted, readable
+from metamann.application.setting_errors import in_shell, quoted
+from metamann.commands.overrides import readable
 
 KEYS = ("checkpoint", "resume", "encoder_from", "support", "query", "data.path", "++data.path",
         "encoder.model", "encoder.encoders.pretrained.model", "hydra.run.dir")  # fmt: skip

@@ -58,3 +58,9 @@ def test_a_path_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
 def test_a_device_without_end_is_refused() -> None:
     with pytest.raises(DataError, match="it is no file"):
         read_text(Path("/dev/zero"))
+
+
+def test_the_reason_of_a_folder_is_said_once(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_text(tmp_path)
+    assert str(caught.value) == f"{tmp_path} cannot be read (it is no file); name a file that is there."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metamann.errors import EpisodeError
-from metamann.evaluation.comparison import Contestant, compare, holm
+from metamann.evaluation.comparison import Contestant, compare, holm, least_p
 
 RNG = np.random.default_rng(0)
 HARD = RNG.uniform(0.2, 1.0, 300)  # how hard each episode is, for everyone
@@ -61,6 +62,27 @@ def test_a_difference_is_of_the_seeds_that_both_have() -> None:
     # none in common: of all
     assert other.difference is not None
     assert other.difference.mean == pytest.approx(0.4 / 3 - 0.02)
+
+
+@pytest.mark.parametrize(("episodes", "least"), [(2, 0.5), (4, 0.125), (10, 2 / 1024), (1000, 2 / 10001)])
+def test_few_episodes_show_no_smaller_p_than_their_signs_do(episodes: int, least: float) -> None:
+    scores = RNG.uniform(0.2, 1.0, episodes)
+    _, second = compare([contestant("a", scores), contestant("b", scores - 0.1)])
+    assert second.p == pytest.approx(least)
+
+
+@pytest.mark.parametrize("episodes", [1, 2, 5])
+def test_the_least_p_is_that_of_all_flips_of_signs(episodes: int) -> None:
+    sums = [abs(sum(signs)) for signs in itertools.product((-1, 1), repeat=episodes)]
+    assert least_p(episodes) == sums.count(episodes) / len(sums)
+
+
+def test_the_correction_is_of_the_least_p() -> None:
+    scores = RNG.uniform(0.2, 1.0, 4)
+    _, second, third = compare(
+        [contestant(name, scores - shift) for name, shift in (("a", 0.0), ("b", 0.1), ("c", 0.2))]
+    )
+    assert (second.p, third.p) == (0.25, 0.25)
 
 
 def test_equal_learners_do_not_differ() -> None:

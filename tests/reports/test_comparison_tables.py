@@ -6,6 +6,7 @@ import csv as csv_reader
 import io
 
 import numpy as np
+import pytest
 
 from metamann.evaluation.comparison import Contestant, compare
 from metamann.reports.comparison_tables import cells, csv, latex, markdown
@@ -51,3 +52,10 @@ def test_a_score_of_nothing_asked_is_0() -> None:
     nothing = np.zeros((1, 3))
     _, body = cells(compare([Contestant("none", (0,), nothing, nothing, {})]), "f1")
     assert body[0][1] == "0.00 ± 0.00"
+
+
+@pytest.mark.parametrize(("episodes", "printed"), [(4, "0.12"), (10, "< 0.01"), (1000, "< 0.01")])
+def test_smaller_is_said_only_where_the_episodes_can_show_it(episodes: int, printed: str) -> None:
+    scores = np.random.default_rng(0).uniform(0.2, 1.0, episodes)
+    _, body = cells(compare([contestant("a", scores), contestant("b", scores - 0.1)]), "accuracy")
+    assert body[1][4] == printed

@@ -13,18 +13,18 @@ from toy_words import ToyEncoder, toy_store
 
 from metamann.data.sentences.columns import read_columns
 from metamann.data.sentences.store import SentenceStore, Span
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.tasks import TaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator, Shown
 from metamann.learners.mann import MANN
 from metamann.learners.sentence_mann import SentenceMANN
 from metamann.memory.pairs.prototypes import PrototypeMemory
+from metamann.reports.pictures import write_figure
+from metamann.reports.sentence_plots import plot_confusion, plot_support_sizes
 from metamann.reports.sentence_report import (
     MOST_SENTENCES,
     Reader,
-    plot_confusion,
-    plot_support_sizes,
     read_notes,
     write_answers,
     write_page,
@@ -98,8 +98,8 @@ def test_names_with_half_a_surrogate_pair_are_written_and_drawn(tmp_path: Path, 
         )
         for sentence in STORE.sentences
     )
-    sampler = SentenceSampler(SentenceStore("toy", sentences), GreedySentences(ways=3, shots=1), seed=0)
-    tasks = SentenceTaskList.draw(sampler, 2)
+    sampler = Sampler(SentenceStore("toy", sentences), GreedySentences(ways=3, shots=1), seed=0)
+    tasks = TaskList.draw(sampler, 2)
     every = SentenceEvaluator("\ud800", "test", sampler, tasks, torch.device("cpu"), "fp32", 400)
     reader, shown = Reader(sampler.source.table, "io"), every.first(learner, 1)
     write_page(tmp_path / "page.html", every.title, reader, shown)
@@ -107,7 +107,7 @@ def test_names_with_half_a_surrogate_pair_are_written_and_drawn(tmp_path: Path, 
     for name in ("page.html", "answers.txt"):
         assert "\\ud800type" in (tmp_path / name).read_text(encoding="utf-8")
     found = every.tagged(learner)
-    plot_confusion(tmp_path / "confusion.png", found.confusion, found.types, every.title)
+    write_figure(tmp_path / "confusion.png", plot_confusion(found.confusion, found.types, every.title))
 
 
 def test_the_page_says_what_was_read_for_each_word(tmp_path: Path, evaluator: Callable[..., SentenceEvaluator]) -> None:
@@ -160,9 +160,9 @@ def test_answers_are_a_column_file_that_reads_back(
 def test_pictures_are_written(tmp_path: Path, learner: MANN, evaluator: Callable[..., SentenceEvaluator]) -> None:
     every = evaluator(episodes=30)
     found = every.tagged(learner)
-    plot_confusion(tmp_path / "confusion.png", found.confusion, found.types, every.title)
+    write_figure(tmp_path / "confusion.png", plot_confusion(found.confusion, found.types, every.title))
     sizes = np.array([len(plan.support) for plan in every.tasks.plans])
-    plot_support_sizes(tmp_path / "sizes.png", found.counts, sizes, "io", every.title)
+    write_figure(tmp_path / "sizes.png", plot_support_sizes(found.counts, sizes, "io", every.title))
     for name in ("confusion", "sizes"):
         with Image.open(tmp_path / f"{name}.png") as image:
             assert np.asarray(image.convert("L")).std() > 5

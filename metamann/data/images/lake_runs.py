@@ -16,7 +16,7 @@ from torch import Tensor
 
 from metamann.data.cache import cached, expect
 from metamann.data.images.omniglot import archive, ink
-from metamann.errors import DataError
+from metamann.errors import DataError, MetamannError
 
 RUNS, WAYS = 20, 20
 
@@ -61,6 +61,8 @@ def lake_runs(size: int) -> LakeRuns:
                     for part, names in (("support", support), ("query", query)):
                         parts[part].append(torch.stack([ink(opened.read(name), size, name) for name in names]))
                     parts["labels"].append(torch.tensor([support.index(pairs[name]) for name in query]))
+        except MetamannError:  # of one image
+            raise
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError) as error:
             raise DataError(f"{path} is damaged or does not hold Lake's runs ({error}); copy it again.") from error
         return {part: torch.stack(tensors) for part, tensors in parts.items()}

@@ -18,7 +18,7 @@ from metamann.data.sentences.columns import read_columns
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeSplits, fixed_splits, tagged_sentences
 from metamann.data.sentences.store import Sentence, SentenceSplits, SentenceStore, Span
 from metamann.data.text_files import read_text
-from metamann.errors import DataError
+from metamann.errors import DataError, MetamannError
 
 GITHUB = "https://raw.githubusercontent.com"
 CARRIER = f"{GITHUB}/antonioloison/structshot/e5549d081eee8bc7d452074228e038135aa86f5f/data/fewnerd"
@@ -93,5 +93,7 @@ def _episode(path: Path, row: int, line: str) -> FixedEpisode:
         if not all(isinstance(type_, str) for type_ in content["types"]):
             raise TypeError("types must be names")
         return FixedEpisode(support, query, tuple(content["types"]))
+    except MetamannError:  # of one sentence
+        raise
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{where} is no episode of Few-NERD ({error!r}); replace the file.") from error

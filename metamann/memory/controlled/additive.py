@@ -22,11 +22,13 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import Unpack
 
-from metamann.errors import ConfigError, check_choice, check_size
+from metamann.errors import ConfigError, check_choice
 from metamann.memory.controlled.additive_start import fresh_rows, start_read, start_write, start_written
 from metamann.memory.controlled.controlled import check_code_width, item_projection, read_by_step, trace_steps
 from metamann.memory.controlled.controllers import Controller, ControllerState
+from metamann.memory.controlled.options import MatrixOptions, filled
 from metamann.memory.interface import Memory, Trace, keep
 from metamann.memory.scores import AdditiveScore, make_score
 
@@ -55,16 +57,11 @@ class AdditiveMemory(Memory[AdditiveState]):
     Args:
         features: width of the features.
         code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
-        item_width: features are projected to this width and normalised; None takes them as they are.
-        slots: rows N of the memory.
-        width: of a row.
         score: of the read: `dot`, `additive` (slower), `multiplicative` or `cosine`.
         strength: learned factor of that score at the start of training; None is the bare formula.
         query: what asks the memory, q_t: `input`, the item of the step itself, as a tagger asks with the encoder
             state of the token, projected to the width of a row for `dot` and `cosine` (`dot` is then the same as
             `multiplicative`); or `controller`, h_{t-1}, as it is.
-        controller: `lstm`, `gru` or `feedforward`.
-        hidden: width of the controller.
         initial_memory: M_0, the same for every episode: `learned`; `random`, drawn when the memory is built and
             kept with its weights, so that an episode has one answer; or `zeros`, all rows alike for ever.
         write_gradient: `local`: beta takes h_t and M_{t-1} as given, so only v, W_h and W_m learn where to write;
@@ -74,6 +71,7 @@ class AdditiveMemory(Memory[AdditiveState]):
             the output of the step is given) and queries start as W_x x_t. With it every weight starts from
             values that let a fresh network bind and find what it is told, see `additive_start.py`; without it gamma
             is the bare formula, and the controller must learn to carry each item for one step to bind it to its label.
+        options: see `MatrixOptions`; a row is 128 wide.
 
     Raises:
         ConfigError: if an option has an unknown value, a number is out of its range, or options contradict each other.
@@ -83,23 +81,20 @@ class AdditiveMemory(Memory[AdditiveState]):
         self,
         features: int,
         code_width: int,
-        item_width: int | None = 128,
-        slots: int = 128,
-        width: int = 128,
         score: Literal["dot", "additive", "multiplicative", "cosine"] = "dot",
         strength: float | None = None,
         query: Literal["input", "controller"] = "input",
-        controller: Literal["lstm", "gru", "feedforward"] = "lstm",
-        hidden: int = 200,
         initial_memory: Literal["learned", "random", "zeros"] = "learned",
         write_gradient: Literal["local", "full"] = "local",
         shortcut: bool = True,
+        **options: Unpack[MatrixOptions],
     ) -> None:
         check_choice("memory.query", query, ("input", "controller"))
         check_choice("memory.initial_memory", initial_memory, ("learned", "random", "zeros"))
         check_choice("memory.write_gradient", write_gradient, ("local", "full"))
-        check_size("memory.slots", slots)
-        check_size("memory.width", width)
+        filled_in = filled(MatrixOptions, options, width=128)
+        item_width, hidden = filled_in["item_width"], filled_in["hidden"]
+        slots, width = filled_in["slots"], filled_in["width"]
         if shortcut and query == "controller":
             raise ConfigError("memory.query=controller asks before the item is seen: set memory.shortcut=false.")
         if shortcut and width < 8:
@@ -110,7 +105,7 @@ class AdditiveMemory(Memory[AdditiveState]):
         self.read_width, self.controller_width = hidden + width, hidden
         self.asked_by, self.write_gradient = query, write_gradient
         self.item = item_projection(features, item_width)
-        self.controller = Controller(controller, self.item_width + code_width + width, hidden)
+        self.controller = Controller(filled_in["controller"], self.item_width + code_width + width, hidden)
 
         projected = query == "input" and score in ("dot", "cosine")
         query_width = self.item_width if query == "input" else hidden

@@ -13,7 +13,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from metamann.errors import ConfigError, check_size
 from metamann.memory.controlled.controllers import Controller, ControllerState
+from metamann.memory.controlled.options import ControlledOptions
 from metamann.memory.interface import Memory, State, Trace, keep
 
 # a NamedTuple of tensors, batch first, with at least these fields:
@@ -36,38 +37,28 @@ class ControlledMemory(Memory[ControlledState]):
     Args:
         features: width of the features.
         code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
-        item_width: features are projected to this width and normalised; None takes them as they are.
-        controller: `lstm`, `gru` or `feedforward`.
-        hidden: width of the controller.
-        heads: read heads.
-        width: of a row of the memory.
+        options: of controller and heads, all of them.
         parts: what `access` is steered by: name and width of each part.
         key: the part that holds the read keys, `heads * width` wide.
         written: the part that holds the vectors to write, `width` for each write head.
-        shortcut: let key and written vector see the item and the pair just told directly, beside the controller,
-            and start as one projection of both, so that a fresh network already finds and names what it wrote.
-            Without it the controller must learn to carry each item for one step to bind it to its label.
     """
 
     def __init__(
         self,
         features: int,
         code_width: int,
-        item_width: int | None,
-        controller: Literal["lstm", "gru", "feedforward"],
-        hidden: int,
-        heads: int,
-        width: int,
+        options: ControlledOptions,
         parts: Mapping[str, int],
         key: str,
         written: str,
-        shortcut: bool,
     ) -> None:
         super().__init__()
+        item_width, hidden, shortcut = options["item_width"], options["hidden"], options["shortcut"]
+        heads, width, self.slots = options["heads"], options["width"], options["slots"]
         self.item_width, self.code_width = item_width or features, code_width
         self.heads, self.width = heads, width
         self.item = item_projection(features, item_width)
-        self.controller = Controller(controller, self.item_width + code_width + heads * width, hidden)
+        self.controller = Controller(options["controller"], self.item_width + code_width + heads * width, hidden)
         self.interface = nn.ModuleDict({name: nn.Linear(hidden, size) for name, size in parts.items()})
         self.key_part, self.written_part = key, written
         self.shortcut = _Shortcut(self.item_width, code_width, parts[key], parts[written], width) if shortcut else None
@@ -77,6 +68,11 @@ class ControlledMemory(Memory[ControlledState]):
             for name in (key, written):
                 for parameter in self.interface[name].parameters():
                     nn.init.zeros_(parameter)
+
+    @property
+    def capacity(self) -> int | None:
+        """Its slots, if it has any."""
+        return self.slots or None
 
     def start_part(self, name: str, bias: float | Tensor) -> None:
         """Let a part start from this value, whatever the controller says at first."""

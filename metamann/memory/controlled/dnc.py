@@ -29,14 +29,16 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import Unpack
 
-from metamann.errors import ConfigError, check_number, check_size
+from metamann.errors import ConfigError, check_number
 from metamann.memory.controlled.controlled import ControlledMemory
+from metamann.memory.controlled.options import ControlledOptions, filled
 from metamann.memory.interface import Trace
 from metamann.memory.scores import cosine
 
@@ -74,17 +76,9 @@ class DNCState(NamedTuple):
 
 
 class DNCMemory(ControlledMemory[DNCState]):
-    """One write head and several read heads with a controller, batched over episodes.
+    """One write head and several read heads; `features` and `code_width` as in `ControlledMemory`.
 
     Args:
-        features: width of the features.
-        code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
-        item_width: features are projected to this width and normalised; None takes them as they are (paper).
-        slots: rows N of the memory.
-        width: of a row.
-        heads: read heads.
-        controller: `lstm` (paper), `gru` or `feedforward`.
-        hidden: width of the controller.
         links: keep the temporal links, with which reads can follow the order of writing (paper). They are N x N
             numbers for every episode and every step that is trained through, all else is linear in N; to name an
             item, what it resembles counts and not what was written next to it, so they can go there.
@@ -92,7 +86,7 @@ class DNCMemory(ControlledMemory[DNCState]):
         gates: logit at the start of training with which write and allocation gate are open, the free gates closed
             and reads by content; 0 leaves all of them half open, as in the paper. Above 0, a fresh network writes to
             one slot after another and finds what it wrote.
-        shortcut: see `ControlledMemory`; the paper has none.
+        options: see `ControlledOptions`; a row is 64 wide. The paper has an LSTM, no `item_width` and no `shortcut`.
 
     Raises:
         ConfigError: if an option has an unknown value, or a number is out of its range.
@@ -102,19 +96,13 @@ class DNCMemory(ControlledMemory[DNCState]):
         self,
         features: int,
         code_width: int,
-        item_width: int | None = 128,
-        slots: int = 128,
-        width: int = 64,
-        heads: int = 4,
-        controller: Literal["lstm", "gru", "feedforward"] = "lstm",
-        hidden: int = 200,
         links: bool = True,
         strength: float = 10.0,
         gates: float = 3.0,
-        shortcut: bool = True,
+        **options: Unpack[ControlledOptions],
     ) -> None:
-        for name, value in (("slots", slots), ("width", width), ("heads", heads)):
-            check_size(f"memory.{name}", value)
+        filled_in = filled(ControlledOptions, options, width=64)
+        width, heads = filled_in["width"], filled_in["heads"]
         check_number("memory.gates", gates)
         check_number("memory.strength", strength)
         if strength <= 1:
@@ -132,10 +120,8 @@ class DNCMemory(ControlledMemory[DNCState]):
         }
         if links:
             parts["modes"] = heads * 3
-        super().__init__(
-            features, code_width, item_width, controller, hidden, heads, width, parts, "key", "write_vector", shortcut
-        )
-        self.slots, self.links = slots, links
+        super().__init__(features, code_width, filled_in, parts, "key", "write_vector")
+        self.links = links
         # the inverse of oneplus, in a form that no strength overflows
         self.start_part("strength", strength - 1 + math.log(-math.expm1(1 - strength)))
         self.start_part("write_gate", gates)
@@ -143,11 +129,6 @@ class DNCMemory(ControlledMemory[DNCState]):
         self.start_part("free_gates", -gates)
         if links:
             self.start_part("modes", torch.tensor([0.0, gates, 0.0]).repeat(heads))
-
-    @property
-    def capacity(self) -> int:
-        """Its slots."""
-        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> DNCState:
         """Empty memory, nothing told.

@@ -24,10 +24,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import Unpack
 
 from metamann.errors import check_number, check_size
 from metamann.memory.controlled.controlled import check_code_width, item_projection, told
 from metamann.memory.controlled.erase_add import erase_and_add, scan_erase_and_add
+from metamann.memory.controlled.options import RowOptions, filled
 from metamann.memory.interface import Memory, Trace, keep, scan_by_groups
 from metamann.memory.scores import EPSILON
 
@@ -56,10 +58,9 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         features: width of the features.
         code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
         item_width: features are projected to this width and normalised; None takes them as they are.
-        slots: rows N of the memory.
-        width: of a row, and of its address.
         heads: read heads.
         strength: sharpness of the softmax over addresses at the start of training; learned for each head.
+        options: see `RowOptions`; an address is as wide as a row.
 
     Raises:
         ConfigError: for sizes below 1, or a strength that is not above 0.
@@ -70,14 +71,14 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         features: int,
         code_width: int,
         item_width: int | None = 128,
-        slots: int = 128,
-        width: int = 40,
         heads: int = 1,
         strength: float = 20.0,
+        **options: Unpack[RowOptions],
     ) -> None:
         super().__init__()
-        for name, value in (("slots", slots), ("width", width), ("heads", heads)):
-            check_size(f"memory.{name}", value)
+        filled_in = filled(RowOptions, options)
+        slots, width = filled_in["slots"], filled_in["width"]
+        check_size("memory.heads", heads)
         check_number("memory.strength", strength, least=0, above=True)
         self.item_width, self.code_width = item_width or features, code_width
         self.slots, self.width, self.heads = slots, width, heads

@@ -11,10 +11,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import Unpack
 
 from metamann.errors import ConfigError, check_choice, check_number
 from metamann.memory.controlled.controlled import ControlledMemory, check_code_width
 from metamann.memory.controlled.controllers import ControllerState
+from metamann.memory.controlled.options import ControlledOptions, ControllerOptions, filled
 from metamann.memory.interface import keep
 
 
@@ -30,19 +32,15 @@ class ControllerOnlyState(NamedTuple):
 
 
 class ControllerOnly(ControlledMemory[ControllerOnlyState]):
-    """A controller with nothing beside it.
+    """A controller with nothing beside it; `features` and `code_width` as in `ControlledMemory`.
 
     Args:
-        features: width of the features.
-        code_width: width of the label codes.
-        item_width: features are projected to this width and normalised; None takes them as they are.
-        controller: `lstm`, `gru` or `feedforward`.
-        hidden: width of the controller.
         label: `late`, the next step is shown it, as every controller is here; `beside`, it is shown beside its item,
             in a second step that answers nothing, so that no item has to be carried on to be bound to its label
             [H23]: twice the steps. A feedforward controller would forget it.
         start_scale: factor of the controller's weights and biases at the start. Above 1 the gates of a fresh network
             differ from item to item; at 1 they hardly do, and training stays on the plateau of chance for longer.
+        options: see `ControllerOptions`.
 
     Raises:
         ConfigError: for another `label`, one beside its item with a feedforward controller, or a scale below 0.
@@ -52,17 +50,17 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
         self,
         features: int,
         code_width: int,
-        item_width: int | None = 128,
-        controller: Literal["lstm", "gru", "feedforward"] = "lstm",
-        hidden: int = 200,
         label: Literal["late", "beside"] = "late",
         start_scale: float = 1.0,
+        **options: Unpack[ControllerOptions],
     ) -> None:
         check_choice("memory.label", label, ("late", "beside"))
         check_number("memory.start_scale", start_scale, least=0)
-        if label == "beside" and controller == "feedforward":
+        filled_in = filled(ControllerOptions, options)
+        if label == "beside" and filled_in["controller"] == "feedforward":
             raise ConfigError("memory.controller=feedforward forgets a label beside its item; set memory.label=late.")
-        super().__init__(features, code_width, item_width, controller, hidden, 0, 0, {}, "", "", shortcut=False)
+        no_heads: ControlledOptions = {**filled_in, "slots": 0, "heads": 0, "width": 0, "shortcut": False}
+        super().__init__(features, code_width, no_heads, {}, "", "")
         self.label = label
         with torch.no_grad():
             for weight in self.controller.parameters():

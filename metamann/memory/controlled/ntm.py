@@ -26,10 +26,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import Unpack
 
 from metamann.errors import ConfigError, check_choice, check_size
 from metamann.memory.controlled.controlled import ControlledMemory
 from metamann.memory.controlled.erase_add import erase_and_add
+from metamann.memory.controlled.options import ControlledOptions, filled
 from metamann.memory.scores import cosine
 
 
@@ -74,27 +76,20 @@ class Location(NamedTuple):
 
 
 class NTMMemory(ControlledMemory[NTMState]):
-    """Content and location addressing with a controller, batched over episodes.
+    """Content and location addressing; `features` and `code_width` as in `ControlledMemory`.
 
     At the start all read heads stand on slot 0, and the write heads at equal distances, the first on slot 0.
 
     Args:
-        features: width of the features.
-        code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
-        item_width: features are projected to this width and normalised; None takes them as they are (paper).
-        slots: rows N of the memory.
-        width: of a row.
-        heads: read heads.
         write_heads: write heads.
         shift_range: a head moves by at most this many slots in a step.
         initial_memory: what an episode finds: `constant`, 1e-6 everywhere; `random`, drawn once when the memory is
             built and the same for every episode; `learned`, that draw as a parameter.
-        controller: `lstm` (paper), `gru` or `feedforward` (paper).
-        hidden: width of the controller.
-        shortcut: see `ControlledMemory`. For a fresh network to name what it was told, the heads then also start as
-            a tape: write heads move on by one slot at each step and replace its row, read heads go by content.
         follows: with the shortcut, read heads start half by content and half from where they stood, then stay or move
             on by one slot alike: for tasks that ask for what came after something.
+        options: see `ControlledOptions`; the paper has no `item_width` and no `shortcut`. With the shortcut the heads
+            also start as a tape, so that a fresh network names what it was told: write heads move on by one slot at
+            each step and replace its row, read heads go by content.
 
     Raises:
         ConfigError: if an option has an unknown value, a number is out of its range, or options do not fit together.
@@ -104,21 +99,16 @@ class NTMMemory(ControlledMemory[NTMState]):
         self,
         features: int,
         code_width: int,
-        item_width: int | None = 128,
-        slots: int = 128,
-        width: int = 40,
-        heads: int = 4,
         write_heads: int = 1,
         shift_range: int = 1,
         initial_memory: Literal["constant", "random", "learned"] = "constant",
-        controller: Literal["lstm", "gru", "feedforward"] = "lstm",
-        hidden: int = 200,
-        shortcut: bool = True,
         follows: bool = False,
+        **options: Unpack[ControlledOptions],
     ) -> None:
-        sizes = {"slots": slots, "width": width, "heads": heads, "write_heads": write_heads}
-        for name, value in sizes.items():
-            check_size(f"memory.{name}", value)
+        filled_in = filled(ControlledOptions, options)
+        slots, width, heads = filled_in["slots"], filled_in["width"], filled_in["heads"]
+        shortcut = filled_in["shortcut"]
+        check_size("memory.write_heads", write_heads)
         check_size("memory.shift_range", shift_range, least=1 if shortcut else 0)
         check_choice("memory.initial_memory", initial_memory, ("constant", "random", "learned"))
         shifts = 2 * shift_range + 1
@@ -137,10 +127,8 @@ class NTMMemory(ControlledMemory[NTMState]):
         parts = {"key": heads * width, "write_key": write_heads * width}
         parts |= {"strength": both, "gate": both, "shift": both * shifts, "sharpness": both}  # write heads come first
         parts |= {"erase": write_heads * width, "add": write_heads * width}
-        super().__init__(
-            features, code_width, item_width, controller, hidden, heads, width, parts, "key", "add", shortcut
-        )
-        self.slots, self.write_heads = slots, write_heads
+        super().__init__(features, code_width, filled_in, parts, "key", "add")
+        self.write_heads = write_heads
         drawn = torch.full((slots, width), 1e-6) if initial_memory == "constant" else 0.5 * torch.randn(slots, width)
         self.fresh_memory: Tensor
         if initial_memory == "learned":
@@ -159,11 +147,6 @@ class NTMMemory(ControlledMemory[NTMState]):
         self.start_part("gate", torch.tensor([-5.0] * self.write_heads + [content] * self.heads))
         self.start_part("shift", torch.cat([on.repeat(self.write_heads), shift.repeat(self.heads)]))
         self.start_part("erase", 3.0)
-
-    @property
-    def capacity(self) -> int:
-        """Its slots."""
-        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> NTMState:
         """Fresh memory, heads where they start, nothing told.

@@ -46,11 +46,9 @@ class BoundedState(NamedTuple):
 
 
 class BoundedKeyValueMemory(PairMemory[BoundedState]):
-    """Pairs in a fixed number of slots.
+    """Pairs in a fixed number of slots; the arguments that are not named here are those of `PairMemory`.
 
     Args:
-        features: width of the features.
-        code_width: of the label codes; any goes, values are kept as wide as they come.
         slots: pairs that are held at most.
         evict: what makes room in a full memory: `age`, the oldest pair; `usage`, the least used one; `quota`, the
             oldest one of the label that holds most slots, the new pair counted: a label never loses a slot to one
@@ -60,11 +58,6 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
             code: the attention on the label where codes are orthonormal, an approximation of it otherwise, and no
             mass at all (written) where it is negative. None writes every pair.
         usage_decay: g for each item; 0.99 in [S16].
-        key_width: width of the keys; None takes the features themselves as keys.
-        hops: reads in a row.
-        strength: sharpness of the softmax over cosines at the start of training; learned.
-        never_seen: cosine that a written key must beat to be recognised, at the start of training; learned.
-        top_k: only so many slots of the highest cosine get attention, see `PairMemory`; None reads all.
 
     Raises:
         ConfigError: if an option has an unknown value or a number is out of its range.

@@ -23,12 +23,7 @@ from metamann.memory.pairs.prototypes import first_of_label, same_label
 class NearestMemory(KeyValueMemory):
     """Append-only pairs; of each label only the slot nearest to the query gets attention [YK20].
 
-    Args:
-        features: width of the features.
-        code_width: of the label codes; any goes, values are kept as wide as they come.
-        key_width: width of the keys; None takes the features themselves as keys.
-        strength: sharpness of the softmax over cosines at the start of training; learned.
-        never_seen: cosine that a written key must beat to be recognised, at the start of training; learned.
+    Arguments as in `PairMemory`.
     """
 
     def __init__(

@@ -116,8 +116,9 @@ def names_beside(path: Path) -> tuple[str, ...]:
 
 
 def _described(path: Path) -> Any:
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is no JSON ({excerpt(error)}); repair it or take it away.") from error
 

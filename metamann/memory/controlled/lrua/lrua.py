@@ -22,12 +22,14 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import Unpack
 
-from metamann.errors import ConfigError, check_choice, check_number, check_size
+from metamann.errors import ConfigError, check_choice, check_number
 from metamann.memory.controlled.cells import packed
 from metamann.memory.controlled.controlled import ControlledMemory, check_code_width, told
 from metamann.memory.controlled.lrua.core import Rules
 from metamann.memory.controlled.lrua.scan import Carried, scan_lrua
+from metamann.memory.controlled.options import ControlledOptions, filled
 from metamann.memory.scores import cosine
 
 
@@ -58,17 +60,9 @@ class LRUAState(NamedTuple):
 
 
 class LRUAMemory(ControlledMemory[LRUAState]):
-    """Least-recently-used access with a controller, batched over episodes.
+    """Least-recently-used access with a controller; `features` and `code_width` as in `ControlledMemory`.
 
     Args:
-        features: width of the features.
-        code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
-        item_width: features are projected to this width and normalised; None takes them as they are (paper).
-        slots: rows N of the memory.
-        width: of a row.
-        heads: read heads; each writes where it read last, or to a least used slot.
-        controller: `lstm` (paper), `gru` or `feedforward`.
-        hidden: width of the controller.
         written: `key`, the read key itself (paper), or `add`, a vector of its own.
         least_used: with n heads, `per_head`: the j-th least used slot to head j; `shared`: every head writes to
             the n least used; `threshold`: to all whose usage is at most the n-th least, ties included.
@@ -78,8 +72,9 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         usage_decay: g, 0.99 in the paper, 0.95 in public code.
         cosine_epsilon: `root` or `added`, see `cosine`.
         strength: s at the start of training, learned for each head; None is the paper's, fixed 1.
-        shortcut: see `ControlledMemory`; the paper has none.
         write_gate: logit of the gate at the start of training; below 0, fresh networks write to unused slots.
+        options: see `ControlledOptions`; each read head also writes, where it read last or to a least used slot. The
+            paper has an LSTM, no `item_width` and no `shortcut`.
 
     Raises:
         ConfigError: if an option has an unknown value, or a number is out of its range.
@@ -89,12 +84,6 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         self,
         features: int,
         code_width: int,
-        item_width: int | None = 128,
-        slots: int = 128,
-        width: int = 40,
-        heads: int = 4,
-        controller: Literal["lstm", "gru", "feedforward"] = "lstm",
-        hidden: int = 200,
         written: Literal["key", "add"] = "add",
         least_used: Literal["per_head", "shared", "threshold"] = "per_head",
         zeroed: Literal["one", "all"] = "all",
@@ -102,16 +91,16 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         usage_decay: float = 0.95,
         cosine_epsilon: Literal["root", "added"] = "root",
         strength: float | None = 10.0,
-        shortcut: bool = True,
         write_gate: float = -3.0,
+        **options: Unpack[ControlledOptions],
     ) -> None:
         check_choice("memory.written", written, ("key", "add"))
         check_choice("memory.least_used", least_used, ("per_head", "shared", "threshold"))
         check_choice("memory.zeroed", zeroed, ("one", "all"))
         check_choice("memory.address_on", address_on, ("after", "before"))
         check_choice("memory.cosine_epsilon", cosine_epsilon, ("root", "added"))
-        for name, value in (("slots", slots), ("width", width), ("heads", heads)):
-            check_size(f"memory.{name}", value)
+        filled_in = filled(ControlledOptions, options)
+        slots, rows, heads = filled_in["slots"], filled_in["heads"] * filled_in["width"], filled_in["heads"]
         check_number("memory.usage_decay", usage_decay, least=0, most=1)
         check_number("memory.write_gate", write_gate)
         if strength is not None:
@@ -120,24 +109,16 @@ class LRUAMemory(ControlledMemory[LRUAState]):
             raise ConfigError(f"{heads} heads need {heads} slots, but memory.slots is {slots}; raise it.")
         if least_used == "threshold" and zeroed == "all":
             raise ConfigError("memory.least_used=threshold zeroes every tied slot at once: set memory.zeroed=one.")
-        if shortcut and written == "key":
+        if filled_in["shortcut"] and written == "key":
             raise ConfigError("memory.shortcut binds a key to a written vector of its own: set memory.written=add.")
-        rows = heads * width
         parts = {"key": rows, "add": rows, "gate": heads} if written == "add" else {"key": rows, "gate": heads}
-        super().__init__(
-            features, code_width, item_width, controller, hidden, heads, width, parts, "key", written, shortcut
-        )
-        self.slots, self.written = slots, written
+        super().__init__(features, code_width, filled_in, parts, "key", written)
+        self.written = written
         self.least_used, self.zeroed, self.address_on = least_used, zeroed, address_on
         self.usage_decay = usage_decay
         self.cosine_epsilon: Literal["root", "added"] = cosine_epsilon
         self.log_strength = nn.Parameter(torch.full((heads,), math.log(strength))) if strength is not None else None
         self.start_part("gate", write_gate)
-
-    @property
-    def capacity(self) -> int:
-        """Its slots."""
-        return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> LRUAState:
         """Empty memory, nothing told.

@@ -1,27 +1,25 @@
-"""What stands beside every number: machine, version, commit and command."""
+"""Where numbers come from: machine, version, commit, and the command where there is one."""
 
 from __future__ import annotations
 
-import shlex
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import metamann
 from metamann.hardware import describe_machine
 
 
-def origin() -> dict[str, Any]:
-    """Where the numbers of this process come from."""
-    name = Path(sys.argv[0]).stem
-    command = name if name.startswith("metamann-") else f"metamann-{name}"
-    return {
-        "machine": describe_machine(),
-        "metamann": metamann.__version__,
-        "commit": _commit(),
-        "command": shlex.join([command, *sys.argv[1:]]),
-    }
+def origin(command: str | None = None) -> dict[str, str]:
+    """What stands beside every number that is written to a file.
+
+    Args:
+        command: the command line as it was typed, where a command runs.
+
+    Returns:
+        `machine`, `metamann`, which is the version, `commit`, and `command` if one is given.
+    """
+    where = {"machine": describe_machine(), "metamann": metamann.__version__, "commit": _commit()}
+    return where if command is None else {**where, "command": command}
 
 
 def _commit() -> str:

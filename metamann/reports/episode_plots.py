@@ -1,0 +1,128 @@
+"""Pictures of single episodes: items with predictions, what the memory did, a sequence."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from metamann.episodes.episode import PADDING, Episode, Stream, instances
+from metamann.episodes.sequences.source import Sequences
+from metamann.memory.interface import Trace
+from metamann.reports.pictures import new_figure
+
+RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
+COLUMNS = 10
+MOST_DRAWN = 50
+
+
+def plot_episode(episode: Episode | Stream, predicted: Tensor) -> Figure:
+    """Draw the first episode of a batch: support, then items with predicted and true label.
+
+    Args:
+        episode: batch of which the first is drawn, at most 50 items of each set.
+        predicted: `batch x targets`, class numbers.
+    """
+    sets: list[tuple[str, Tensor, Tensor, Tensor | None]]
+    if isinstance(episode, Stream):
+        sets = [("stream, in the order shown", episode.inputs[0], episode.labels[0], predicted[0])]
+    else:
+        sets = [
+            ("support", episode.support.inputs[0], episode.support.labels[0], None),
+            ("query", episode.query.inputs[0], episode.query.labels[0], predicted[0]),
+        ]
+    shown = [(title, _first(images, labels), answers) for title, images, labels, answers in sets]
+    rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in shown]
+    figure = new_figure(COLUMNS * 0.85, sum(rows) * 1.05 + 0.5 * len(rows))
+    parts = figure.subfigures(len(shown), 1, height_ratios=rows, squeeze=False)[:, 0]
+    for part, (title, (images, labels), answers), n_rows in zip(parts, shown, rows, strict=True):
+        part.suptitle(title, fontsize=10)
+        axes = np.atleast_2d(part.subplots(n_rows, COLUMNS))
+        which = instances(labels.unsqueeze(0))[0] if answers is not None and isinstance(episode, Stream) else None
+        for position, axis in enumerate(axes.flat):
+            axis.axis("off")
+            if position < len(labels):
+                axis.imshow(255 - images[position, 0].numpy(), cmap="gray", vmin=0, vmax=255)
+                nth = None if which is None else int(which[position])
+                _title(axis, int(labels[position]), None if answers is None else int(answers[position]), nth)
+    return figure
+
+
+def plot_memory(trace: Trace, labels: Tensor) -> Figure:
+    """Draw what the memory did over one stream as heat maps: reads and writes, a panel a head, and usage.
+
+    Args:
+        trace: of a batch of which the first episode is drawn.
+        labels: `batch x steps`, for the axis.
+    """
+    panels = [("read weights", weights) for weights in trace.read_weights[0]]
+    if trace.write_weights is not None:
+        panels += [("write weights", weights) for weights in trace.write_weights[0]]
+    if trace.usage is not None:
+        panels.append(("usage", trace.usage[0]))
+    each = 3.2 if len(panels) < 3 else 2.2
+    names = [name for name, _ in panels]
+    figure = new_figure(8, 1.5 + each * len(panels))
+    axes = figure.subplots(len(panels), 1, squeeze=False)
+    for number, (axis, (name, weights)) in enumerate(zip(axes[:, 0], panels, strict=True)):
+        highest = 1 if name != "usage" else max(1, float(weights.max()))
+        drawn = weights.float().cpu().numpy().T
+        image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
+        axis.figure.colorbar(image, ax=axis, shrink=0.8)
+        axis.set_ylabel(trace.slot_label, fontsize=8)
+        axis.set_xticks(range(len(weights)), [str(int(label)) for label in labels[0]], fontsize=6)
+        head = f", head {names[: number + 1].count(name)}" if names.count(name) > 1 else ""
+        axis.set_title(name + head, fontsize=9)
+    axes[-1, 0].set_xlabel("step (the number is the class of its item)")
+    return figure
+
+
+def plot_sequence(sequences: Sequences, ones: Tensor, trace: Trace, title: str) -> Figure:
+    """Draw one sequence as heat maps, a panel each: inputs, answers, what was answered, read weights of each head.
+
+    Args:
+        sequences: batch of which the first is drawn.
+        ones: `batch x steps x bits`, probability of a 1.
+        trace: of the same batch.
+        title: what was evaluated.
+    """
+    steps = int(sequences.mask[0].sum())
+    inputs, answers = sequences.inputs[0, :steps], sequences.answers[0, :steps]
+    asked = answers != PADDING
+    heads = enumerate(trace.read_weights[0], 1)
+    panels = [
+        ("input channel", inputs),
+        ("bit asked for", answers.float().where(asked, math.nan)),
+        ("bit answered", ones[0, :steps].where(asked, math.nan)),
+        *((f"{trace.slot_label}, head {head}", weights[:steps]) for head, weights in heads),
+    ]
+    heights = [1.0, 1.0, 1.0] + [2.5] * (len(panels) - 3)
+    figure = new_figure(9, 1 + 1.3 * sum(heights), title)
+    axes = figure.subplots(len(panels), 1, height_ratios=heights, sharex=True)
+    for axis, (name, values) in zip(axes, panels, strict=True):
+        drawn = values.float().cpu().numpy().T
+        image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_ylabel(name, fontsize=8)
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.colorbar(image, ax=list(axes), label="bit, probability of a 1, read weight", shrink=0.6)
+    axes[-1].set_xlabel("step")
+    return figure
+
+
+def _first(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    real = labels >= 0
+    return images[real][:MOST_DRAWN], labels[real][:MOST_DRAWN]
+
+
+def _title(axis: Axes, label: int, answer: int | None, nth: int | None) -> None:
+    if answer is None:
+        axis.set_title(str(label), fontsize=8, color=GIVEN)
+        return
+    colour = RIGHT if answer == label else WRONG
+    text = str(label) if answer == label else f"{answer}, not {label}"
+    axis.set_title(text + (" (1st)" if nth == 1 else ""), fontsize=7, color=colour)
