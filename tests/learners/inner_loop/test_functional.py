@@ -17,7 +17,6 @@ from metamann.encoders.recurrent import RecurrentEncoder
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.learners.gradient_based import GradientLearner
 from metamann.learners.inner_loop.functional import FastWeights, Start
 from metamann.memory.pairs.prototypes import PrototypeMemory
@@ -106,7 +105,7 @@ def test_tied_weights_stay_tied(store: ClassStore) -> None:
 @pytest.mark.parametrize("algorithm", ["maml", "anil", "meta_sgd"])
 @pytest.mark.parametrize("encoder", ["toy_words", "recurrent"])
 def test_numbers_on_sentences_are_those_of_learn2learn(algorithm: str, encoder: str) -> None:
-    batch = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
+    batch = Sampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
     assert_equal(pair(encoder, algorithm, inner_steps=2), batch)
 
 
