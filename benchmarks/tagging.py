@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from metamann.application.parts import Parts
-from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sampler import Sampler
 from metamann.hardware import autocast, choose_precision, describe_machine
 from metamann.training.checkpoint import find_checkpoint, load_checkpoint
 
@@ -41,7 +41,7 @@ def main(run: str) -> None:
     checkpoint = load_checkpoint(path)
     parts = Parts(checkpoint.config)
     protocols = parts.protocols()
-    sampler = SentenceSampler(parts.data(parts.modality).val, protocols[0], 0)
+    sampler = Sampler(parts.data(parts.modality).val, protocols[0], 0)
     learner = parts.modality.learner(parts.build, protocols, None).eval()
     checkpoint.load_into(learner, path)
     plan = sampler.plan(0)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from toy_words import ToyEncoder, toy_store
 
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.tasks import TaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.learners.mann import MANN
 from metamann.memory.pairs.nearest import NearestMemory
@@ -24,8 +24,8 @@ def evaluator() -> MakeEvaluator:
     store = toy_store()
 
     def make(at_once: int = 400, episodes: int = 12) -> SentenceEvaluator:
-        sampler = SentenceSampler(store, GreedySentences(ways=3, shots=1), seed=0)
-        tasks = SentenceTaskList.draw(sampler, episodes)
+        sampler = Sampler(store, GreedySentences(ways=3, shots=1), seed=0)
+        tasks = TaskList.draw(sampler, episodes)
         return SentenceEvaluator("toy", "test", sampler, tasks, torch.device("cpu"), "fp32", at_once)
 
     return make

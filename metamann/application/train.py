@@ -89,8 +89,8 @@ def prepare(settings: TrainSettings) -> Prepared:
         MetamannError: if the settings do not go together, or the data cannot be read.
     """
     trainer, validation = settings.trainer, settings.validation
-    device = choose_device(trainer.device, "trainer.device")
-    precision = choose_precision(trainer.precision, device, "trainer.precision")
+    device = choose_device(trainer.device)
+    precision = choose_precision(trainer.precision, device)
     parts = Parts({name: getattr(settings, name) for name in (*PARTS, "train_protocol")}, settings.trust)
     modality = parts.modality
     protocol, train_protocol = parts.protocols()
@@ -128,7 +128,7 @@ def fit(
     checkpoints = directory / "checkpoints"
     try:
         record = Record(directory, mirrors, settings.trainer.steps, settings.trainer.batch_size)
-        record.note(
+        note(
             f"{sum(each.numel() for each in learner.parameters()):,} parameters, "
             f"{modality.trained_on(prepared.sampler, validation.data)}, {prepared.compute.precision} on "
             f"{prepared.compute.device}, run directory {directory}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -94,11 +96,13 @@ def _no_batch_statistics(learner: AnyLearner, declared: bool) -> Finding:
 def _padding_inert(learner: AnyLearner, batch: Episode) -> Finding:
     """One episode with an item of the support that is marked as padding."""
     check = "padding of the support changes nothing"
-    (inputs, labels), queries = batch.support, batch.query.inputs
-    if not isinstance(inputs, Tensor) or not isinstance(queries, Tensor):
+    inputs: Any = batch.support.inputs
+    queries: Any = batch.query.inputs
+    labels = batch.support.labels
+    if batch.support.tagged:
         return Finding(check, "skipped", "sentences are padded with no words; see 'alone'")
     first = learner(batch)
-    more = Examples(torch.cat([inputs, queries[:, :1]], 1), F.pad(labels, (0, 1), value=PADDING))
+    more = Examples(torch.cat([inputs, queries.narrow(1, 0, 1)], 1), F.pad(labels, (0, 1), value=PADDING))
     change = largest_change(first, learner(batch._replace(support=more)))
     return passes(check, change < ROUNDING, in_words(change))
 
@@ -137,8 +141,6 @@ def encoded(learner: AnyLearner, batch: Episode | Stream) -> tuple[AnyLearner, E
         return learner, batch
     if isinstance(batch, Stream):
         return learner.on_features(), batch._replace(inputs=learner.encode(batch.inputs))
-    if not isinstance(batch.support.inputs, Tensor):
-        return learner, batch
     support, query = (part._replace(inputs=learner.encode(part.inputs)) for part in (batch.support, batch.query))
     return learner.on_features(), batch._replace(support=support, query=query)
 

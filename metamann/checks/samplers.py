@@ -11,10 +11,8 @@ from torch import Tensor
 from metamann.checks.finding import TOO_MANY_ERRORS, Finding, errors_above, passes
 from metamann.data.store import pixels_digest
 from metamann.episodes.episode import PADDING, Episode, Examples, Stream
-from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.tagging import TagScheme, read_classes
-from metamann.episodes.text import NO_WORD, Text
+from metamann.episodes.text import Text
 
 REPEATED = 8  # episodes that are dealt again in other ways
 
@@ -58,13 +56,11 @@ def scheme_of(sampler: Any) -> TagScheme:
 
 
 def identities(inputs: Tensor | Text) -> list[list[str]]:
-    """What each item of each episode is, by its pixels or words; an empty string for padding of sentences."""
-    if isinstance(inputs, Text):
-        lexicon = inputs.lexicon
-        return [
-            [" ".join(lexicon[word] for word in row[row != NO_WORD].tolist()) for row in each] for each in inputs.words
-        ]
-    return [[pixels_digest(image).hex() for image in each] for each in inputs]
+    """What each item of each episode is: what the inputs say themselves, or digests of their numbers."""
+    if hasattr(inputs, "identities"):
+        said: list[list[str]] = inputs.identities()
+        return said
+    return [[pixels_digest(item).hex() for item in each] for each in inputs]
 
 
 def _same_episodes(make: Callable[[], AnySampler], expected: Sequence[Any]) -> Finding:
@@ -155,12 +151,6 @@ def _percent(values: Sequence[float] | np.ndarray) -> str:
 
 def _class_ids(sampler: Any, index: int) -> np.ndarray | None:
     """What each class number of an episode stands for."""
-    if isinstance(sampler, Sampler):
-        plan = sampler.plan(index)
-        first = [plan.items[np.flatnonzero(plan.labels == number)[0]] for number in range(plan.n_classes)]
-        return np.array([sampler.store.class_of(int(row)) for row in first])
-    if isinstance(sampler, SentenceSampler):
-        return sampler.plan(index).types
     return np.asarray(sampler.class_ids(index)) if hasattr(sampler, "class_ids") else None
 
 

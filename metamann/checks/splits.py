@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
-
-import torch
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from metamann.checks.finding import Finding, passes
 from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits, FixedEpisodeStore
@@ -18,17 +16,7 @@ REPEATED_TEXTS = 0.05
 
 def audit_splits(splits: DataSplits | SentenceSplits | FixedEpisodeSplits) -> list[Finding]:
     """Check that no class, drawing, alphabet, type or sentence of one split can be met in another."""
-    if isinstance(splits, DataSplits):
-        return [_classes_apart(splits), _drawings_apart(splits), _alphabets_apart(splits)]
-    return [_types_apart(splits), _texts_apart(splits)]
-
-
-def turned(image: torch.Tensor) -> set[bytes]:
-    """Digests of an image, `channels x height x width`, in all eight ways to turn and mirror it."""
-    return {
-        pixels_digest(torch.rot90(side, turns, (-2, -1)))
-        for side, turns in itertools.product((image, image.flip(-1)), range(4))
-    }
+    return [CHECKS[name](splits) for name in splits.audited]
 
 
 def _classes_apart(splits: DataSplits) -> Finding:
@@ -42,7 +30,7 @@ def _drawings_apart(splits: DataSplits) -> Finding:
     found = []
     for first, second in PAIRS:
         known, other = splits.split(first).row_of.keys(), upright[second]
-        met = [row for row, image in enumerate(other.items) if not known.isdisjoint(turned(image))]
+        met = [row for row in range(len(other.items)) if not known.isdisjoint(map(pixels_digest, other.looks_of(row)))]
         if met:
             example = plain_name(other.class_names[other.class_of(met[0])])
             found.append(f"{len(met)} drawings of {second} are in {first}, such as one of {example}")
@@ -64,9 +52,8 @@ def _alphabets_apart(splits: DataSplits) -> Finding:
 def _types_apart(splits: SentenceSplits | FixedEpisodeSplits) -> Finding:
     check = "entity types of the splits are disjoint"
     shared = _shared({part: set(splits.split(part).types) for part in PARTS})
-    if shared and not (isinstance(splits, SentenceSplits) and splits.disjoint_types):
-        kind = "supervised data" if isinstance(splits, SentenceSplits) else "published episodes, split by domain"
-        return Finding(check, "declared", f"{kind}: {shared}")
+    if shared and not splits.disjoint_types:
+        return Finding(check, "declared", f"{splits.shared_by}: {shared}")
     return passes(check, not shared, shared or f"{[len(splits.split(part).types) for part in PARTS]} types")
 
 
@@ -89,13 +76,19 @@ def _shared(names: Mapping[str, set[str]]) -> str:
 
 
 def _texts(store: SentenceStore | FixedEpisodeStore) -> set[str]:
-    if isinstance(store, SentenceStore):
-        return {" ".join(sentence.tokens) for sentence in store.sentences}
-    parts = [part for episode in store.episodes for part in (episode.support, episode.query)]
-    return {" ".join(sentence.tokens) for part in parts for sentence in part}
+    return {" ".join(sentence.tokens) for sentence in store.sentences}
 
 
 def _upright(store: ClassStore) -> ClassStore:
     """The store without its rotated and mirrored copies, which follow from the rest."""
     upright = [number for number, name in enumerate(store.class_names) if upright_name(name) == name]
     return store.subset(store.name, upright) if 0 < len(upright) < store.n_classes else store
+
+
+CHECKS: dict[str, Callable[[Any], Finding]] = {  # by the names that splits ask for
+    "classes": _classes_apart,
+    "drawings": _drawings_apart,
+    "alphabets": _alphabets_apart,
+    "types": _types_apart,
+    "texts": _texts_apart,
+}

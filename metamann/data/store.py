@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -104,11 +105,7 @@ class ClassStore:
 
     def looks_of(self, row: int) -> list[Tensor]:
         """A row of `items` in all the ways in which it is the same item: an image turned and mirrored, others as is."""
-        item = self.items[row]
-        if not self.turnable:
-            return [item]
-        sides = (item, item.flip(-1))
-        return [torch.rot90(side, turns, (-2, -1)) for side, turns in itertools.product(sides, range(4))]
+        return looks(self.items[row]) if self.turnable else [self.items[row]]
 
     def subset(self, name: str, numbers: Sequence[int]) -> ClassStore:
         """The classes of these numbers as a store of their own."""
@@ -156,6 +153,12 @@ class ClassStore:
             raise DataError(f"items of '{self.name}' are no images; leave rotations and mirrors out.")
 
 
+def looks(image: Tensor) -> list[Tensor]:
+    """An image, `channels x height x width`, in all eight ways to turn and mirror it."""
+    sides = (image, image.flip(-1))
+    return [torch.rot90(side, turns, (-2, -1)) for side, turns in itertools.product(sides, range(4))]
+
+
 def pixels_digest(item: Tensor) -> bytes:
     """Short hash of an image's pixels, or of any other item's numbers: equal for equal items of one shape."""
     return hashlib.blake2b(item.contiguous().numpy().tobytes(), digest_size=12).digest()
@@ -172,6 +175,7 @@ class DataSplits:
         test: classes for the figures that are reported.
         disjoint_groups: no group of classes, such as an alphabet, stands in two splits; false for a split by class.
         notes: what the reader found and decided, one line each.
+        audited: what an audit looks at.
         own: a user's own items: a class that has too few of them for a protocol is left out of its episodes.
         scaling: mean and scale of each feature that rows were brought to, `(row - mean) / scale`; None where they are
             as they came. New rows are brought to the same.
@@ -179,6 +183,8 @@ class DataSplits:
     Raises:
         DataError: if a class, or a rotated copy of it, stands in two splits.
     """
+
+    audited: ClassVar[tuple[str, ...]] = ("classes", "drawings", "alphabets")
 
     name: str
     train: ClassStore

@@ -35,10 +35,14 @@ class Examples(NamedTuple):
 
     def part(self, start: int, stop: int) -> Examples:
         """Items `start` to `stop - 1` of every episode; sentences are cut to the longest that is left."""
-        if isinstance(self.inputs, Tensor):
-            return Examples(self.inputs[:, start:stop], self.labels[:, start:stop])
-        text = self.inputs.part(start, stop)
-        return Examples(text, self.labels[:, start:stop, : text.words.shape[2]])
+        items = min(stop, self.labels.shape[1]) - start
+        inputs, labels = self.inputs.narrow(1, start, items), self.labels.narrow(1, start, items)
+        return Examples(inputs, labels[tuple(slice(size) for size in inputs.shape[: labels.dim()])])
+
+    @property
+    def tagged(self) -> bool:
+        """Whether the labels are tags of the words of sentences, which are padded with no words."""
+        return self.labels.dim() > 2
 
 
 class Classes(NamedTuple):

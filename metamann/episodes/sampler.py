@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-import torch
+from torch import Tensor
 
-from metamann.data.store import ClassStore
 from metamann.episodes.ahead import prepared_ahead
-from metamann.episodes.episode import Classes, Episode, Examples, Stream
-from metamann.episodes.items.protocols import EpisodeProtocol, Plan
 from metamann.episodes.seeds import CODES, PLAN, Seeds
+from metamann.episodes.source import Load, TaskProtocol
 
 
 class Sampler:
     """Deals episodes of one store under one protocol.
 
     The same index gives the same episode for any batch size, number of workers and after any resume, so the
-    whole state of a sampler is one integer that the caller keeps.
+    whole state of a sampler is one integer that the caller keeps. Only the padding of sentences and sequences depends
+    on the batch: it goes to the most, and the longest, of the batch.
 
     Args:
-        store: the classes to deal from.
+        store: the data to deal from: classes of items, sentences, published episodes, or random bits.
         protocol: what an episode is.
         seed: of the sequence of episodes.
 
@@ -30,50 +30,59 @@ class Sampler:
         ConfigError: if the seed is none.
     """
 
-    def __init__(self, store: ClassStore, protocol: EpisodeProtocol, seed: int = 0) -> None:
-        protocol.check(store)
-        self.store, self.protocol, self.seed = store, protocol, seed
-        self._seeds = Seeds.of(store.fingerprint, protocol.describe(), seed)
+    def __init__(self, store: Any, protocol: TaskProtocol, seed: int = 0) -> None:
+        self.store, self.seed = store, seed
+        self.protocol: Any = protocol
+        self.source: Any = protocol.source(store)
+        self._seeds: Seeds = self.source.seeds(seed)
 
     @property
     def n_episodes(self) -> int | None:
         """How many different episodes there are; None where they are drawn without end."""
-        return self.protocol.n_episodes
+        episodes: int | None = self.source.n_episodes
+        return episodes
 
-    def plan(self, index: int) -> Plan:
-        """Items and labels of episode `index`."""
-        return self.protocol.draw(self.store, index, self._seeds.rng(index, PLAN))
+    def at_most(self, episodes: int) -> int:
+        """As many episodes as are asked for, or as there are."""
+        return episodes if self.n_episodes is None else min(episodes, self.n_episodes)
+
+    def header(self) -> dict[str, object]:
+        """What episodes are drawn from: data, protocol and seed."""
+        return {**self.source.header(), "seed": self.seed}
+
+    def loads(self) -> list[Load]:
+        """What an episode writes into a memory at most."""
+        loads: list[Load] = self.source.loads()
+        return loads
+
+    def plan(self, index: int) -> Any:
+        """Episode `index` as numbers."""
+        return self.source.draw(index, self._seeds.rng(index, PLAN))
 
     def codes(self, index: int) -> np.ndarray:
-        """Label codes of episode `index`, `ways x width`: drawn apart, so that they leave its items alone."""
-        return self.protocol.codes.draw(self.protocol.max_ways, self._seeds.rng(index, CODES))
+        """Label codes of episode `index`, `labels x width`: drawn apart, so that they leave its items alone."""
+        codes: np.ndarray = self.source.codes(self._seeds.rng(index, CODES))
+        return codes
 
-    def batch(self, indices: Sequence[int]) -> Episode | Stream:
+    def class_ids(self, index: int) -> np.ndarray:
+        """What each class number of episode `index` stands for, as a number of the store."""
+        numbers: np.ndarray = self.source.class_ids(self.plan(index))
+        return numbers
+
+    def batch(self, indices: Sequence[int]) -> Any:
         """Plan these episodes and fetch their items."""
         return self.fetch([self.plan(index) for index in indices], [self.codes(index) for index in indices])
 
-    def fetch(
-        self, plans: Sequence[Plan], codes: Sequence[np.ndarray], rows: torch.Tensor | None = None
-    ) -> Episode | Stream:
-        """Items of planned episodes, taken by one flat `index_select` and left in uint8.
+    def fetch(self, plans: Sequence[Any], codes: Sequence[np.ndarray], rows: Tensor | None = None) -> Any:
+        """The batch of planned episodes.
 
         Args:
             plans: of the episodes.
-            codes: of their labels, `ways x width` each.
-            rows: what to take in place of the store's items, one row an item: features, for instance.
+            codes: of their labels, `labels x width` each.
+            rows: what to take in place of a store's items, one row an item: features, for instance.
         """
-        items = torch.from_numpy(np.stack([plan.items for plan in plans]))
-        labels = torch.from_numpy(np.stack([plan.labels for plan in plans]))
-        taken = (self.store.items if rows is None else rows).index_select(0, items.flatten())
-        inputs = taken.view(*items.shape, *taken.shape[1:])
-        classes = Classes(torch.tensor([plan.n_classes for plan in plans]), torch.from_numpy(np.stack(codes)))
-        size = self.protocol.support_size
-        if size is None:
-            return Stream(inputs, labels, classes)
-        return Episode(
-            Examples(inputs[:, :size], labels[:, :size]), Examples(inputs[:, size:], labels[:, size:]), classes
-        )
+        return self.source.fetch(plans, codes, rows)
 
-    def batches(self, batches: Sequence[Sequence[int]], workers: int = 1) -> Iterator[Episode | Stream]:
+    def batches(self, batches: Sequence[Sequence[int]], workers: int = 1) -> Iterator[Any]:
         """Batches of these episode indices in order, prepared by threads ahead of the step that uses them."""
         return prepared_ahead(self.batch, batches, workers)

@@ -1,4 +1,4 @@
-"""Files of task lists: a header and whole numbers, nothing that could be run."""
+"""Files of task lists: a header and arrays of numbers, nothing that could be run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from metamann.data.cache import write_atomically
 from metamann.errors import LARGEST_SEED, EpisodeError, excerpt
 
-HEADER = ("data", "fingerprint", "protocol", "seed")
+NO_LIST = "no task list of such episodes ({}); give a tasks.npz that an evaluation of them wrote."
 LARGEST = 2**31  # bytes of all arrays; a list of 100,000 episodes of 100 classes is a tenth of it
 # what numpy raises for files that are truncated, damaged, of another kind, or claim to be endless
 UNREADABLE = (
@@ -32,16 +32,15 @@ def write_tasks(path: Path, header: Mapping[str, object], arrays: Mapping[str, n
     write_atomically(path, buffer.getvalue())
 
 
-def read_tasks(path: Path, names: Sequence[str], kind: str) -> tuple[dict[str, object], list[np.ndarray]]:
+def read_tasks(path: Path, kinds: Mapping[str, type]) -> tuple[dict[str, object], dict[str, np.ndarray]]:
     """Header and arrays of a file that `write_tasks` wrote.
 
     Args:
         path: of the file.
-        names: of the arrays.
-        kind: what the file should be, for the error.
+        kinds: what numbers each array is of, by its name.
 
     Returns:
-        The header, and the arrays in the order of their names, int64.
+        The header, which has a seed, and the arrays.
 
     Raises:
         EpisodeError: if the file is missing, damaged, or no such list.
@@ -52,16 +51,14 @@ def read_tasks(path: Path, names: Sequence[str], kind: str) -> tuple[dict[str, o
                 raise ValueError("it unfolds to too much")
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
-            arrays = [file[name] for name in names]
-        if not isinstance(header, dict) or not set(HEADER) <= set(header):
-            raise ValueError("its header lacks data, protocol or seed")
+            arrays = {name: file[name] for name in kinds}
+        if not isinstance(header, dict) or "seed" not in header:
+            raise ValueError("its header lacks the seed")
         seed = header["seed"]
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
             raise ValueError(f"its seed is {excerpt(seed)}")
-        if any(array.dtype != np.int64 for array in arrays):
-            raise ValueError("its arrays are no whole numbers")
+        if any(arrays[name].dtype != kind for name, kind in kinds.items()):
+            raise ValueError("its arrays are of other numbers")
     except UNREADABLE as error:
-        raise EpisodeError(
-            f"{path} is no {kind} ({excerpt(error)}); give a tasks.npz that an evaluation wrote."
-        ) from error
+        raise EpisodeError(f"{path} is {NO_LIST.format(excerpt(error))}") from error
     return header, arrays

@@ -1,4 +1,4 @@
-"""Evaluation task lists: index lists that can be saved, hashed and loaded, no pixels."""
+"""Evaluation task lists: episodes as numbers that can be saved, hashed and loaded, no pixels and no text."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
+from torch import Tensor
 
-from metamann.episodes.episode import Episode, Stream
-from metamann.episodes.items.protocols import Plan
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.task_files import read_tasks, write_tasks
+from metamann.episodes.source import Source
+from metamann.episodes.task_files import NO_LIST, read_tasks, write_tasks
 from metamann.errors import EpisodeError, excerpt
-
-CHANGED = (
-    "episode {} of the task list is not the one that its seed draws: the file was changed, or is of another version of "
-    "metamann; leave out tasks=, and a new list is drawn."
-)
-ARRAYS = ("items", "labels", "n_classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,37 +24,52 @@ class TaskList:
     """The first episodes of a sampler, fixed.
 
     Attributes:
-        header: data fingerprint and name, protocol and seed that they were drawn with.
-        items: `episodes x positions`, rows of the store's items.
-        labels: `episodes x positions`, class numbers or `PADDING`.
-        n_classes: `episodes`.
+        header: what they were drawn from: data, protocol and seed.
+        plans: of the episodes.
+        source: packs the plans into arrays.
     """
 
     header: dict[str, object]
-    items: np.ndarray
-    labels: np.ndarray
-    n_classes: np.ndarray
+    plans: tuple[Any, ...]
+    source: Source[Any, Any]
 
     @classmethod
     def draw(cls, sampler: Sampler, episodes: int) -> TaskList:
         """Fix episodes 0 to `episodes - 1` of a sampler.
 
         Raises:
-            EpisodeError: if fewer than 2 are asked for: an interval needs two.
+            EpisodeError: if there are not so many episodes, or fewer than 2 are asked for where there are more: an
+                interval needs two.
         """
-        if episodes < 2:
-            raise EpisodeError(f"episodes={episodes}: an interval over episodes needs at least 2.")
-        plans = [sampler.plan(index) for index in range(episodes)]
-        return cls(
-            header_of(sampler),
-            np.stack([plan.items for plan in plans]).astype(np.int64),
-            np.stack([plan.labels for plan in plans]).astype(np.int64),
-            np.array([plan.n_classes for plan in plans], dtype=np.int64),
-        )
+        _check_number(sampler, episodes)
+        return cls(sampler.header(), tuple(sampler.plan(index) for index in range(episodes)), sampler.source)
+
+    @classmethod
+    def load(cls, path: Path, sampler: Sampler) -> TaskList:
+        """Read a saved list of episodes that a sampler draws; `seed_of` says with which seed.
+
+        Raises:
+            EpisodeError: if the file is missing or no task list, was drawn with other data, another protocol or seed,
+                or has been changed.
+        """
+        header, arrays = read_tasks(path, sampler.source.arrays)
+        check_header(header, sampler)
+        try:
+            plans = sampler.source.unpack(arrays)
+        except ValueError as error:
+            raise EpisodeError(f"{path} is {NO_LIST.format(error)}") from error
+        _check_number(sampler, len(plans))
+        for index, plan in enumerate(plans):
+            if not all(np.array_equal(*part) for part in zip(plan, sampler.plan(index), strict=True)):
+                raise EpisodeError(
+                    f"episode {index} of the task list is not the one that its seed draws: the file was changed, or is "
+                    "of another version of metamann; leave out tasks=, and a new list is drawn."
+                )
+        return cls(header, tuple(plans), sampler.source)
 
     def __len__(self) -> int:
         """Number of episodes."""
-        return len(self.items)
+        return len(self.plans)
 
     @property
     def seed(self) -> int:
@@ -69,74 +78,64 @@ class TaskList:
 
     @property
     def hash(self) -> str:
-        """sha256 over the header and all index lists: two evaluations with one hash saw the same tasks."""
+        """sha256 over the header and all arrays: two evaluations with one hash saw the same tasks."""
         digest = hashlib.sha256(json.dumps(self.header, sort_keys=True).encode())
-        for array in (self.items, self.labels, self.n_classes):
+        for array in self.arrays.values():
             digest.update(array.tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The plans as arrays, by the names that the source gives them."""
+        return self.source.pack(self.plans)
+
     def save(self, path: Path) -> None:
         """Write the list as one `.npz` file."""
-        write_tasks(path, self.header, {name: getattr(self, name) for name in ARRAYS})
+        write_tasks(path, self.header, self.arrays)
 
-    @classmethod
-    def load(cls, path: Path) -> TaskList:
-        """Read a saved list.
+    def batches(self, sampler: Sampler, size: int, rows: Tensor | None = None) -> Iterator[Any]:
+        """The episodes in order, in batches of up to about so many items, sentences or steps, padding counted.
 
-        Raises:
-            EpisodeError: if the file is missing or no task list.
-        """
-        header, (items, labels, n_classes) = read_tasks(path, ARRAYS, "task list")
-        if items.ndim != 2 or labels.shape != items.shape or n_classes.shape != items.shape[:1] or len(items) < 2:
-            raise EpisodeError(f"{path} is no task list (its arrays do not fit); give a tasks.npz of an evaluation.")
-        return cls(header, items, labels, n_classes)
-
-    def check_drawn_by(self, sampler: Sampler) -> None:
-        """Refuse a list from a file whose episodes are not those that its own header draws.
-
-        Raises:
-            EpisodeError: if it was drawn with other data, another protocol or seed, or has been changed.
-        """
-        check_header(self.header, sampler)
-        for index in range(len(self)):
-            drawn = sampler.plan(index)
-            same = np.array_equal(self.items[index], drawn.items) and np.array_equal(self.labels[index], drawn.labels)
-            if not same or self.n_classes[index] != drawn.n_classes:
-                raise EpisodeError(CHANGED.format(index))
-
-    def batches(self, sampler: Sampler, size: int, rows: torch.Tensor | None = None) -> Iterator[Episode | Stream]:
-        """The episodes in order, `size` at a time; `rows` as in `Sampler.fetch`.
+        Args:
+            sampler: that drew them.
+            size: of a batch, which is at least one episode.
+            rows: as in `Sampler.fetch`.
 
         Raises:
             EpisodeError: if the sampler's data, protocol or seed are not those of the list.
         """
         check_header(self.header, sampler)
-        for start in range(0, len(self), size):
-            indices = range(start, min(start + size, len(self)))
-            plans = [Plan(self.items[i], self.labels[i], int(self.n_classes[i])) for i in indices]
-            yield sampler.fetch(plans, [sampler.codes(index) for index in indices], rows)
+        yield from sampler.source.batches(self.plans, sampler.codes, size, rows)
 
 
-def header_of(sampler: Sampler | SentenceSampler) -> dict[str, object]:
-    """What tasks of a sampler are drawn from: data fingerprint and name, protocol and seed."""
-    return {
-        "data": sampler.store.name,
-        "fingerprint": sampler.store.fingerprint,
-        "protocol": sampler.protocol.describe(),
-        "seed": sampler.seed,
-    }
+def seed_of(path: Path) -> int:
+    """The seed of a saved list, which a sampler must have to draw it.
+
+    Raises:
+        EpisodeError: if the file is missing or no task list.
+    """
+    header, _ = read_tasks(path, {})
+    return int(str(header["seed"]))
 
 
-def check_header(header: Mapping[str, object], sampler: Sampler | SentenceSampler) -> None:
+def check_header(header: Mapping[str, object], sampler: Sampler) -> None:
     """Refuse tasks that another sampler drew.
 
     Raises:
         EpisodeError: if data, protocol or seed are not those of the header.
     """
-    expected = header_of(sampler)
-    for name, value in header.items():
-        if expected.get(name) != value:
+    expected = sampler.header()
+    for name in dict.fromkeys([*expected, *header]):
+        if expected.get(name) != header.get(name):
             raise EpisodeError(
-                f"the task list was drawn with {name}={excerpt(value)}, but this evaluation has "
+                f"the task list was drawn with {name}={excerpt(header.get(name))}, but this evaluation has "
                 f"{excerpt(expected.get(name))}. Evaluate with the same data, protocol and seed, or without tasks=."
             )
+
+
+def _check_number(sampler: Sampler, episodes: int) -> None:
+    available = sampler.n_episodes
+    if available is not None and episodes > available:
+        raise EpisodeError(f"episodes={episodes}, but '{sampler.store.name}' has {available}; lower episodes.")
+    if episodes < 2 and not episodes == available == 1:
+        raise EpisodeError(f"episodes={episodes}: an interval over episodes needs at least 2.")

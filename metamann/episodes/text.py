@@ -15,7 +15,7 @@ NO_WORD = -1
 
 
 class Text(NamedTuple):
-    """The sentences of a batch of episodes.
+    """The sentences of a batch of episodes; they are taken apart by the methods of a tensor.
 
     Attributes:
         words: `batch x sentences x length`, int64 numbers of `lexicon`, `NO_WORD` after the last word of a sentence,
@@ -56,11 +56,27 @@ class Text(NamedTuple):
         """Words of each sentence, `batch x sentences`; 0 for padding."""
         return self.present().sum(-1)
 
-    def part(self, start: int, stop: int) -> Text:
-        """Sentences `start` to `stop - 1` of every episode, cut to the longest of them."""
-        words = self.words[:, start:stop]
+    @property
+    def shape(self) -> torch.Size:
+        """`batch x sentences x length`."""
+        return self.words.shape
+
+    def narrow(self, axis: int, start: int, length: int) -> Text:
+        """`length` episodes or sentences from `start` on, cut to the longest sentence of them."""
+        words = self.words.narrow(axis, start, length)
         longest = int((words != NO_WORD).sum(-1).max()) if words.numel() else 0
         return Text(words[:, :, :longest], self.lexicon)
+
+    def index_select(self, axis: int, index: Tensor) -> Text:
+        """Episodes or sentences of these numbers, padded as they are."""
+        return Text(self.words.index_select(axis, index), self.lexicon)
+
+    def identities(self) -> list[list[str]]:
+        """The words of each sentence of each episode; an empty string for padding."""
+        return [
+            [" ".join(self.lexicon[word] for word in row[row != NO_WORD].tolist()) for row in each]
+            for each in self.words
+        ]
 
 
 def number_words(sentences: Iterable[Sequence[str]], lexicon: tuple[str, ...]) -> np.ndarray:

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from metamann.episodes.episode import Classes, Episode, Examples
 from metamann.episodes.sentences.tagging import TagScheme, n_tags
-from metamann.episodes.text import Text
 from metamann.errors import EpisodeError
 from metamann.evaluation.spans import COUNTED, count_spans
 from metamann.learners.learner import Learner
@@ -87,7 +86,6 @@ def f1_matrix(learner: Learner[Any], episode: Episode, tasks: int, scheme: TagSc
     tags = of_type * types // tasks  # of a task
     found = torch.full((1, tasks, tasks), torch.nan)
     support, queries, state = episode.support, episode.query, None
-    assert isinstance(support.inputs, Text)
     for task in range(tasks):
         of_task = _only(support.labels, task * tags, (task + 1) * tags)
         rows = (of_task > 0).any(-1)[0]
@@ -96,9 +94,9 @@ def f1_matrix(learner: Learner[Any], episode: Episode, tasks: int, scheme: TagSc
         known = Classes(
             torch.tensor([shown], device=support.labels.device),
             episode.classes.codes[:, :shown],
-            names if names is None else Text(names.words[:, : shown // of_type], names.lexicon),
+            names if names is None else names.index_select(1, torch.arange((shown - 1) // of_type, device=rows.device)),
         )
-        taught = Text(support.inputs.words[:, rows], support.inputs.lexicon)
+        taught = support.inputs.index_select(1, rows.nonzero().flatten())
         state = learner.adapt(Examples(taught, of_task[:, rows]), known, state)
         answers = learner.answer(state, queries.inputs)
         for old in range(task + 1):
@@ -144,7 +142,6 @@ def _of_classes(examples: Examples, start: int, stop: int) -> Examples:
     """The items of classes `start` to `stop - 1`: equally many in every episode."""
     wanted = (examples.labels >= start) & (examples.labels < stop)
     rows = wanted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, : int(wanted[0].sum())]
-    inputs = examples.inputs
-    assert isinstance(inputs, Tensor)
-    picked = torch.stack([of_episode[order] for of_episode, order in zip(inputs, rows, strict=True)])
+    inputs: Any = examples.inputs
+    picked = torch.cat([inputs.narrow(0, n, 1).index_select(1, order) for n, order in enumerate(rows)])
     return Examples(picked, examples.labels.gather(1, rows))

@@ -45,9 +45,9 @@ class Evaluator(NamedTuple):
     def scores(self, learner: Learner[Any], encoded: Tensor | None = None) -> dict[str, np.ndarray]:
         """Scores of each episode, see `score_episodes`; `encoded` is what `encode` gave, if it was asked before."""
         rows = self.encode(learner) if encoded is None else encoded
-        at_once = max(1, self.images_per_batch // self.tasks.items.shape[1])
         learner = learner.to(self.device).eval().on_features()
-        return score_episodes(learner, self.tasks.batches(self.sampler, at_once, rows), self.device, self.precision)
+        batches = self.tasks.batches(self.sampler, self.images_per_batch, rows)
+        return score_episodes(learner, batches, self.device, self.precision)
 
     @torch.no_grad()
     def encode(self, learner: Learner[Any]) -> Tensor:
@@ -58,7 +58,7 @@ class Evaluator(NamedTuple):
         """
         learner.to(self.device).eval()
         items = self.sampler.store.items
-        used = torch.from_numpy(np.unique(self.tasks.items))
+        used = torch.from_numpy(np.unique(self.tasks.arrays["items"]))
         with autocast(self.device, self.precision):
             parts = [
                 learner.encode(items[part].unsqueeze(0).to(self.device))[0].cpu()
@@ -71,7 +71,8 @@ class Evaluator(NamedTuple):
     @property
     def protocol(self) -> EpisodeProtocol:
         """The protocol of the episodes."""
-        return self.sampler.protocol
+        protocol: EpisodeProtocol = self.sampler.protocol
+        return protocol
 
     def describe(self) -> dict[str, Any]:
         """Data, split and protocol, to be printed beside every number."""

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from metamann.episodes.episode import Episode
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.tagging import TagScheme
-from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.tasks import TaskList
 from metamann.episodes.text import Text
 from metamann.evaluation.spans import COUNTED, count_spans, type_confusion
 from metamann.hardware import autocast
@@ -66,8 +66,8 @@ class SentenceEvaluator(NamedTuple):
 
     data: str
     split: str
-    sampler: SentenceSampler
-    tasks: SentenceTaskList
+    sampler: Sampler
+    tasks: TaskList
     device: torch.device
     precision: str
     sentences_per_batch: int
@@ -80,17 +80,19 @@ class SentenceEvaluator(NamedTuple):
     @property
     def protocol(self) -> SentenceProtocol:
         """The protocol of the episodes."""
-        return self.sampler.protocol
+        protocol: SentenceProtocol = self.sampler.protocol
+        return protocol
 
     @property
     def labelled(self) -> bool:
         """Whether the queries have labels to score answers by; where they have none, answers are all there is."""
-        return self.sampler.store.labelled
+        labelled: bool = self.sampler.store.labelled
+        return labelled
 
     @property
     def scheme(self) -> TagScheme:
         """Of the tags."""
-        return self.sampler.protocol.scheme
+        return self.protocol.scheme
 
     def tagged(self, learner: Learner[Any]) -> Tagged:
         """Answer all episodes, and count what is right by their labels."""

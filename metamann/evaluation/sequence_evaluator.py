@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from metamann.episodes.episode import PADDING
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sequences.algorithmic import SequenceTask
-from metamann.episodes.sequences.sampler import SequenceList
+from metamann.episodes.tasks import TaskList
 from metamann.learners.sequence import SequenceLearner
 
 
@@ -18,28 +19,29 @@ class SequenceEvaluator(NamedTuple):
     """Scores any learner on the same sequences.
 
     Attributes:
-        task: what a sequence is.
+        sampler: deals the sequences.
         split: `train`, `val` or `test`.
         tasks: which sequences.
         device: to compute on.
         steps_per_batch: sequences are batched up to about this many steps.
     """
 
-    task: SequenceTask
+    sampler: Sampler
     split: str
-    tasks: SequenceList
+    tasks: TaskList
     device: torch.device
     steps_per_batch: int
 
     @property
     def protocol(self) -> SequenceTask:
         """The task."""
-        return self.task
+        task: SequenceTask = self.sampler.protocol
+        return task
 
     @property
     def title(self) -> str:
         """What was evaluated, in a few words."""
-        return f"{self.task.describe()['name']}, {self.split}, {len(self.tasks)} sequences"
+        return f"{self.protocol.describe()['name']}, {self.split}, {len(self.tasks)} sequences"
 
     @torch.no_grad()
     def scores(self, learner: SequenceLearner) -> dict[str, np.ndarray]:
@@ -52,8 +54,7 @@ class SequenceEvaluator(NamedTuple):
         """
         learner.to(self.device).eval()
         scores: dict[str, list[np.ndarray]] = {"accuracy": [], "sequences_right": [], "bits_per_sequence": []}
-        at_once = max(1, self.steps_per_batch // self.tasks.sequences.mask.shape[1])
-        for batch in self.tasks.batches(at_once):
+        for batch in self.tasks.batches(self.sampler, self.steps_per_batch):
             batch = batch.to(self.device)
             log_probs = learner(batch)
             asked = batch.targets != PADDING
@@ -66,4 +67,4 @@ class SequenceEvaluator(NamedTuple):
 
     def describe(self) -> dict[str, Any]:
         """Split and task, to be printed beside every number."""
-        return {"data": "random bits", "split": self.split, **self.task.describe()}
+        return {"data": "random bits", "split": self.split, **self.protocol.describe()}

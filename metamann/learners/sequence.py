@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.episodes.sequences.sampler import Sequences
+from metamann.episodes.sequences.source import Sequences
 from metamann.errors import ConfigError
 from metamann.hardware import full_precision
 from metamann.learners.learner import Loss, negative_log_likelihood

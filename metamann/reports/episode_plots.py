@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from metamann.episodes.episode import PADDING, Episode, Stream, instances
-from metamann.episodes.sequences.sampler import Sequences
+from metamann.episodes.sequences.source import Sequences
 from metamann.memory.interface import Trace
 from metamann.reports.pictures import new_figure
 

@@ -16,8 +16,6 @@ from torch import nn
 from metamann.encoders.pretrained import PretrainedEncoder
 from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sequences.sampler import SequenceSampler
 from metamann.errors import LARGEST_SIZE, CheckpointError, ConfigError, check_number, excerpt
 from metamann.hardware import autocast, choose_device, choose_precision
 from metamann.learners.learner import Learner, Loss
@@ -98,7 +96,7 @@ class Interrupted(BaseException):  # no error, and nothing that handles errors i
 
 def meta_train(
     learner: Learner[Any] | SequenceLearner,
-    sampler: Sampler | SentenceSampler | SequenceSampler,
+    sampler: Sampler,
     validate: Callable[[], dict[str, float]],
     config: TrainerConfig,
     record: Record,

@@ -11,8 +11,8 @@ from toy_words import ToyEncoder, toy_store, train
 
 from metamann.application.model import Model
 from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import MetamannError
 from metamann.learners.sentence_mann import SentenceMANN
 from metamann.memory.pairs.prototypes import PrototypeMemory
@@ -28,7 +28,7 @@ def model(request: pytest.FixtureRequest) -> Model:
     encoder, scheme = ToyEncoder(), request.param
     protocol = GreedySentences(ways=3, shots=1, scheme=scheme, codes=CODES)
     learner = SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, scheme)
-    trained = train(learner, SentenceSampler(toy_store(), protocol, seed=1))
+    trained = train(learner, Sampler(toy_store(), protocol, seed=1))
     return Model(trained, SentenceObjects(CODES, 3, scheme))
 
 

@@ -19,7 +19,6 @@ from metamann.episodes.episode import Episode, Examples, Stream
 from metamann.episodes.items.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.learners.adapters.carried import Carried
 from metamann.learners.adapters.linear_head import LinearHead
 from metamann.learners.adapters.majority import Majority
@@ -64,7 +63,7 @@ def test_no_false_alarm_on_sentences(learner_of: Any, scheme: Any) -> None:
     more = (scheme,) if learner_of is SentenceMANN else ()
     memory = PrototypeMemory(encoder.features, 12) if more else NearestMemory(encoder.features, 12)
     protocol = GreedySentences(ways=3, shots=1, scheme=scheme, codes=LabelCodes("random", 12))
-    found = audit_learner(learner_of(encoder, memory, 12, *more), SentenceSampler(toy_store(), protocol, 1), EPISODES)
+    found = audit_learner(learner_of(encoder, memory, 12, *more), Sampler(toy_store(), protocol, 1), EPISODES)
     assert not failed(found), found
 
 
@@ -102,7 +101,7 @@ def structshot(learner_of: type[StructShot]) -> list[Finding]:
     protocol = GreedySentences(ways=3, shots=1, scheme="bio", codes=LabelCodes("random", 12))
     counts = dict.fromkeys(cell_names("bio"), 1.0)
     learner = learner_of(MANN(encoder, NearestMemory(encoder.features, 12), 12), "bio", counts, 1.0)
-    return audit_learner(learner, SentenceSampler(toy_store(), protocol, 1), EPISODES)
+    return audit_learner(learner, Sampler(toy_store(), protocol, 1), EPISODES)
 
 
 def test_no_false_alarm_on_structshot() -> None:

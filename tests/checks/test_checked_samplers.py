@@ -19,13 +19,12 @@ from metamann.episodes.episode import Episode, Examples
 from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 
 NWAY = NWayKShot(ways=5, shots=3, queries=2)
 
 
-def greedy_sampler(seed: int = 0) -> SentenceSampler:
-    return SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1), seed)
+def greedy_sampler(seed: int = 0) -> Sampler:
+    return Sampler(toy_store(), GreedySentences(ways=3, shots=1), seed)
 
 
 def failed(findings: list[Finding]) -> list[str]:
@@ -173,7 +172,7 @@ def test_sentences_are_compared_by_their_words_whatever_their_numbers() -> None:
     longer = SentenceStore("longer", (*store.sentences, Sentence(("AAA", "zzz"), ())))
     assert longer.lexicon[1] != store.lexicon[1]
     protocol = GreedySentences(ways=3, shots=1)
-    one, other = (SentenceSampler(each, protocol, 1) for each in (store, longer))
+    one, other = (Sampler(each, protocol, 1) for each in (store, longer))
     assert audit_tasks_apart(one, other, 60).outcome == "fail"
 
 

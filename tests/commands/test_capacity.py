@@ -15,9 +15,9 @@ from metamann.data.store import ClassStore
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.sequences.algorithmic import AssociativeRecall, Copy, RepeatCopy
+from metamann.episodes.sequences.source import RandomBits
 from metamann.errors import ConfigError
 from metamann.learners.adapters.linear_head import LinearHead
 from metamann.learners.adapters.majority import Majority
@@ -71,16 +71,16 @@ def test_classes_and_items_of_images_are_counted(
     [(Copy(6), None), (Copy([1, 7]), 7), (RepeatCopy(9, 3), 9), (AssociativeRecall([2, 6], 3), 18)],
 )
 def test_vectors_of_sequences_are_counted(task: Any, vectors: int | None, holder: Holder) -> None:
-    notes = capacity_notes(holder, task)
+    notes = capacity_notes(holder, Sampler(RandomBits("train"), task))
     assert (f"the {vectors} vectors of an episode" in notes[0]) if vectors else notes == ()
 
 
 def test_classes_of_sentences_are_counted_where_labels_are_told(holder: Holder) -> None:
     made = [Sentence((f"w{n}",), (Span(0, 1, f"type{n % 8}"),)) for n in range(100)]
     store = SentenceStore("toy", tuple(made))
-    assert "the 8 classes" in capacity_notes(holder, SentenceSampler(store, GreedySentences(ways=8)))[0]
-    assert capacity_notes(holder, SentenceSampler(store, GreedySentences(ways=6))) == ()
-    assert capacity_notes(holder, SentenceSampler(store, Supervised(types=store.types))) == ()
+    assert "the 8 classes" in capacity_notes(holder, Sampler(store, GreedySentences(ways=8)))[0]
+    assert capacity_notes(holder, Sampler(store, GreedySentences(ways=6))) == ()
+    assert capacity_notes(holder, Sampler(store, Supervised(types=store.types))) == ()
 
 
 def test_the_largest_load_of_all_is_said(holder: Holder, store: ClassStore) -> None:

@@ -15,10 +15,10 @@ from metamann.commands import report as module
 from metamann.commands.directory import locked
 from metamann.commands.report import attempt, report
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.tasks import TaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.learners.mann import MANN
 from metamann.memory.pairs.nearest import NearestMemory
@@ -68,8 +68,8 @@ def reported(directory: Path, *arguments: Any) -> dict[str, Any]:
 
 def sampled() -> SentenceEvaluator:
     """Twelve episodes of a data set."""
-    sampler = SentenceSampler(STORE, GreedySentences(ways=3, shots=1), seed=0)
-    tasks = SentenceTaskList.draw(sampler, 12)
+    sampler = Sampler(STORE, GreedySentences(ways=3, shots=1), seed=0)
+    tasks = TaskList.draw(sampler, 12)
     return SentenceEvaluator("toy", "test", sampler, tasks, torch.device("cpu"), "fp32", 400)
 
 
@@ -80,10 +80,8 @@ def own(*, labelled: bool) -> SentenceEvaluator:
     types = tuple(sorted({span.type for sentence in few for span in sentence.spans}))
     query = few[3:6] if labelled else [sentence._replace(spans=()) for sentence in few[3:6]]
     store = FixedEpisodeStore("own", (FixedEpisode(tuple(few[:3]), tuple(query), types),), labelled)
-    sampler = SentenceSampler(store, FixedSentences(scheme="io"))
-    return SentenceEvaluator(
-        "own", "test", sampler, SentenceTaskList.draw(sampler, 1), torch.device("cpu"), "fp32", 400
-    )
+    sampler = Sampler(store, FixedSentences(scheme="io"))
+    return SentenceEvaluator("own", "test", sampler, TaskList.draw(sampler, 1), torch.device("cpu"), "fp32", 400)
 
 
 def files(directory: Path) -> set[str]:
@@ -164,7 +162,7 @@ def test_what_stops_the_command_stops_its_pictures(error: BaseException, tmp_pat
 def test_a_query_without_an_entity_has_a_score_and_no_confusion(learner: MANN, tmp_path: Path) -> None:
     task = own(labelled=False)
     store = FixedEpisodeStore("own", task.sampler.store.episodes, labelled=True)  # type: ignore[union-attr]
-    sampler = SentenceSampler(store, FixedSentences(scheme="io"))
+    sampler = Sampler(store, FixedSentences(scheme="io"))
     metrics = reported(tmp_path, learner, task._replace(sampler=sampler), CONTEXT, Mirrors({}))
     assert metrics["recall"].mean == 0
     assert "plots/confusion.png" not in files(tmp_path)

@@ -20,10 +20,9 @@ from metamann.encoders import pretrained
 from metamann.encoders.pretrained import load_transformer
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.protocols import SentenceProtocol
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.sequences.algorithmic import SequenceTask
-from metamann.episodes.sequences.sampler import SequenceSampler
+from metamann.episodes.sequences.source import RandomBits
 from metamann.errors import LONGEST_MESSAGE, DataError, MetamannError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -113,11 +112,10 @@ def build_choice(group: str, config: DictConfig, images: ClassStore, sentences: 
     elif group == "protocol":
         protocol: Any = build(config, "protocol")
         if isinstance(protocol, SequenceTask):
-            SequenceSampler(protocol, "train")
+            Sampler(RandomBits("train"), protocol)
         elif isinstance(protocol, SentenceProtocol):
-            if isinstance(protocol, Supervised) and protocol.types is None:
-                protocol = build(config, "protocol", types=sentences.types)
-            SentenceSampler(EPISODES if config.protocol._target_.endswith("FixedSentences") else sentences, protocol)
+            protocol = protocol.with_types(sentences.types)
+            Sampler(EPISODES if config.protocol._target_.endswith("FixedSentences") else sentences, protocol)
         else:
             Sampler(images, protocol)
     elif config.learner._target_.endswith("Tagger"):

@@ -10,10 +10,8 @@ from metamann.data.store import ClassStore
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tasks import SentenceTaskList
 from metamann.episodes.sequences.algorithmic import Copy
-from metamann.episodes.sequences.sampler import SequenceList, SequenceSampler
+from metamann.episodes.sequences.source import RandomBits
 from metamann.episodes.tasks import TaskList
 
 
@@ -30,12 +28,12 @@ def test_hashes_of_items(make_store: Callable[..., ClassStore]) -> None:
 
 
 def test_hash_of_sentences() -> None:
-    sampler = SentenceSampler(random_store(), GreedySentences(ways=2, shots=1), 5)
-    assert SentenceTaskList.draw(sampler, 7).hash == "3e699d48998a9ad7f7b5d5c3385b030b9a0dbe7f6386a8173392daf689208915"
+    sampler = Sampler(random_store(), GreedySentences(ways=2, shots=1), 5)
+    assert TaskList.draw(sampler, 7).hash == "3e699d48998a9ad7f7b5d5c3385b030b9a0dbe7f6386a8173392daf689208915"
 
 
 def test_hash_of_sequences() -> None:
     assert (
-        SequenceList.draw(SequenceSampler(Copy(6), "val", 5), 7).hash
+        TaskList.draw(Sampler(RandomBits("val"), Copy(6), 5), 7).hash
         == "0dccf29887f3da2a0ea9c8ebeced0562efa2ecca5187d8566b5fb29031d73bc1"
     )

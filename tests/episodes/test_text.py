@@ -30,11 +30,20 @@ def test_words_come_back_by_their_numbers(given_words: list[list[str]]) -> None:
     assert text.present().tolist() == [[[k < len(sentence) for k in range(longest)] for sentence in given_words]]
 
 
-@given(sentences, st.integers(0, 6), st.integers(0, 6))
-def test_a_part_is_that_of_its_sentences_alone(given_words: list[list[str]], start: int, size: int) -> None:
-    part = Text.of(given_words, LEXICON).part(start, start + size)
+@given(sentences, st.data())
+def test_a_part_is_that_of_its_sentences_alone(given_words: list[list[str]], data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(given_words)))
+    size = data.draw(st.integers(0, len(given_words) - start))
+    part = Text.of(given_words, LEXICON).narrow(1, start, size)
     assert torch.equal(part.words, Text.of(given_words[start : start + size], LEXICON).words)
     assert part.lexicon is LEXICON
+
+
+def test_chosen_sentences_keep_their_padding() -> None:
+    text = Text.of([["a"], ["a", "a", "a"], []], LEXICON)
+    chosen = text.index_select(1, torch.tensor([2, 0]))
+    assert chosen.shape == (1, 2, 3)
+    assert chosen.identities() == [["", "a"]]
 
 
 def test_a_long_sentence_is_kept_whole() -> None:

@@ -15,7 +15,6 @@ from metamann.episodes.episode import Episode
 from metamann.episodes.items.protocols import LabelCodes, NWayKShot
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import EpisodeError
 from metamann.evaluation.continual import accuracy_matrix, continual_scores, f1_matrix, first_task_curve
 from metamann.evaluation.spans import count_spans, span_scores
@@ -73,7 +72,7 @@ def test_types_of_entities_arrive_task_by_task(scheme: Any) -> None:
     torch.manual_seed(0)
     encoder, codes = ToyEncoder(), LabelCodes("random", 12)
     protocol = GreedySentences(ways=4, shots=2, scheme=scheme, codes=codes)
-    sampler = SentenceSampler(toy_store(), protocol, 1)
+    sampler = Sampler(toy_store(), protocol, 1)
     learner = train(SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, scheme), sampler)
     matrices = torch.cat([f1_matrix(learner, sampler.batch([index]), 2, scheme) for index in range(12)]).numpy()
     assert matrices.shape == (12, 2, 2)
@@ -86,7 +85,7 @@ def test_types_of_entities_arrive_task_by_task(scheme: Any) -> None:
 def test_one_task_of_sentences_is_the_episode_itself() -> None:
     torch.manual_seed(0)
     encoder, codes = ToyEncoder(), LabelCodes("random", 12)
-    sampler = SentenceSampler(toy_store(), GreedySentences(ways=4, shots=2, scheme="io", codes=codes), 1)
+    sampler = Sampler(toy_store(), GreedySentences(ways=4, shots=2, scheme="io", codes=codes), 1)
     learner = train(SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, "io"), sampler)
     episode = sampler.batch([3])
     with torch.no_grad():
@@ -95,8 +94,16 @@ def test_one_task_of_sentences_is_the_episode_itself() -> None:
     assert f1_matrix(learner, episode, 1, "io").item() == pytest.approx(float(expected))
 
 
+@pytest.mark.parametrize("scheme", ["io", "bio"])
+def test_names_of_types_arrive_with_their_types(scheme: Any) -> None:
+    encoder, codes = ToyEncoder(), LabelCodes("random", 12)
+    episode = Sampler(toy_store(), GreedySentences(ways=4, shots=1, scheme=scheme, codes=codes)).batch([0])
+    learner = SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12, scheme, label_names=True).eval()
+    assert f1_matrix(learner, episode, 4, scheme).shape == (1, 4, 4)
+
+
 def test_types_that_cannot_be_dealt_evenly_are_refused() -> None:
     encoder = ToyEncoder()
-    episode = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1, scheme="io")).batch([0])
+    episode = Sampler(toy_store(), GreedySentences(ways=3, shots=1, scheme="io")).batch([0])
     with pytest.raises(EpisodeError, match="3 types cannot be dealt evenly to 2 tasks"):
         f1_matrix(MANN(encoder, PrototypeMemory(encoder.features, 7), 7), episode, 2, "io")

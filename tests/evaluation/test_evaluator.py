@@ -59,7 +59,12 @@ def test_each_item_is_encoded_once_however_many_episodes_hold_it(
     learner.encoder = counting = Counting(learner.encoder)
     evaluator = evaluator_of(store, OnlineStream(ways=4, steps=20), 100)
     evaluator.scores(learner)
-    assert counting.shown == len(np.unique(evaluator.tasks.items)) <= len(store.items) < evaluator.tasks.items.size
+    assert (
+        counting.shown
+        == len(np.unique(evaluator.tasks.arrays["items"]))
+        <= len(store.items)
+        < evaluator.tasks.arrays["items"].size
+    )
 
 
 def test_items_of_no_task_are_not_encoded(store: ClassStore, make_mann: Callable[..., MANN]) -> None:
@@ -67,7 +72,7 @@ def test_items_of_no_task_are_not_encoded(store: ClassStore, make_mann: Callable
     evaluator = evaluator_of(store, OnlineStream(ways=4, steps=20), 2)
     encoded = evaluator.encode(learner)
     used = np.zeros(len(store.items), dtype=bool)
-    used[evaluator.tasks.items] = True
+    used[evaluator.tasks.arrays["items"]] = True
     assert encoded[~used].abs().max() == 0
     assert encoded[used].abs().amax(1).min() > 0
 

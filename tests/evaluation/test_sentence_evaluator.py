@@ -11,9 +11,9 @@ from toy_words import toy_store
 
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.episodes.episode import PADDING
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.tasks import TaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.spans import COUNTED, count_spans
 from metamann.learners.mann import MANN
@@ -65,7 +65,7 @@ def test_it_says_whether_there_is_anything_to_score_by(
     assert evaluator().labelled
     types = tuple(sorted({span.type for sentence in STORE.sentences[:3] for span in sentence.spans}))
     task = FixedEpisode(STORE.sentences[:3], STORE.sentences[3:5], types)
-    sampler = SentenceSampler(FixedEpisodeStore("own", (task,), labelled), FixedSentences())
-    tasks = SentenceTaskList.draw(sampler, 1)
+    sampler = Sampler(FixedEpisodeStore("own", (task,), labelled), FixedSentences())
+    tasks = TaskList.draw(sampler, 1)
     own = SentenceEvaluator("own", "test", sampler, tasks, torch.device("cpu"), "fp32", 400)
     assert own.labelled == labelled

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from metamann.episodes.episode import PADDING
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sequences.algorithmic import Copy, RepeatCopy
-from metamann.episodes.sequences.sampler import SequenceList, Sequences, SequenceSampler
+from metamann.episodes.sequences.source import RandomBits, Sequences
+from metamann.episodes.tasks import TaskList
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 
 TASK = Copy([1, 5], width=3)
@@ -38,13 +40,13 @@ class Told(nn.Module):
 def scores(
     learner: nn.Module, task: Copy | RepeatCopy = TASK, number: int = 12, steps: int = 4000
 ) -> dict[str, np.ndarray]:
-    tasks = SequenceList.draw(SequenceSampler(task, "test"), number)
-    return SequenceEvaluator(task, "test", tasks, CPU, steps).scores(learner)
+    sampler = Sampler(RandomBits("test"), task)
+    return SequenceEvaluator(sampler, "test", TaskList.draw(sampler, number), CPU, steps).scores(learner)
 
 
 def bits_asked(task: Copy | RepeatCopy = TASK, number: int = 12) -> np.ndarray:
     """Bits of each answer, counted in the steps."""
-    drawn = [SequenceSampler(task, "test").batch([index]) for index in range(number)]
+    drawn = [Sampler(RandomBits("test"), task).batch([index]) for index in range(number)]
     return np.array([task.bits * sum(step[0].item() >= 0 for step in each.answers[0]) for each in drawn])
 
 
@@ -73,7 +75,7 @@ def test_the_size_of_a_batch_changes_no_score() -> None:
 
 
 def test_the_description_names_split_and_task() -> None:
-    tasks = SequenceList.draw(SequenceSampler(TASK, "val"), 3)
-    evaluator = SequenceEvaluator(TASK, "val", tasks, CPU, 4000)
+    sampler = Sampler(RandomBits("val"), TASK)
+    evaluator = SequenceEvaluator(sampler, "val", TaskList.draw(sampler, 3), CPU, 4000)
     assert evaluator.describe().items() >= {"split": "val", "name": "copy", "lengths": [1, 5], "width": 3}.items()
     assert evaluator.title == "copy, val, 3 sequences"

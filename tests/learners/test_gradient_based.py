@@ -17,7 +17,6 @@ from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Strea
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import ConfigError
 from metamann.learners.gradient_based import GradientLearner
 from metamann.learners.learner import Learner
@@ -181,7 +180,7 @@ def test_streams_and_sentences_go_too(store: ClassStore) -> None:
     assert isinstance(stream, Stream)
     with torch.no_grad():
         assert make().eval().stream(stream).shape == (1, 6, 3)
-        sentences = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
+        sentences = Sampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
         learner = make(encoder=ToyEncoder(), outputs=4).eval()
         assert learner(sentences).shape == (*sentences.query.labels.shape, 4)
 

@@ -13,9 +13,9 @@ from metamann.decoding.crf import log_likelihood
 from metamann.decoding.transitions import Transitions
 from metamann.episodes.episode import PADDING, Episode, Stream
 from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.protocols import SentencePlan
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError
 from metamann.learners.sentence_mann import SentenceMANN, sentence_loss
@@ -27,8 +27,8 @@ STORE = toy_store()
 CODES = LabelCodes("random", 12)
 
 
-def sampler(scheme: Any = "io", ways: int = 3) -> SentenceSampler:
-    return SentenceSampler(STORE, GreedySentences(ways=ways, shots=1, scheme=scheme, codes=CODES), seed=1)
+def sampler(scheme: Any = "io", ways: int = 3) -> Sampler:
+    return Sampler(STORE, GreedySentences(ways=ways, shots=1, scheme=scheme, codes=CODES), seed=1)
 
 
 @pytest.fixture(scope="module", params=["io", "bio"])
@@ -220,7 +220,7 @@ class TestLabelNames:
         assert (told.answer(nothing, episode.query.inputs) <= 0).all()
 
     def test_they_follow_their_classes_and_company_does_not_matter(self) -> None:
-        dealt = SentenceSampler(STORE, GreedySentences(ways=[2, 4], shots=1, codes=CODES), seed=1)
+        dealt = Sampler(STORE, GreedySentences(ways=[2, 4], shots=1, codes=CODES), seed=1)
         names = dealt.batch(range(4)).classes.names
         assert names is not None
         for index in range(4):

@@ -10,8 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from metamann.episodes.episode import PADDING
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sequences.algorithmic import AssociativeRecall, Copy
-from metamann.episodes.sequences.sampler import Sequences, SequenceSampler
+from metamann.episodes.sequences.source import RandomBits, Sequences
 from metamann.errors import ConfigError
 from metamann.learners.sequence import SequenceLearner
 from metamann.memory.controlled.dnc import DNCMemory
@@ -43,7 +44,7 @@ def learner(request: pytest.FixtureRequest) -> SequenceLearner:
 
 @pytest.fixture
 def sequences() -> Sequences:
-    return SequenceSampler(TASK, "train").batch(range(5))
+    return Sampler(RandomBits("train"), TASK).batch(range(5))
 
 
 def test_every_bit_of_every_step_has_its_two_probabilities(learner: SequenceLearner, sequences: Sequences) -> None:
@@ -56,7 +57,7 @@ def test_every_bit_of_every_step_has_its_two_probabilities(learner: SequenceLear
 def test_an_answer_does_not_depend_on_the_batch_or_its_padding(learner: SequenceLearner, sequences: Sequences) -> None:
     together = learner.double()(sequences._replace(inputs=sequences.inputs.double()))
     for row in range(5):
-        alone = SequenceSampler(TASK, "train").batch([row])
+        alone = Sampler(RandomBits("train"), TASK).batch([row])
         expected = learner(alone._replace(inputs=alone.inputs.double()))
         torch.testing.assert_close(together[row : row + 1, : expected.shape[1]], expected)
 
@@ -71,7 +72,7 @@ def test_a_trace_has_a_row_of_weights_for_every_step(learner: SequenceLearner, s
 
 def test_two_sequences_can_be_learned_by_heart() -> None:
     learner = make("lrua")
-    batch = SequenceSampler(TASK, "train").batch([0, 1])
+    batch = Sampler(RandomBits("train"), TASK).batch([0, 1])
     optimizer = torch.optim.Adam(learner.parameters(), lr=0.03)
     losses = []
     for _ in range(60):
@@ -86,7 +87,7 @@ def test_two_sequences_can_be_learned_by_heart() -> None:
 def test_answers_may_be_narrower_than_inputs() -> None:
     task = AssociativeRecall([2, 3], vectors=1, width=2)
     learner = SequenceLearner(ControllerOnly(task.channels, 0, item_width=None, hidden=4), task.bits)
-    batch = SequenceSampler(task, "train").batch(range(3))
+    batch = Sampler(RandomBits("train"), task).batch(range(3))
     assert learner(batch).shape == (3, batch.mask.shape[1] * 2, 2)
 
 

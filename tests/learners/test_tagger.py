@@ -9,8 +9,8 @@ import torch
 from toy_words import ToyEncoder, toy_store, train
 
 from metamann.episodes.episode import PADDING
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.supervised import Supervised
 from metamann.errors import ConfigError
 from metamann.learners.tagger import Tagger
@@ -32,8 +32,8 @@ MEMORIES = {
 }
 
 
-def sampler(shuffled: bool = True) -> SentenceSampler:
-    return SentenceSampler(STORE, Supervised(types=STORE.types, sentences=8, shuffled=shuffled), seed=0)
+def sampler(shuffled: bool = True) -> Sampler:
+    return Sampler(STORE, Supervised(types=STORE.types, sentences=8, shuffled=shuffled), seed=0)
 
 
 def make(kind: str) -> Tagger:
@@ -71,6 +71,6 @@ def test_what_a_tagger_cannot_take_is_refused_with_what_to_change() -> None:
         Tagger(encoder, KeyValueMemory(encoder.features, 0), TAGS)
     with pytest.raises(ConfigError, match=r"learner\.decoder"):
         Tagger(encoder, ControllerOnly(encoder.features, 0), TAGS, decoder="rnn")  # type: ignore[arg-type]
-    few_shot = SentenceSampler(STORE, GreedySentences(ways=3)).batch([0])
+    few_shot = Sampler(STORE, GreedySentences(ways=3)).batch([0])
     with pytest.raises(ConfigError, match="protocol=supervised"):
         make("none")(few_shot)

@@ -16,7 +16,7 @@ from metamann.episodes.episode import Episode, Stream
 from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sequences.algorithmic import Copy
-from metamann.episodes.sequences.sampler import SequenceSampler
+from metamann.episodes.sequences.source import RandomBits
 from metamann.evaluation.comparison import Contestant, compare
 from metamann.evaluation.metrics import Interval
 from metamann.learners.mann import MANN
@@ -141,7 +141,7 @@ def test_reads_writes_and_usage_have_a_panel_each(write_heads: int, usage: bool,
 
 
 def test_a_sequence_is_drawn_with_a_panel_for_each_head(tmp_path: Path) -> None:
-    batch = SequenceSampler(Copy(4), "test").batch([0])
+    batch = Sampler(RandomBits("test"), Copy(4)).batch([0])
     heights = []
     for heads in (0, 2):
         trace = Trace(torch.rand(1, heads, 9, 30), "slot")
@@ -151,7 +151,7 @@ def test_a_sequence_is_drawn_with_a_panel_for_each_head(tmp_path: Path) -> None:
 
 
 def test_the_answers_of_a_sequence_are_seen_where_they_are_asked_for_and_nowhere_else(tmp_path: Path) -> None:
-    batch = SequenceSampler(Copy(4), "test").batch([0])
+    batch = Sampler(RandomBits("test"), Copy(4)).batch([0])
     trace = Trace(torch.rand(1, 0, 9, 0), "slot")
     ones = torch.full((1, 9, 8), 0.2)
     elsewhere, here = ones.clone(), ones.clone()

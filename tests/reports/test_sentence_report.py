@@ -13,9 +13,9 @@ from toy_words import ToyEncoder, toy_store
 
 from metamann.data.sentences.columns import read_columns
 from metamann.data.sentences.store import SentenceStore, Span
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
-from metamann.episodes.sentences.tasks import SentenceTaskList
+from metamann.episodes.tasks import TaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator, Shown
 from metamann.learners.mann import MANN
 from metamann.learners.sentence_mann import SentenceMANN
@@ -98,8 +98,8 @@ def test_names_with_half_a_surrogate_pair_are_written_and_drawn(tmp_path: Path, 
         )
         for sentence in STORE.sentences
     )
-    sampler = SentenceSampler(SentenceStore("toy", sentences), GreedySentences(ways=3, shots=1), seed=0)
-    tasks = SentenceTaskList.draw(sampler, 2)
+    sampler = Sampler(SentenceStore("toy", sentences), GreedySentences(ways=3, shots=1), seed=0)
+    tasks = TaskList.draw(sampler, 2)
     every = SentenceEvaluator("\ud800", "test", sampler, tasks, torch.device("cpu"), "fp32", 400)
     reader, shown = Reader(sampler.source.table, "io"), every.first(learner, 1)
     write_page(tmp_path / "page.html", every.title, reader, shown)

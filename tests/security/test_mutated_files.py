@@ -24,8 +24,8 @@ from mutations import mutated_bytes, mutated_data
 
 from metamann.data.images.folder import folder
 from metamann.data.own.own_task import own_task
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import LONGEST_MESSAGE, MetamannError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
@@ -111,7 +111,7 @@ def test_a_mutated_text_is_read_or_refused_in_one_line(part: int, tmp_path: Path
         def deal(path: Path = path) -> None:
             for pair in ((path, support), (support, path)):
                 task = own_task(*map(str, pair))
-                SentenceSampler(task.test, FixedSentences()).batch([0])
+                Sampler(task.test, FixedSentences()).batch([0])
 
         message = message_of(deal)
         if message is not None:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from metamann.data.sentences.store import PARTS, Sentence
 from metamann.data.sentences.tags import Scheme, TagError, read_tags
@@ -76,7 +76,14 @@ class FixedEpisodeSplits:
         val: episodes for every choice.
         test: episodes for the figures that are reported.
         notes: what the reader found and decided, one line each.
+        audited: what an audit looks at.
+        disjoint_types: never promised; splits are by domain.
+        shared_by: what data share their types between splits, in words.
     """
+
+    audited: ClassVar[tuple[str, ...]] = ("types", "texts")
+    disjoint_types: ClassVar[bool] = False
+    shared_by: ClassVar[str] = "published episodes, split by domain"
 
     name: str
     train: FixedEpisodeStore

@@ -41,9 +41,11 @@ class SentenceStore:
         name: what errors and reports call it, such as `fewnerd/inter/test`.
         sentences: in the order of their files.
         labelled: always true; `FixedEpisodeStore` may hold sentences without labels.
+        episodes: none are given; they are drawn.
     """
 
     labelled: ClassVar[bool] = True
+    episodes: ClassVar[None] = None
 
     name: str
     sentences: tuple[Sentence, ...]
@@ -79,10 +81,15 @@ class SentenceSplits:
         disjoint_types: few-shot, no type stands in two splits; false for supervised data, whose splits share
             their types.
         notes: what the reader found and decided, one line each: tag schemes, broken tags, spans left out.
+        audited: what an audit looks at.
+        shared_by: what data share their types between splits, in words.
 
     Raises:
         DataError: if the types must be disjoint and one stands in two splits.
     """
+
+    audited: ClassVar[tuple[str, ...]] = ("types", "texts")
+    shared_by: ClassVar[str] = "supervised data"
 
     name: str
     train: SentenceStore

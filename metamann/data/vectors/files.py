@@ -128,22 +128,18 @@ def _csv(path: Path, text: str) -> tuple[dict[str, np.ndarray], list[str]]:
     check_names(header)
     notes = []
     rows = lines[1:]
-    if separator != "," and any(DECIMAL_COMMA.fullmatch(cell.strip()) for cell in rows[0]):
+    if separator != "," and any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows[:100] for cell in row):
         notes.append("numbers have a decimal comma")
         rows = [
             [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row] for row in rows
         ]
-    return {name: _numbers(column) for name, column in zip(header, zip(*rows, strict=True), strict=True)}, notes
+    return {name: _texts(column) for name, column in zip(header, zip(*rows, strict=True), strict=True)}, notes
 
 
-def _numbers(cells: tuple[str, ...]) -> np.ndarray:
-    """A column of texts as numbers where all of them are."""
-    try:
-        return np.array(list(map(float, cells)))
-    except ValueError:
-        column = np.empty(len(cells), dtype=object)
-        column[:] = cells
-        return column
+def _texts(cells: tuple[str, ...]) -> np.ndarray:
+    column = np.empty(len(cells), dtype=object)
+    column[:] = cells
+    return column
 
 
 def check_names(names: list[str]) -> None:

@@ -98,7 +98,11 @@ def _column(name: str, values: np.ndarray) -> np.ndarray:
         width = next(len(row) for row in lists if row is not None)
         filled = [np.full(width, np.nan) if row is None else row for row in lists]
         return np.stack(_of_one_width(f"column {excerpt(name)}", filled)).astype(np.float64)
-    return np.array([_number(f"column {excerpt(name)}", row, value) for row, value in enumerate(values)])[:, None]
+    try:
+        return np.array(list(map(float, values)))[:, None]
+    except (TypeError, ValueError):  # a value is missing, or is none
+        found = [_number(f"column {excerpt(name)}", row, value) for row, value in enumerate(values)]
+        return np.array(found)[:, None]
 
 
 def _of_one_width(what: str, rows: Sequence[np.ndarray]) -> Sequence[np.ndarray]:

@@ -14,12 +14,13 @@ import numpy as np
 from metamann.data.images.lake_runs import RUNS, WAYS, lake_runs
 from metamann.data.store import ClassStore, pixels_digest
 from metamann.episodes.items.class_draws import Need
-from metamann.episodes.items.protocols import LabelCodes, Plan
+from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes
+from metamann.episodes.items.source import Plan
 from metamann.errors import EpisodeError
 
 
 @dataclasses.dataclass(frozen=True)
-class LakeOneShotRuns:
+class LakeOneShotRuns(EpisodeProtocol):
     """Episode i is run i: 20 characters of one alphabet, drawn once by one person, and 20 queries of another [L15].
 
     The drawings are part of the evaluation alphabets, and are found there by their pixels. Only the class numbers and
@@ -39,6 +40,11 @@ class LakeOneShotRuns:
     @property
     def support_size(self) -> int:
         """One drawing of each class."""
+        return WAYS
+
+    @property
+    def told(self) -> int:
+        """The support set."""
         return WAYS
 
     @property

@@ -8,8 +8,9 @@ References:
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -25,53 +26,66 @@ from metamann.episodes.items.class_draws import (
     draw_from_groups,
     draw_items,
 )
+from metamann.episodes.items.source import ItemSource, Plan
 from metamann.errors import EpisodeError
 
 
-class Plan(NamedTuple):
-    """One episode as numbers, of the same shape for every episode of a protocol.
+class EpisodeProtocol(ABC):
+    """Settings of episodes of classes: what is dealt of a store of labelled items.
 
     Attributes:
-        items: `positions`, rows of the store's `items`; 0 where padded.
-        labels: `positions`, class numbers of the episode; `PADDING` where padded.
-        n_classes: classes of the episode.
+        codes: the vectors that stand for labels.
     """
 
-    items: np.ndarray
-    labels: np.ndarray
-    n_classes: int
-
-
-class EpisodeProtocol(Protocol):
-    """What a sampler needs of a protocol."""
+    codes: LabelCodes
 
     @property
-    def codes(self) -> LabelCodes:
-        """The vectors that stand for labels."""
-
-    @property
+    @abstractmethod
     def max_ways(self) -> int:
         """Classes of the largest episode."""
 
     @property
+    @abstractmethod
     def support_size(self) -> int | None:
         """Positions of the support set, the rest are queries; None for a stream."""
 
-    def describe(self) -> dict[str, object]:
-        """Name and settings, to be printed beside every number."""
-
-    def check(self, store: ClassStore) -> None:
-        """Refuse episodes that the store cannot give."""
-
-    def need(self) -> Need:
-        """Items that each class must have for any of its episodes."""
+    @property
+    @abstractmethod
+    def told(self) -> int:
+        """Items of the largest episode whose labels are told."""
 
     @property
     def n_episodes(self) -> int | None:
         """How many different episodes there are; None where they are drawn without end."""
+        return None
 
+    @abstractmethod
+    def describe(self) -> dict[str, object]:
+        """Name and settings, to be printed beside every number."""
+
+    @abstractmethod
+    def check(self, store: ClassStore) -> None:
+        """Refuse episodes that the store cannot give."""
+
+    @abstractmethod
+    def need(self) -> Need:
+        """Items that each class must have for any of its episodes."""
+
+    @abstractmethod
     def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Draw episode `index`, with random numbers of its own."""
+
+    def source(self, store: ClassStore) -> ItemSource:
+        """Index a store.
+
+        Raises:
+            EpisodeError: if it cannot give such episodes.
+        """
+        return ItemSource(store, self)
+
+    def code_width(self) -> int:
+        """Width of the label codes."""
+        return self.max_ways if self.codes.width is None else self.codes.width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +133,7 @@ class LabelCodes:
 
 
 @dataclasses.dataclass(frozen=True)
-class NWayKShot:
+class NWayKShot(EpisodeProtocol):
     """N classes, K support and Q query items of each [V16].
 
     Attributes:
@@ -149,9 +163,9 @@ class NWayKShot:
         return self.max_ways * ranges.ends(self.shots)[1]
 
     @property
-    def n_episodes(self) -> None:
-        """Drawn without end."""
-        return None
+    def told(self) -> int:
+        """The support set."""
+        return self.support_size
 
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
@@ -225,7 +239,7 @@ class NWayKShot:
 
 
 @dataclasses.dataclass(frozen=True)
-class OnlineStream:
+class OnlineStream(EpisodeProtocol):
     """T items of C classes in random order, the label of each shown one step late [S16].
 
     Attributes:
@@ -251,9 +265,9 @@ class OnlineStream:
         return None
 
     @property
-    def n_episodes(self) -> None:
-        """Drawn without end."""
-        return None
+    def told(self) -> int:
+        """Every item, one step late."""
+        return self.steps
 
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""

@@ -21,7 +21,7 @@ from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
 from metamann.data.sentences.store import SentenceStore
 from metamann.episodes import ranges
 from metamann.episodes.items.protocols import LabelCodes
-from metamann.episodes.sentences.protocols import SentencePlan
+from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol, SentenceSource
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme, check_scheme, n_tags
 from metamann.errors import EpisodeError
@@ -31,7 +31,7 @@ LOOKED_AT_ONCE = 256  # candidates whose counts are compared by one operation
 
 
 @dataclasses.dataclass(frozen=True)
-class GreedySentences:
+class GreedySentences(SentenceProtocol):
     """N classes, K to 2K entities of each in the support, Q to 2Q in the query; no text twice in an episode.
 
     Types that have fewer than K + Q entities take no part.
@@ -81,29 +81,36 @@ class GreedySentences:
         ranges.check("protocol.empty_sentences", self.empty_sentences, least=0)
         check_scheme(self.scheme)
         self.codes.check(n_tags(self.scheme, ranges.ends(self.ways)[1]))
-        if isinstance(store, FixedEpisodeStore):
+        if store.episodes is not None:
             raise EpisodeError(
                 f"'{store.name}' is a list of episodes, not to be drawn from; set protocol=fixed_sentences."
             )
-        return GreedySource(self, store.name, SentenceTable.of(store.sentences, store.lexicon, store.types))
+        return GreedySource(store, self, SentenceTable.of(store.sentences, store.lexicon, store.types))
+
+    def code_width(self) -> int:
+        """Width of the codes of tags."""
+        tags = n_tags(self.scheme, ranges.ends(self.ways)[1])
+        return tags if self.codes.width is None else self.codes.width
 
 
-class GreedySource:
+class GreedySource(SentenceSource):
     """Sentences by the set of types that they hold.
 
     Args:
+        store: the sentences.
         protocol: settings, checked.
-        name: of the data, for errors.
         table: of the sentences.
 
     Raises:
         EpisodeError: if there are too few types or empty sentences.
     """
 
-    n_episodes = None
+    protocol: GreedySentences
 
-    def __init__(self, protocol: GreedySentences, name: str, table: SentenceTable) -> None:
-        self.protocol, self.name, self.table = protocol, name, table
+    def __init__(
+        self, store: SentenceStore | FixedEpisodeStore, protocol: GreedySentences, table: SentenceTable
+    ) -> None:
+        super().__init__(store, protocol, table)
         self._every_type = np.arange(len(table.types))
         entities = table.entities(protocol.scheme)
         self._entities = np.ascontiguousarray(entities.T)  # types x sentences
@@ -130,8 +137,8 @@ class GreedySource:
         if self.max_ways > available:
             raise EpisodeError(
                 f"{self.max_ways}-way episodes need {self.max_ways} types with at least {self._needed} entities, but "
-                f"'{self.name}' has {available} among its {len(self.table.types)}. Lower protocol.ways to at most "
-                f"{available}, lower protocol.shots or protocol.queries, or take more data."
+                f"'{self.store.name}' has {available} among its {len(self.table.types)}. Lower protocol.ways to at "
+                f"most {available}, lower protocol.shots or protocol.queries, or take more data."
             )
         empty = 2 * ranges.ends(self.protocol.empty_sentences)[1]
         if empty and not self.protocol.other_types:
@@ -139,7 +146,7 @@ class GreedySource:
             if without < empty:
                 raise EpisodeError(
                     f"protocol.empty_sentences={self.protocol.empty_sentences} needs {empty} sentences without any "
-                    f"entity, but '{self.name}' has {without}. Lower it, or set protocol.other_types=true: then "
+                    f"entity, but '{self.store.name}' has {without}. Lower it, or set protocol.other_types=true: then "
                     "sentences with entities of other types serve too."
                 )
 
@@ -154,9 +161,9 @@ class GreedySource:
             if plan is not None:
                 return plan
         raise EpisodeError(
-            f"{REDRAWS} draws from '{self.name}' gave no episode of {self.protocol.ways} ways, {self.protocol.shots} "
-            f"shots and {self.protocol.queries or self.protocol.shots} queries: too few sentences fit. Lower "
-            "protocol.ways, protocol.shots, protocol.queries or protocol.empty_sentences, set "
+            f"{REDRAWS} draws from '{self.store.name}' gave no episode of {self.protocol.ways} ways, "
+            f"{self.protocol.shots} shots and {self.protocol.queries or self.protocol.shots} queries: too few "
+            "sentences fit. Lower protocol.ways, protocol.shots, protocol.queries or protocol.empty_sentences, set "
             "protocol.other_types=true, or take more data."
         )
 

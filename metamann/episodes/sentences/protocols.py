@@ -1,16 +1,24 @@
-"""What a sampler of sentences needs of a protocol. A plan is sentence and type numbers only, no text."""
+"""Episodes of sentences: what a protocol of them is, and how a store is dealt. A plan is numbers only, no text."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
 from metamann.data.sentences.store import SentenceStore
+from metamann.episodes.episode import Classes, Episode, Examples
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.episodes.sentences.table import SentenceTable
-from metamann.episodes.sentences.tagging import TagScheme
+from metamann.episodes.sentences.tagging import TagScheme, n_tags
+from metamann.episodes.sentences.type_names import TypeNames
+from metamann.episodes.source import Load, Source
+from metamann.episodes.task_files import LARGEST
 
 
 class SentencePlan(NamedTuple):
@@ -27,39 +35,103 @@ class SentencePlan(NamedTuple):
     types: np.ndarray
 
 
-class SentenceSource(Protocol):
-    """A store indexed once for one protocol."""
+class SentenceProtocol(ABC):
+    """Settings of episodes of sentences.
 
-    @property
-    def table(self) -> SentenceTable:
-        """The sentences that plans number."""
+    Attributes:
+        scheme: how tags are numbered.
+        codes: the vectors that stand for tags.
+    """
 
-    @property
-    def max_ways(self) -> int:
-        """Classes of the largest episode."""
+    scheme: TagScheme
+    codes: LabelCodes
 
-    @property
-    def n_episodes(self) -> int | None:
-        """How many different episodes there are; None where they are drawn without end."""
-
-    def draw(self, index: int, rng: np.random.Generator) -> SentencePlan:
-        """Draw episode `index`, with random numbers of its own."""
-
-
-@runtime_checkable
-class SentenceProtocol(Protocol):
-    """Settings of episodes of sentences."""
-
-    @property
-    def scheme(self) -> TagScheme:
-        """How tags are numbered."""
-
-    @property
-    def codes(self) -> LabelCodes:
-        """The vectors that stand for tags."""
-
+    @abstractmethod
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
 
+    @abstractmethod
     def source(self, store: SentenceStore | FixedEpisodeStore) -> SentenceSource:
         """Index a store; refuse one that cannot give such episodes."""
+
+    @abstractmethod
+    def code_width(self) -> int:
+        """Width of the codes of tags."""
+
+    def with_types(self, types: Sequence[str]) -> SentenceProtocol:
+        """The protocol for a training part of these types: itself, unless it tags the same types in every episode."""
+        return self
+
+
+class SentenceSource(Source[SentencePlan, Episode]):
+    """Sentences of a store, indexed once.
+
+    Args:
+        store: sentences to draw from, or episodes that are given.
+        protocol: settings, checked.
+        table: the sentences that plans number.
+    """
+
+    arrays: ClassVar[Mapping[str, type]] = dict.fromkeys(("sizes", *SentencePlan._fields), np.int64)
+    store: SentenceStore | FixedEpisodeStore
+    protocol: SentenceProtocol
+
+    def __init__(
+        self, store: SentenceStore | FixedEpisodeStore, protocol: SentenceProtocol, table: SentenceTable
+    ) -> None:
+        super().__init__(store, protocol)
+        self.table, self._names = table, TypeNames(table.types)
+
+    @property
+    @abstractmethod
+    def max_ways(self) -> int:
+        """Classes of the largest episode."""
+
+    def codes(self, rng: np.random.Generator) -> np.ndarray:
+        """Codes of the tags, `tags x width`."""
+        return self.protocol.codes.draw(n_tags(self.protocol.scheme, self.max_ways), rng)
+
+    def fetch(self, plans: Sequence[SentencePlan], codes: Sequence[np.ndarray], rows: Tensor | None = None) -> Episode:
+        """Words and tags of planned episodes; see `Sampler.fetch`. No rows stand for sentences."""
+        assert rows is None
+        scheme, types = self.protocol.scheme, [plan.types for plan in plans]
+        support, query = (
+            Examples(self.table.text(numbers), self.table.tags(numbers, types, scheme))
+            for numbers in ([plan.support for plan in plans], [plan.query for plan in plans])
+        )
+        ways = [n_tags(scheme, len(numbers)) for numbers in types]
+        classes = Classes(torch.tensor(ways), torch.from_numpy(np.stack(codes)), self._names.text(types))
+        return Episode(support, query, classes)
+
+    def positions(self, plans: Sequence[SentencePlan]) -> int:
+        """Sentences of a batch, padding counted."""
+        return len(plans) * sum(max(len(plan[part]) for plan in plans) for part in (0, 1))
+
+    def pack(self, plans: Sequence[SentencePlan]) -> dict[str, np.ndarray]:
+        """Each part of the plans behind one another, and `sizes`, `episodes x parts`."""
+        sizes = np.array([[len(part) for part in plan] for plan in plans], dtype=np.int64)
+        parts = (np.concatenate(part).astype(np.int64) for part in zip(*plans, strict=True))
+        return {"sizes": sizes, **dict(zip(SentencePlan._fields, parts, strict=True))}
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> list[SentencePlan]:
+        """The parts of each episode; see `Source.unpack`."""
+        sizes, *parts = (arrays[name] for name in self.arrays)
+        fits = (
+            sizes.shape[1:] == (len(parts),)
+            and len(sizes) > 0
+            and bool((sizes >= 0).all() and (sizes <= LARGEST).all())
+            and bool((sizes[:, 1:] > 0).all())  # supervised sentences have no support
+            and all(part.shape == (total,) for part, total in zip(parts, sizes.sum(0), strict=True))
+        )
+        if not fits:
+            raise ValueError("its arrays do not fit")
+        split = [np.split(part, sizes[:, which].cumsum()[:-1]) for which, part in enumerate(parts)]
+        return list(map(SentencePlan, *split))
+
+    def class_ids(self, plan: SentencePlan) -> np.ndarray:
+        """Type numbers of the table."""
+        return plan.types
+
+    def loads(self) -> list[Load]:
+        """Its classes: of their words, any may share a place."""
+        return [Load(self.max_ways, "classes")]

@@ -11,14 +11,15 @@ from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
 from metamann.data.sentences.store import SentenceStore
 from metamann.episodes import ranges
 from metamann.episodes.items.protocols import LabelCodes
-from metamann.episodes.sentences.protocols import SentencePlan
+from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol, SentenceSource
 from metamann.episodes.sentences.table import SentenceTable
-from metamann.episodes.sentences.tagging import TagScheme, check_scheme
+from metamann.episodes.sentences.tagging import TagScheme, check_scheme, n_tags
+from metamann.episodes.source import Load
 from metamann.errors import EpisodeError
 
 
 @dataclasses.dataclass(frozen=True)
-class Supervised:
+class Supervised(SentenceProtocol):
     """The sentences of a store, dealt to episodes of a few.
 
     Attributes:
@@ -54,7 +55,7 @@ class Supervised:
         """
         ranges.check("protocol.sentences", self.sentences, ranged=False)
         check_scheme(self.scheme)
-        if isinstance(store, FixedEpisodeStore):
+        if store.episodes is not None:
             raise EpisodeError(
                 f"'{store.name}' is a list of few-shot episodes, not of supervised data; set protocol=fixed_sentences."
             )
@@ -66,29 +67,40 @@ class Supervised:
                 f"{', such as ' + repr(unknown[0]) if unknown else ''}. Supervised data have the same types in all "
                 "splits: set protocol=greedy_sentences for few-shot episodes, or protocol.types to the types."
             )
-        return SupervisedSource(self, SentenceTable.of(store.sentences, store.lexicon, types))
+        return SupervisedSource(store, self, SentenceTable.of(store.sentences, store.lexicon, types))
+
+    def code_width(self) -> int:
+        """Width of the codes of tags."""
+        return n_tags(self.scheme, len(self.types or ())) if self.codes.width is None else self.codes.width
+
+    def with_types(self, types: Sequence[str]) -> Supervised:
+        """The types of the training part are tagged, unless the protocol says which."""
+        return dataclasses.replace(self, types=tuple(types)) if self.types is None else self
 
 
-class SupervisedSource:
+class SupervisedSource(SentenceSource):
     """Sentences in blocks.
 
     Args:
+        store: the sentences.
         protocol: settings, checked.
         table: of the sentences.
     """
 
-    def __init__(self, protocol: Supervised, table: SentenceTable) -> None:
-        self.protocol, self.table = protocol, table
+    protocol: Supervised
 
-    @property
-    def n_episodes(self) -> int:
-        """Blocks of the store."""
-        return -(-len(self.table) // self.protocol.sentences)
+    def __init__(self, store: SentenceStore | FixedEpisodeStore, protocol: Supervised, table: SentenceTable) -> None:
+        super().__init__(store, protocol, table)
+        self.n_episodes: int = -(-len(table) // protocol.sentences)
 
     @property
     def max_ways(self) -> int:
         """Types that are tagged."""
         return len(self.table.types)
+
+    def loads(self) -> list[Load]:
+        """Nothing: no label is told."""
+        return []
 
     def draw(self, index: int, rng: np.random.Generator) -> SentencePlan:
         """The block of this index, or one of like length at random."""

@@ -11,58 +11,70 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from metamann.episodes import ranges
 from metamann.episodes.episode import PADDING
+from metamann.episodes.sequences.source import Drawn, RandomBits, SequenceSource
 from metamann.errors import EpisodeError
 
 # mean and deviation of a number from 1 to 10, the paper's repeats: fixed, so that other ranges keep the same scale
 REPEATS_MEAN, REPEATS_DEVIATION = 5.5, math.sqrt(8.25)
 
 
-class Drawn(NamedTuple):
-    """One sequence.
+class SequenceTask(ABC):
+    """What a sampler and a learner need of a task.
 
     Attributes:
-        inputs: `steps x channels`, float32.
-        answers: `steps x bits`, 0 or 1, `PADDING` at steps that ask for none.
+        width: bits of a vector.
     """
 
-    inputs: np.ndarray
-    answers: np.ndarray
-
-
-@runtime_checkable
-class SequenceTask(Protocol):
-    """What a sampler and a learner need of a task."""
+    width: int
 
     @property
+    @abstractmethod
     def channels(self) -> int:
         """Width of the inputs."""
 
     @property
     def bits(self) -> int:
-        """Width of the answers."""
+        """Width of the answers, that of a vector."""
+        return self.width
 
+    @abstractmethod
     def stored(self) -> int:
         """Vectors that a memory has to hold, at most."""
 
+    @abstractmethod
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
 
+    @abstractmethod
     def check(self) -> None:
         """Refuse settings that make no sequence."""
 
+    @abstractmethod
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Draw one sequence."""
 
+    def source(self, store: RandomBits) -> SequenceSource:
+        """Sequences of a split.
+
+        Raises:
+            EpisodeError: if the settings make no sequence.
+        """
+        return SequenceSource(store, self)
+
+    def code_width(self) -> int:
+        """None: sequences have no labels."""
+        return 0
+
 
 @dataclasses.dataclass(frozen=True)
-class Copy:
+class Copy(SequenceTask):
     """Say again what was shown [G14, section 4.1]: vectors, the end mark, then a blank step for each vector.
 
     Attributes:
@@ -77,11 +89,6 @@ class Copy:
     def channels(self) -> int:
         """The bits and the end mark."""
         return self.width + 1
-
-    @property
-    def bits(self) -> int:
-        """Those of a vector."""
-        return self.width
 
     def stored(self) -> int:
         """Those of the longest sequence."""
@@ -108,7 +115,7 @@ class Copy:
 
 
 @dataclasses.dataclass(frozen=True)
-class RepeatCopy:
+class RepeatCopy(SequenceTask):
     """Say several times what was shown, then that it is done [G14, section 4.2].
 
     The end mark comes with the number of repeats, brought to mean 0 and deviation 1, on a channel of its own. The
@@ -170,7 +177,7 @@ class RepeatCopy:
 
 
 @dataclasses.dataclass(frozen=True)
-class AssociativeRecall:
+class AssociativeRecall(SequenceTask):
     """Shown a list of items and one of them again, say the next in the list [G14, section 4.3].
 
     A mark stands before each item; another one before and behind the item that is asked with.
@@ -189,11 +196,6 @@ class AssociativeRecall:
     def channels(self) -> int:
         """The bits, the mark of items and the mark of the query."""
         return self.width + 2
-
-    @property
-    def bits(self) -> int:
-        """Those of a vector."""
-        return self.width
 
     def stored(self) -> int:
         """Those of the longest list."""

@@ -15,20 +15,20 @@ from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeSto
 from metamann.data.sentences.store import Sentence, Span
 from metamann.episodes.episode import PADDING
 from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import EpisodeError
 
 STORE = random_episodes(8)
 
 
-def words(sampler: SentenceSampler, rows: np.ndarray) -> list[tuple[str, ...]]:
+def words(sampler: Sampler, rows: np.ndarray) -> list[tuple[str, ...]]:
     table = sampler.source.table
     return [tuple(table.lexicon[word] for word in table.words[table.first[row] : table.first[row + 1]]) for row in rows]
 
 
 def test_episodes_are_those_of_the_file_in_its_order_again_and_again() -> None:
-    sampler = SentenceSampler(STORE, FixedSentences())
+    sampler = Sampler(STORE, FixedSentences())
     assert (sampler.source.n_episodes, sampler.source.max_ways) == (8, max(len(each.types) for each in STORE.episodes))
     for index in range(20):
         episode, plan = STORE.episodes[index % 8], sampler.plan(index)
@@ -39,7 +39,7 @@ def test_episodes_are_those_of_the_file_in_its_order_again_and_again() -> None:
 
 def test_class_numbers_and_support_order_are_drawn() -> None:
     which = next(number for number, each in enumerate(STORE.episodes) if len(each.support) > 2)
-    sampler = SentenceSampler(STORE, FixedSentences())
+    sampler = Sampler(STORE, FixedSentences())
     plans = [sampler.plan(index) for index in range(which, which + 8 * 100, 8)]
     for part in ("types", "support"):
         orders = [getattr(plan, part).tolist() for plan in plans]
@@ -48,7 +48,7 @@ def test_class_numbers_and_support_order_are_drawn() -> None:
 
 
 def test_shuffled_draws_every_episode() -> None:
-    sampler = SentenceSampler(STORE, FixedSentences(shuffled=True))
+    sampler = Sampler(STORE, FixedSentences(shuffled=True))
     queries = [tuple(words(sampler, sampler.plan(index).query)) for index in range(200)]
     assert set(queries) == {tuple(sentence.tokens for sentence in each.query) for each in STORE.episodes}
     assert len(set(queries[:8])) < 8
@@ -57,7 +57,7 @@ def test_shuffled_draws_every_episode() -> None:
 def test_types_that_are_not_of_the_episode_are_outside() -> None:
     sentences = (Sentence(("x", "y"), (Span(0, 1, "other"), Span(1, 2, "b"))),)
     store = FixedEpisodeStore("toy", (FixedEpisode((), sentences, ("b", "never seen")),))
-    episode = SentenceSampler(store, FixedSentences(scheme="io")).batch([0])
+    episode = Sampler(store, FixedSentences(scheme="io")).batch([0])
     assert episode.classes.ways.tolist() == [3]
     assert episode.query.labels[0, 0, 0] == 0
     assert episode.query.labels[0, 0, 1] > 0
@@ -65,7 +65,7 @@ def test_types_that_are_not_of_the_episode_are_outside() -> None:
 
 def test_an_empty_support_is_a_support_of_no_sentence() -> None:
     store = FixedEpisodeStore("toy", (FixedEpisode((), STORE.episodes[0].query, STORE.episodes[0].types),))
-    episode = SentenceSampler(store, FixedSentences()).batch([0])
+    episode = Sampler(store, FixedSentences()).batch([0])
     assert episode.support.labels.shape == episode.support.inputs.words.shape == (1, 0, 0)
     assert episode.query.labels.shape[1] == len(STORE.episodes[0].query)
 
@@ -73,7 +73,7 @@ def test_an_empty_support_is_a_support_of_no_sentence() -> None:
 def test_a_shared_query_is_kept_once() -> None:
     query = random_store(200).sentences
     store = FixedEpisodeStore("toy", tuple(each._replace(query=query) for each in STORE.episodes))
-    sampler = SentenceSampler(store, FixedSentences())
+    sampler = Sampler(store, FixedSentences())
     assert sampler.plan(0).query is sampler.plan(1).query
     parts = list(sampler.batch([0]).query_parts(64))
     assert sum(part.labels.shape[1] for part in parts) == len(query)
@@ -96,7 +96,7 @@ def test_a_shared_query_is_kept_once() -> None:
 )
 def test_what_cannot_be_dealt_is_refused_at_start(store: object, protocol: FixedSentences, message: str) -> None:
     with pytest.raises(EpisodeError, match=message):
-        SentenceSampler(store, protocol)  # type: ignore[arg-type]
+        Sampler(store, protocol)  # type: ignore[arg-type]
 
 
 def test_the_released_episodes_have_their_exact_figures() -> None:
@@ -106,7 +106,7 @@ def test_the_released_episodes_have_their_exact_figures() -> None:
         if os.environ.get("METAMANN_REQUIRE_DATA") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    sampler = SentenceSampler(fewnerd_episodes().val, FixedSentences(scheme="io"))
+    sampler = Sampler(fewnerd_episodes().val, FixedSentences(scheme="io"))
     episodes = sampler.batch(range(1000))
     parts = (episodes.support, episodes.query)
     assert [float((part.labels >= 0).any(-1).sum() / 1000) for part in parts] == pytest.approx([4.95, 4.95], abs=0.005)

@@ -16,17 +16,17 @@ from toy_sentences import random_episodes, random_store
 from metamann.data.sentences.fewnerd import fewnerd
 from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences import greedy
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.protocols import SentencePlan
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import EpisodeError
 
 STORE = random_store(600)
 
 
 def draw(store: SentenceStore, protocol: GreedySentences, episodes: int, seed: int = 0) -> list[SentencePlan]:
-    sampler = SentenceSampler(store, protocol, seed)
+    sampler = Sampler(store, protocol, seed)
     return [sampler.plan(index) for index in range(episodes)]
 
 
@@ -206,9 +206,9 @@ def test_draws_that_all_get_stuck_end_with_the_settings_named() -> None:
         for number in range(5)
     ]
     store = SentenceStore("toy", tuple(crowded))
-    sampler = SentenceSampler(store, GreedySentences(2, 1, scheme="io"))
+    sampler = Sampler(store, GreedySentences(2, 1, scheme="io"))
     assert len(sampler.plan(0).support) == 1
-    stuck = SentenceSampler(SentenceStore("toy", tuple(crowded[:1] * 5)), GreedySentences(2, 1))
+    stuck = Sampler(SentenceStore("toy", tuple(crowded[:1] * 5)), GreedySentences(2, 1))
     with pytest.raises(EpisodeError, match=r"draws from 'toy'.*2 ways, 1 shots and 1 queries.*protocol\.shots"):
         stuck.plan(0)
 
@@ -230,12 +230,12 @@ def test_draws_that_all_get_stuck_end_with_the_settings_named() -> None:
 )
 def test_what_the_store_cannot_give_is_refused_at_start(protocol: GreedySentences, message: str) -> None:
     with pytest.raises(EpisodeError, match=message):
-        SentenceSampler(STORE, protocol)
+        Sampler(STORE, protocol)
 
 
 def test_episodes_are_not_drawn_from_episodes() -> None:
     with pytest.raises(EpisodeError, match="fixed_sentences"):
-        SentenceSampler(random_episodes(), GreedySentences())
+        Sampler(random_episodes(), GreedySentences())
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from toy_sentences import random_episodes, random_store
 from metamann.data.sentences.store import Sentence
 from metamann.episodes.episode import PADDING, Episode
 from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
 from metamann.episodes.sentences.greedy import GreedySentences, GreedySource
 from metamann.episodes.sentences.protocols import SentencePlan
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.text import NO_WORD
 from metamann.errors import ConfigError
 
@@ -32,8 +32,8 @@ CASES: dict[str, tuple[Any, Any]] = {
 cases = pytest.mark.parametrize("case", sorted(CASES))
 
 
-def sampler_of(case: str, seed: int = 3) -> SentenceSampler:
-    return SentenceSampler(*CASES[case], seed)
+def sampler_of(case: str, seed: int = 3) -> Sampler:
+    return Sampler(*CASES[case], seed)
 
 
 def same(one: Episode, other: Episode) -> bool:
@@ -124,7 +124,7 @@ def test_another_seed_protocol_or_data_gives_other_episodes(case: str, what: str
             sentences = list(store.sentences)
             sentences[which] = altered(sentences[which])
             store = dataclasses.replace(store, sentences=tuple(sentences))
-    one, other = sampler_of(case, 0), SentenceSampler(store, protocol, int(what == "seed"))
+    one, other = sampler_of(case, 0), Sampler(store, protocol, int(what == "seed"))
     equal = [
         all(np.array_equal(a, b) for a, b in zip(one.plan(index), other.plan(index), strict=True))
         for index in range(20)
@@ -162,8 +162,8 @@ class RawSource(GreedySource):
 
 
 def test_codes_and_sentences_are_drawn_from_different_numbers() -> None:
-    sampler = SentenceSampler(random_store(), GreedySentences(3, codes=RawCodes()))
-    sampler.source = RawSource(sampler.source.protocol, "toy", sampler.source.table)  # type: ignore[attr-defined]
+    sampler = Sampler(random_store(), GreedySentences(3, codes=RawCodes()))
+    sampler.source = RawSource(sampler.store, sampler.protocol, sampler.source.table)
     assert not np.isin(sampler.codes(5), np.concatenate(sampler.plan(5))).any()
 
 

@@ -7,7 +7,7 @@ import pytest
 from toy_sentences import random_episodes, random_store
 
 from metamann.data.sentences.store import SentenceStore
-from metamann.episodes.sentences.sampler import SentenceSampler
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.supervised import Supervised
 from metamann.errors import EpisodeError
 
@@ -19,7 +19,7 @@ def protocol(**settings: object) -> Supervised:
 
 
 def test_in_order_every_sentence_stands_in_one_episode() -> None:
-    sampler = SentenceSampler(STORE, protocol())
+    sampler = Sampler(STORE, protocol())
     number = sampler.source.n_episodes
     assert number == -(-len(STORE.sentences) // 16)
     rows = np.concatenate([sampler.plan(index).query for index in range(number)])
@@ -28,17 +28,17 @@ def test_in_order_every_sentence_stands_in_one_episode() -> None:
 
 
 def test_shuffled_sentences_are_of_like_length_and_all_are_met() -> None:
-    sampler = SentenceSampler(STORE, protocol(shuffled=True), seed=3)
+    sampler = Sampler(STORE, protocol(shuffled=True), seed=3)
     plans = [sampler.plan(index).query for index in range(400)]
     spread = [np.ptp(sampler.source.table.sizes[rows]) for rows in plans]
     assert np.mean(spread) < np.ptp(sampler.source.table.sizes) / 4
     assert set(np.concatenate(plans).tolist()) == set(range(len(STORE.sentences)))
-    assert plans[5].tolist() == SentenceSampler(STORE, protocol(shuffled=True), seed=3).plan(5).query.tolist()
+    assert plans[5].tolist() == Sampler(STORE, protocol(shuffled=True), seed=3).plan(5).query.tolist()
     assert any(plans[0].tolist() != rows.tolist() for rows in plans[1:])
 
 
 def test_the_support_is_empty_and_types_have_the_numbers_of_their_list() -> None:
-    episode = SentenceSampler(STORE, protocol()).batch([0, 1])
+    episode = Sampler(STORE, protocol()).batch([0, 1])
     assert episode.support.labels.shape[:2] == (2, 0)
     first, table = STORE.sentences[0], episode.query.labels[0, 0]
     expected = [0] * len(first.tokens)
@@ -50,10 +50,10 @@ def test_the_support_is_empty_and_types_have_the_numbers_of_their_list() -> None
 
 def test_what_is_no_supervised_data_is_refused_with_what_to_change() -> None:
     with pytest.raises(EpisodeError, match=r"'type6'.*protocol\.types"):
-        SentenceSampler(STORE, protocol(types=STORE.types[:-1]))
+        Sampler(STORE, protocol(types=STORE.types[:-1]))
     with pytest.raises(EpisodeError, match="fixed_sentences"):
-        SentenceSampler(random_episodes(), protocol())
+        Sampler(random_episodes(), protocol())
     with pytest.raises(EpisodeError, match=r"protocol\.sentences"):
-        SentenceSampler(STORE, protocol(sentences=0))
+        Sampler(STORE, protocol(sentences=0))
     with pytest.raises(EpisodeError, match="0 sentences"):
-        SentenceSampler(SentenceStore("none", ()), protocol())
+        Sampler(SentenceStore("none", ()), protocol())

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from metamann.episodes.episode import PADDING
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sequences.algorithmic import AssociativeRecall, Copy, RepeatCopy
-from metamann.episodes.sequences.sampler import SequenceList, Sequences, SequenceSampler
+from metamann.episodes.sequences.source import RandomBits, Sequences
+from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError, EpisodeError
 
 TASKS = [Copy([1, 6], width=3), RepeatCopy([1, 3], [1, 3]), AssociativeRecall([2, 4])]
@@ -23,9 +25,9 @@ def same(one: Sequences, other: Sequences) -> bool:
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: str(task.describe()["name"]))
 def test_a_sequence_is_the_same_in_any_batch_and_padded_with_nothing(task: Copy) -> None:
-    together = SequenceSampler(task, "train", 3).batch([7, 0, 10**6, 7])
+    together = Sampler(RandomBits("train"), task, 3).batch([7, 0, 10**6, 7])
     for row, index in enumerate([7, 0, 10**6, 7]):
-        alone = SequenceSampler(task, "train", 3).batch([index])
+        alone = Sampler(RandomBits("train"), task, 3).batch([index])
         steps = alone.mask.shape[1]
         assert alone.mask.all()
         assert same(alone, Sequences(*(tensor[row : row + 1, :steps] for tensor in together)))
@@ -36,26 +38,26 @@ def test_a_sequence_is_the_same_in_any_batch_and_padded_with_nothing(task: Copy)
 
 
 def test_targets_are_the_answers_step_by_step() -> None:
-    batch = SequenceSampler(TASKS[0], "train").batch(range(4))
+    batch = Sampler(RandomBits("train"), TASKS[0]).batch(range(4))
     assert torch.equal(batch.targets.view_as(batch.answers), batch.answers)
 
 
 def test_another_seed_split_task_or_index_gives_other_sequences() -> None:
     task = Copy(6)
-    base = SequenceSampler(task, "train", 0).batch(range(20))
+    base = Sampler(RandomBits("train"), task, 0).batch(range(20))
     others = [
-        SequenceSampler(task, "train", 1).batch(range(20)),
-        SequenceSampler(task, "val", 0).batch(range(20)),
-        SequenceSampler(task, "test", 0).batch(range(20)),
-        SequenceSampler(Copy([6, 6]), "train", 0).batch(range(20)),
-        SequenceSampler(task, "train", 0).batch(range(20, 40)),
+        Sampler(RandomBits("train"), task, 1).batch(range(20)),
+        Sampler(RandomBits("val"), task, 0).batch(range(20)),
+        Sampler(RandomBits("test"), task, 0).batch(range(20)),
+        Sampler(RandomBits("train"), Copy([6, 6]), 0).batch(range(20)),
+        Sampler(RandomBits("train"), task, 0).batch(range(20, 40)),
     ]
     drawn = {tuple(row) for batch in (base, *others) for row in batch.inputs.flatten(1).tolist()}
     assert len(drawn) == 120
 
 
 def test_the_loop_gets_its_batches_in_order_for_any_number_of_workers() -> None:
-    sampler = SequenceSampler(TASKS[0], "train")
+    sampler = Sampler(RandomBits("train"), TASKS[0])
     indices = [range(start, start + 3) for start in range(0, 12, 3)]
     for workers in (1, 3):
         dealt = list(sampler.batches(indices, workers))
@@ -65,27 +67,28 @@ def test_the_loop_gets_its_batches_in_order_for_any_number_of_workers() -> None:
 
 def test_what_cannot_be_dealt_is_refused_at_start() -> None:
     with pytest.raises(EpisodeError, match="train, val or test"):
-        SequenceSampler(Copy(), "valid")
+        Sampler(RandomBits("valid"), Copy())
     with pytest.raises(ConfigError, match="seed=-1"):
-        SequenceSampler(Copy(), "train", -1)
+        Sampler(RandomBits("train"), Copy(), -1)
     with pytest.raises(EpisodeError, match="lengths"):
-        SequenceSampler(Copy(0), "train")
+        Sampler(RandomBits("train"), Copy(0))
     with pytest.raises(EpisodeError, match="at least 2"):
-        SequenceList.draw(SequenceSampler(Copy(), "val"), 1)
+        TaskList.draw(Sampler(RandomBits("val"), Copy()), 1)
 
 
 def test_a_list_is_the_first_sequences_whatever_the_size_of_its_batches() -> None:
-    sampler = SequenceSampler(TASKS[0], "test", 5)
-    tasks = SequenceList.draw(sampler, 7)
+    sampler = Sampler(RandomBits("test"), TASKS[0], 5)
+    tasks = TaskList.draw(sampler, 7)
     assert (len(tasks), tasks.seed) == (7, 5)
-    assert [len(batch.mask) for batch in tasks.batches(3)] == [3, 3, 1]
-    joined = Sequences(*(torch.cat(parts) for parts in zip(*tasks.batches(3), strict=True)))
-    assert same(joined, sampler.batch(range(7)))
+    whole = sampler.batch(range(7))
+    batches = list(tasks.batches(sampler, 3 * whole.mask.shape[1]))
+    assert [len(batch.mask) for batch in batches] == [3, 3, 1]
+    assert same(Sequences(*(torch.cat(parts) for parts in zip(*batches, strict=True))), whole)
 
 
 def test_a_hash_stands_for_task_split_seed_and_number() -> None:
     def hash_of(task: Copy, split: str = "val", seed: int = 0, number: int = 5) -> str:
-        return SequenceList.draw(SequenceSampler(task, split, seed), number).hash
+        return TaskList.draw(Sampler(RandomBits(split), task, seed), number).hash
 
     hashes = [
         hash_of(Copy(4)), hash_of(Copy([4, 4])), hash_of(Copy(4), split="test"), hash_of(Copy(4), seed=1),
@@ -96,8 +99,16 @@ def test_a_hash_stands_for_task_split_seed_and_number() -> None:
 
 
 def test_a_list_that_is_saved_holds_its_sequences(tmp_path: Path) -> None:
-    tasks = SequenceList.draw(SequenceSampler(TASKS[1], "test"), 4)
-    tasks.save(tmp_path / "tasks.npz")
+    sampler = Sampler(RandomBits("test"), TASKS[1])
+    TaskList.draw(sampler, 4).save(tmp_path / "tasks.npz")
     with np.load(tmp_path / "tasks.npz") as file:
         assert json.loads(str(file["header"])) == {"protocol": TASKS[1].describe(), "split": "test", "seed": 0}
-        assert same(tasks.sequences, Sequences(*(torch.from_numpy(file[name]) for name in Sequences._fields)))
+        saved = Sequences(*(torch.from_numpy(file[name]) for name in Sequences._fields))
+    assert same(sampler.batch(range(4)), saved)
+
+
+def test_sequences_are_counted_by_their_vectors_and_have_no_classes() -> None:
+    sampler = Sampler(RandomBits("train"), Copy([1, 7]))
+    assert sampler.loads() == [(7, "vectors")]
+    assert sampler.protocol.code_width() == 0
+    assert sampler.class_ids(0).size == sampler.codes(0).size == 0

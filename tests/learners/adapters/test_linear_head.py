@@ -17,7 +17,6 @@ from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Strea
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.errors import ConfigError
 from metamann.learners.adapters.linear_head import LinearHead
 from metamann.learners.learner import Learner
@@ -137,7 +136,7 @@ def test_it_tags_sentences() -> None:
     torch.manual_seed(0)
     encoder = ToyEncoder()
     learner = LinearHead(MANN(encoder, PrototypeMemory(encoder.features, 4), 4))
-    batch = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
+    batch = Sampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
     assert learner(batch).shape == (*batch.query.labels.shape, 4)
 
 

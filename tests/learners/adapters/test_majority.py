@@ -13,7 +13,6 @@ from metamann.episodes.episode import Classes, Episode, Examples, Stream
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.learners.adapters.majority import Majority
 from metamann.learners.mann import MANN
 from metamann.memory.pairs.prototypes import PrototypeMemory
@@ -59,6 +58,6 @@ def test_a_stream_is_answered_from_the_labels_before(learner: Majority, store: C
 def test_sentences_are_all_outside() -> None:
     encoder = ToyEncoder()
     learner = Majority(MANN(encoder, PrototypeMemory(encoder.features, 4), 4))
-    batch = SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
+    batch = Sampler(toy_store(), GreedySentences(ways=3, shots=1)).batch([0, 1])
     assert learner(batch).shape == (*batch.query.labels.shape, 4)
     assert not learner(batch).argmax(-1).any()

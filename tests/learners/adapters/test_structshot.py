@@ -14,8 +14,8 @@ from toy_words import ToyEncoder, toy_store
 from metamann.data.sentences.fewnerd import fewnerd
 from metamann.decoding.transitions import cell_names, count_transitions, log_shares
 from metamann.episodes.episode import PADDING
+from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
-from metamann.episodes.sentences.sampler import SentenceSampler
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.errors import ConfigError
 from metamann.learners.adapters.structshot import StructShot
@@ -34,7 +34,7 @@ def learners(counts: dict[str, float], power: float) -> tuple[MANN, StructShot]:
 
 
 def episode() -> Any:
-    return SentenceSampler(toy_store(), GreedySentences(ways=3, shots=1), seed=0).batch(range(4))
+    return Sampler(toy_store(), GreedySentences(ways=3, shots=1), seed=0).batch(range(4))
 
 
 def test_a_nearest_neighbour_tagger_is_a_mann_over_words() -> None:
