@@ -5,8 +5,8 @@ python benchmarks/learning.py run RUNS --memories lrua lrua,least_used=shared lr
 python benchmarks/learning.py tables RUNS                 # docs/results/memories/ from the runs that are there
 
 `run` calls `metamann-train experiment=omniglot_memories memory=NAME seed=K` and evaluates the best checkpoint on 1,000
-test streams: as it is, with its reads zeroed (`learner=blind`) and without a reset between streams
-(`learner=carried`; not for memories that would grow without end). The last two are taken of the first seed.
+test streams: as it is, with its reads zeroed (`adapter=blind`) and without a reset between streams
+(`adapter=carried`; not for memories that would grow without end). The last two are taken of the first seed.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ GROWING = ("keyvalue", "prototypes")
 # how a checkpoint is evaluated: overrides of metamann-evaluate, by name
 EVALUATIONS = {
     "as trained": [],
-    "reads zeroed": ["learner=blind"],
-    "never reset": ["learner=carried", "learner.reset=never"],
+    "reads zeroed": ["adapter=blind"],
+    "never reset": ["adapter=carried", "adapter.reset=never"],
 }
 
 
