@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from metamann.application.run import Run
 from metamann.application.settings import PARTS, TrainSettings, plain
 from metamann.application.trust import open_checkpoint
 from metamann.episodes.tasks import TaskList
-from metamann.errors import CheckpointError, ConfigError
+from metamann.errors import CheckpointError, ConfigError, EpisodeError
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
 from metamann.reports.pictures import write_figure
@@ -102,7 +103,13 @@ def prepare(settings: TrainSettings) -> Prepared:
     modality.check_alike(protocol, train_protocol)
     splits = parts.data(modality)
     protocol, train_protocol = (modality.settled(each, splits) for each in (protocol, train_protocol))
-    sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
+    try:
+        sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
+    except EpisodeError as error:
+        if not settings.train_protocol:
+            raise
+        # a protocol names its settings as those of `protocol`
+        raise EpisodeError(re.sub(r"\bprotocol\.", "train_protocol.", str(error))) from error
     held_out = modality.sampler(splits, "val", protocol, VALIDATION_SEED)
     compute = Compute(device, precision, validation.images_per_batch, validation.sentences_per_batch)
     tasks = TaskList.draw(held_out, held_out.at_most(validation.episodes))

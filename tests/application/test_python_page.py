@@ -46,7 +46,8 @@ def test_own_pictures_and_sentences_take_six_lines(pictures: Path, capsys: pytes
         assert len([line for line in block.splitlines() if line.strip()]) <= 6
         exec(block, {})
     said = capsys.readouterr().out
-    assert "Prediction(label=" in said and "[" in said
+    assert "Prediction(label=" in said
+    assert "[" in said
 
 
 def test_the_page_runs(working_folder: Path) -> None:
