@@ -105,7 +105,7 @@ def prepare(settings: TrainSettings) -> Prepared:
     evaluator = modality.evaluator(splits.name, "val", held_out, tasks, compute)
     with seeded(settings.seed):
         learner = parts.adapted(modality.learner(parts.build, (protocol, train_protocol), splits))
-    if not learner.trainable:
+    if settings.adapter and not learner.trainable:
         raise ConfigError("this adapter is for evaluating: nothing of it is trained; leave out adapter=.")
     if isinstance(settings.data, Mapping) and "path" in settings.data:  # a user's own
         for line in modality.unknown(learner, splits.name, (splits.train, splits.val)):

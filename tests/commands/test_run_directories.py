@@ -294,7 +294,7 @@ def test_a_long_validation_and_a_long_report_are_left_at_once(call: int, tiny: l
 
 @pytest.mark.parametrize("command", ["evaluate", "audit"])
 def test_other_commands_hear_signals_too(command: str, done: Path, tmp_path: Path) -> None:
-    opened = At("metamann.commands.reopen.Run.splits", 1, terminated)
+    opened = At("metamann.application.run.Opened.splits", 1, terminated)
     drawn = At(DRAWING, 1, terminated)
     options = [f"checkpoint={done}", f"hydra.run.dir={tmp_path / 'ev'}"]
     ended = run(command, *options, cwd=tmp_path, sabotage=opened if command == "audit" else drawn)

@@ -117,7 +117,7 @@ def test_learners_of_sentences_are_audited(proto: Ended, tmp_path: Path) -> None
 
 def test_types_of_entities_arrive_task_after_task(proto: Ended, tmp_path: Path) -> None:
     run_directory = proto.run_directory
-    sizes = ["tasks=3", "classes=2", "shots=1", "queries=2", "sequences=3"]
+    sizes = ["tasks=3", "classes=2", "shots=1", "queries=2", "episodes=3"]
     ended = run("continual", f"runs=[{run_directory},{run_directory}:finetuned]", *sizes, cwd=tmp_path)
     learners = json.loads((ended.run_directory / "continual.json").read_text())["learners"]
     assert list(learners) == ["Prototype", "finetuned"]
