@@ -256,9 +256,7 @@ def test_data_that_changed_since_training_are_refused_unless_named(
     assert results(run("evaluate", f"checkpoint={directory}", *named, *QUIET, cwd=tmp_path))["episodes"] == 20
 
 
-def test_an_adapter_over_the_same_parameters_measures_what_the_memory_is_worth(
-    trained: Ended, tmp_path: Path
-) -> None:
+def test_an_adapter_over_the_same_parameters_measures_what_the_memory_is_worth(trained: Ended, tmp_path: Path) -> None:
     sighted, blind = (
         results(run("evaluate", f"checkpoint={trained.run_directory}", *QUIET, *adapter, cwd=tmp_path / name))
         for name, adapter in (("sighted", []), ("blind", ["adapter=blind"]))

@@ -83,12 +83,12 @@ WRONG = [
     (["experiment=copy", *SMALL, "protocol.lengths=[0,3]"], "protocol.lengths"),
     (["experiment=copy", *SMALL, "protocol.items=3"], "items"),
     (["experiment=copy", *SMALL, "train_protocol.width=3"], "width"),
-    (["experiment=copy", "memory=keyvalue"], "memory=ntm"),
+    (["experiment=copy", "memory=keyvalue"], "ntm"),
     (["experiment=copy", *SMALL, "data=strokes"], "experiment=copy"),
-    (["experiment=copy", *SMALL, "protocol=nway"], "leave out protocol="),
+    (["experiment=copy", *SMALL, "protocol=nway"], "choose data="),
     (
         ["experiment=copy", *SMALL, "+train_protocol._target_=metamann.episodes.items.protocols.NWayKShot"],
-        "choose two alike",
+        "leave out train_protocol=",
     ),
     (["protocol=copy"], "experiment=copy"),
 ]
