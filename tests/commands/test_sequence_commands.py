@@ -102,11 +102,11 @@ def test_a_mistake_in_training_is_one_line_that_names_it(overrides: list[str], n
 @pytest.mark.parametrize(
     ("overrides", "names"),
     [
-        (["protocol=nway"], "copy"),
+        (["protocol=nway"], "choose one of copy"),
         (["protocol=associative_recall", "protocol.width=7"], "best.pt"),
         (["data=strokes"], "data="),
         (["data.size=3"], "data"),
-        (["tasks=/some.npz"], "tasks="),
+        (["tasks=/some.npz"], "/some.npz"),
         (["split=nonsense"], "train, val or test"),
     ],
 )
