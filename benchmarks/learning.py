@@ -5,8 +5,8 @@ python benchmarks/learning.py run RUNS --memories lrua lrua,least_used=shared lr
 python benchmarks/learning.py tables RUNS                 # docs/results/memories/ from the runs that are there
 
 `run` calls `metamann-train experiment=omniglot_memories memory=NAME seed=K` and evaluates the best checkpoint on 1,000
-test streams: as it is, with its reads zeroed (`learner=blind`) and without a reset between streams
-(`learner=carried`; not for memories that would grow without end). The last two are taken of the first seed.
+test streams: as it is, with its reads zeroed (`adapter=blind`) and without a reset between streams
+(`adapter=carried`; not for memories that would grow without end). The last two are taken of the first seed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 
 from metamann.episodes.episode import first_instance_ceiling
 from metamann.training.checkpoint import load_checkpoint
@@ -33,8 +34,8 @@ GROWING = ("keyvalue", "prototypes")
 # how a checkpoint is evaluated: overrides of metamann-evaluate, by name
 EVALUATIONS = {
     "as trained": [],
-    "reads zeroed": ["learner=blind"],
-    "never reset": ["learner=carried", "learner.reset=never"],
+    "reads zeroed": ["adapter=blind"],
+    "never reset": ["adapter=carried", "adapter.reset=never"],
 }
 
 
@@ -144,8 +145,9 @@ def table(memories: dict[str, Any]) -> str:
 
 def plot(memories: dict[str, Any], path: Path) -> None:
     """Accuracy by instance on test streams, and at the 2nd instance on validation streams over training."""
-    figure, (by_instance, by_streams) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
-    colours = plt.get_cmap("tab10").colors
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    by_instance, by_streams = figure.subplots(1, 2)
+    colours = colormaps["tab10"].colors
     names = sorted(memories, key=lambda name: -instance(memories[name], "as trained", 2)[0])
     for number, name in enumerate(names):
         memory = memories[name]
