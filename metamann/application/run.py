@@ -105,12 +105,17 @@ class Run:
             raise ConfigError(f"{self.path} was trained on {self.modality.name}, which have no data; leave out data=.")
         asked = self.parts.replaced({group: getattr(settings, group) for group in CHANGEABLE})
         asked = asked._replace(nodes={**asked.nodes, "train_protocol": {}})
-        if settings.protocol and asked.modality.name != self.modality.name:
+        try:
+            kind = asked.modality  # refuses parts that do not go together
+        except ConfigError:
+            if self.parts.nodes.get("data") or not settings.protocol:
+                raise
+            kind = None  # a protocol that asks for data, of a run that has none
+        if kind is None or (settings.protocol and kind.name != self.modality.name):
             raise ConfigError(
-                f"{self.path} was trained on {self.modality.name}, and its learner cannot take up "
-                f"{asked.modality.name}; leave out protocol=, or choose one of the same kind."
+                f"{self.path} was trained on {self.modality.name}, and its learner cannot take up another kind; leave "
+                f"out protocol=, or choose one of {', '.join(self.modality.fits['protocol'])}."
             )
-        asked.modality  # noqa: B018  # refuses parts that do not go together
         return Opened(self, asked, bool(settings.data), settings)
 
     def evaluate(

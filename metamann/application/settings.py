@@ -6,13 +6,14 @@ A part, such as `data` or `memory`, is plain data: the dotted name of what it bu
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from metamann.application.construct import construct
 from metamann.application.trust import TRAINER
 from metamann.data.own.reader import ReadingOptions
-from metamann.errors import LARGEST_SIZE, ConfigError, check_number, check_seed
+from metamann.errors import LARGEST_SIZE, ConfigError, check_number, check_seed, setting
 from metamann.training.loop import TrainerConfig
 from metamann.training.plain import plain_fault
 
@@ -93,6 +94,10 @@ class TrainSettings:
     def __post_init__(self) -> None:
         """Refuse a seed that is none, and parts that are no plain data."""
         check_seed("seed", self.seed)
+        if not isinstance(self.train_protocol or {}, Mapping):
+            raise ConfigError(
+                f"train_protocol={setting(self.train_protocol)} must be settings: train_protocol.NAME=VALUE."
+            )
         check_parts(self)
 
 

@@ -20,7 +20,7 @@ from metamann.application.run import Run
 from metamann.application.settings import PARTS, TrainSettings, plain
 from metamann.application.trust import open_checkpoint
 from metamann.episodes.tasks import TaskList
-from metamann.errors import CheckpointError, ConfigError, EpisodeError
+from metamann.errors import LONGEST_MESSAGE, CheckpointError, ConfigError, EpisodeError, setting, shorten
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
 from metamann.reports.pictures import write_figure
@@ -71,9 +71,9 @@ def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = F
         MetamannError: if the settings do not go together, the data cannot be read, or the training blows up.
         Interrupted: if the caller asked it to stop; the run can be gone on with.
     """
-    settings = with_encoder_of(settings)
     with opened(directory) as path:
         earlier = (path / LOG_FILE).stat().st_size
+        settings = with_encoder_of(settings)
         if not overwrite:
             check_free(path)
             save_settings(path, plain(settings), caller.files, ".hydra")
@@ -116,7 +116,7 @@ def prepare(settings: TrainSettings) -> Prepared:
     evaluator = modality.evaluator(splits.name, "val", held_out, tasks, compute)
     with seeded(settings.seed):
         learner = parts.adapted(modality.learner(parts.build, (protocol, train_protocol), splits))
-    if not learner.trainable:
+    if settings.adapter and not learner.trainable:
         raise ConfigError("this adapter is for evaluating: nothing of it is trained; leave out adapter=.")
     if isinstance(settings.data, Mapping) and "path" in settings.data:  # a user's own
         for line in modality.unknown(learner, splits.name, (splits.train, splits.val)):
@@ -210,4 +210,11 @@ def with_encoder_of(settings: TrainSettings) -> TrainSettings:
     encoder = open_checkpoint(path, settings.trust).config.get("encoder")
     if not encoder:
         raise CheckpointError(f"{path} holds no trained encoder beside a memory; take that of another run.")
+    other = [
+        f"encoder.{key}={setting(value)}"
+        for key, value in encoder.items()
+        if (settings.encoder or {}).get(key) != value
+    ]
+    if other:
+        note(shorten(f"the encoder and its settings are those of {path}: {', '.join(other)}", LONGEST_MESSAGE))
     return dataclasses.replace(settings, encoder=encoder)

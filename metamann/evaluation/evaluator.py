@@ -38,6 +38,11 @@ class Evaluator(NamedTuple):
     images_per_batch: int
 
     @property
+    def labelled(self) -> bool:
+        """Every item is one of a class."""
+        return True
+
+    @property
     def title(self) -> str:
         """What was evaluated, in a few words."""
         return f"{self.data} {self.split}, {self.protocol.max_ways} classes, {len(self.tasks)} episodes"

@@ -39,6 +39,21 @@ class SequenceEvaluator(NamedTuple):
         return task
 
     @property
+    def data(self) -> str:
+        """What stands in the place of a data set."""
+        return "random bits"
+
+    @property
+    def precision(self) -> str:
+        """Sequences are always read in full precision, see `SequenceLearner`."""
+        return "fp32"
+
+    @property
+    def labelled(self) -> bool:
+        """Every sequence has its answer."""
+        return True
+
+    @property
     def title(self) -> str:
         """What was evaluated, in a few words."""
         return f"{self.protocol.describe()['name']}, {self.split}, {len(self.tasks)} sequences"
@@ -67,4 +82,4 @@ class SequenceEvaluator(NamedTuple):
 
     def describe(self) -> dict[str, Any]:
         """Split and task, to be printed beside every number."""
-        return {"data": "random bits", "split": self.split, **self.protocol.describe()}
+        return {"data": self.data, "split": self.split, **self.protocol.describe()}

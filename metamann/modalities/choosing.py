@@ -63,7 +63,8 @@ def modality_of(parts: Mapping[str, Any], choices: Choices) -> Modality:
 
 def _check_fits(modality: Modality, parts: Mapping[str, Any], choices: Choices) -> None:
     """Refuse parts that belong to other modalities alone."""
-    what = _named("data", _target(parts.get("data")), choices) if parts.get("data") else modality.name
+    data = _target(parts.get("data"))
+    what = f"{_named('data', data, choices)} ({modality.name})" if data else modality.name
     for group in GROUPS:
         listed = group.replace("train_protocol", "protocol")
         target = _target(parts.get(group))
@@ -78,13 +79,14 @@ def _check_fits(modality: Modality, parts: Mapping[str, Any], choices: Choices) 
                 f"{name} draws its own {others[0].name} and takes no data; start from experiment=copy, repeat_copy or "
                 "associative_recall, and leave out data=."
             )
-        offer = f"choose {_any(listed, modality, group)}" if modality.fits[listed] else f"leave out {group}="
-        raise ConfigError(f"{name} is for {others[0].name} and does not go with {what} ({modality.name}); {offer}.")
+        offered = group == listed and modality.fits[listed]  # no choice of conf/ goes to train_protocol=
+        offer = f"choose {_any(listed, modality)}" if offered else f"leave out {group}="
+        raise ConfigError(f"{name} is for {others[0].name} and does not go with {what}; {offer}.")
 
 
-def _any(listed: str, modality: Modality, group: str = "") -> str:
+def _any(listed: str, modality: Modality) -> str:
     names = modality.fits[listed]
-    return f"{group or listed}={', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else f"{listed}={names[0]}"
+    return f"{listed}={', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else f"{listed}={names[0]}"
 
 
 def _target(node: Any) -> str | None:

@@ -51,7 +51,7 @@ def test_a_run_of_ours_passes(trained: Ended, tmp_path: Path) -> None:
 def test_a_run_is_audited_under_another_protocol_and_learner(trained: Ended, tmp_path: Path) -> None:
     ended = run(
         "audit", f"checkpoint={trained.run_directory}", "protocol=nway", "protocol.ways=3", "protocol.queries=3",
-        "learner=rotated", *SHORT, cwd=tmp_path,
+        "adapter=rotated", *SHORT, cwd=tmp_path,
     )  # fmt: skip
     assert ended.status == 0, ended.err + ended.out
     assert "queries do not see each other" in audited(ended)

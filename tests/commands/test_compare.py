@@ -131,7 +131,7 @@ def test_different_protocols_are_refused_and_one_for_all_is_taken(
     [
         ("[{run}]", "runs= needs two runs or more"),
         ("[{run},{run}]", "two runs of KeyValue have one training seed and the same settings"),
-        ("[{run},{run}:best]", "there is no learner best"),
+        ("[{run},{run}:best]", "there is no adapter=best"),
         ("[{run},nowhere]", "there is no checkpoint nowhere"),
         ("[{run},{run}/plots]", "holds no runs"),
     ],

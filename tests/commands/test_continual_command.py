@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from commandline import Ended, run
 
-SHORT = ["tasks=3", "classes=1", "shots=3", "queries=3", "sequences=4"]
+SHORT = ["tasks=3", "classes=1", "shots=3", "queries=3", "episodes=4"]
 
 
 def test_learners_are_taught_task_after_task(trained: Ended, tmp_path: Path) -> None:

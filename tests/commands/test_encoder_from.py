@@ -46,11 +46,18 @@ def test_a_run_that_was_killed_goes_on_without_the_other_run(trained: Ended, tin
     assert same_tensors(directory / LAST, whole / LAST)
 
 
+def test_its_settings_are_those_of_the_other_run_which_is_said(trained: Ended, tiny: list[str], tmp_path: Path) -> None:
+    options = [*tiny, "encoder.channels=4", "trainer.steps=1", f"encoder_from={trained.run_directory}"]
+    ended = run("train", *options, cwd=tmp_path)
+    said = f"note: the encoder and its settings are those of {trained.run_directory / BEST}: encoder.channels=8"
+    assert said in ended.err.splitlines()
+    config = torch.load(ended.run_directory / LAST, weights_only=True)["config"]
+    assert config["encoder"] == torch.load(trained.run_directory / BEST, weights_only=True)["config"]["encoder"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "names"),
     [
-        (["encoder.channels=4"], "set encoder.channels=8 to take it"),
-        (["encoder.signed=true"], "set encoder.signed=False to take it"),
         (["data.shares=[0.3,0.4,0.3]", "protocol.ways=2"], "was trained on other data"),
         (["learner=anil"], "encoder_from= is for learners that keep an encoder"),
         (["encoder_from=/nowhere"], "there is no checkpoint /nowhere"),

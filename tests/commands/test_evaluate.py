@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import torch
 from commandline import Ended, run
-from omegaconf import OmegaConf
 from PIL import Image
+from torch import nn
 
-from metamann.commands.evaluate import vocabulary_notes
-from metamann.evaluation.sentence_evaluator import SentenceEvaluator
+from metamann.application.parts import Parts
+from metamann.application.run import Opened
+from metamann.application.settings import EvaluationSettings
 
 QUIET = ["episodes=20", "logger.wandb=false", "logger.tensorboard=false"]
 
@@ -133,18 +134,20 @@ def test_several_checkpoints_are_one_table(trained: Ended, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("support", "data", "own"), [("a.conll", {}, True), (None, {"path": "a.conll"}, True), (None, {"seed": 0}, False)]
+    ("support", "data", "own"),
+    [("a.conll", {}, True), (None, {"path": "a.conll"}, True), (None, {"seed": 0}, False), (None, None, False)],
 )
 def test_a_users_own_sentences_are_checked_for_words_that_the_encoder_does_not_know(
-    support: str | None, data: dict[str, Any], own: bool, monkeypatch: pytest.MonkeyPatch
+    support: str | None, data: dict[str, Any] | None, own: bool
 ) -> None:
-    monkeypatch.setattr("metamann.commands.evaluate.little_known", lambda learner, name, store: (f"{name} {store}",))
-    sampler: Any = SimpleNamespace(store="store")
-    tasks: Any = None
-    evaluator = SentenceEvaluator("own", "test", sampler, tasks, torch.device("cpu"), "fp32", 1)
-    run: Any = SimpleNamespace(config=OmegaConf.create({"data": data}))
-    notes = vocabulary_notes(OmegaConf.create({"support": support}), run, evaluator, None)
-    assert notes == (("own store",) if own else ())
+    """What is said of them is tested with the encoders."""
+    modality = SimpleNamespace(unknown=lambda learner, name, stores: (f"{name} {stores}",))
+    files = {} if support is None else {"support": support, "query": "b.txt"}
+    run: Any = SimpleNamespace(modality=modality)
+    opened = Opened(run, Parts({"data": data}), False, EvaluationSettings(**files))
+    evaluator = SimpleNamespace(data="own", sampler=SimpleNamespace(store="store", loads=lambda: ()))
+    notes = opened.notes(nn.Linear(1, 1), evaluator)
+    assert notes == (("own ('store',)",) if own else ())
 
 
 # what a user can do wrong
@@ -221,7 +224,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["os.mkdir", "metamann.commands.report.subprocess.os.mkdir", "metamann.data.cache.os.mkdir"]
+    "target", ["os.mkdir", "metamann.application.origin.subprocess.os.mkdir", "metamann.data.cache.os.mkdir"]
 )
 def test_a_checkpoint_whose_configuration_calls_foreign_code_is_refused(
     target: str, trained: Ended, tmp_path: Path
@@ -253,12 +256,10 @@ def test_data_that_changed_since_training_are_refused_unless_named(
     assert results(run("evaluate", f"checkpoint={directory}", *named, *QUIET, cwd=tmp_path))["episodes"] == 20
 
 
-def test_another_learner_over_the_same_parameters_measures_what_the_memory_is_worth(
-    trained: Ended, tmp_path: Path
-) -> None:
+def test_an_adapter_over_the_same_parameters_measures_what_the_memory_is_worth(trained: Ended, tmp_path: Path) -> None:
     sighted, blind = (
-        results(run("evaluate", f"checkpoint={trained.run_directory}", *QUIET, *learner, cwd=tmp_path / name))
-        for name, learner in (("sighted", []), ("blind", ["learner=blind"]))
+        results(run("evaluate", f"checkpoint={trained.run_directory}", *QUIET, *adapter, cwd=tmp_path / name))
+        for name, adapter in (("sighted", []), ("blind", ["adapter=blind"]))
     )
     assert sighted["tasks_sha256"] == blind["tasks_sha256"]
     # without reads, every answer is the first class

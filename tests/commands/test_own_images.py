@@ -132,7 +132,7 @@ def test_other_commands_leave_the_same_classes_out(trained: Ended, six: Path, co
         (six / f"class0/{number}.png").unlink()
     options = {
         "audit": [f"checkpoint={trained.run_directory}", "episodes=40", "answered=20", *FEW_SHOT],
-        "continual": [f"runs=[{trained.run_directory}]", "tasks=2", "classes=2", "shots=2", "queries=3", "sequences=2"],
+        "continual": [f"runs=[{trained.run_directory}]", "tasks=2", "classes=2", "shots=2", "queries=3", "episodes=2"],
     }
     ended = run(command, *options[command], *data(six), cwd=six.parent / command)
     assert ended.run_directory.is_dir()

@@ -294,7 +294,7 @@ def test_a_long_validation_and_a_long_report_are_left_at_once(call: int, tiny: l
 
 @pytest.mark.parametrize("command", ["evaluate", "audit"])
 def test_other_commands_hear_signals_too(command: str, done: Path, tmp_path: Path) -> None:
-    opened = At("metamann.commands.reopen.Run.splits", 1, terminated)
+    opened = At("metamann.application.run.Opened.splits", 1, terminated)
     drawn = At(DRAWING, 1, terminated)
     options = [f"checkpoint={done}", f"hydra.run.dir={tmp_path / 'ev'}"]
     ended = run(command, *options, cwd=tmp_path, sabotage=opened if command == "audit" else drawn)
@@ -437,12 +437,16 @@ def test_more_steps_than_planned_say_what_the_learning_rate_does(done: Path, tmp
     assert notes(run("train", f"resume={done}", cwd=tmp_path)) == []
 
 
-def test_an_experiment_that_is_named_on_the_way_is_not_read_again_which_is_said(tmp_path: Path) -> None:
+def test_an_experiment_that_is_named_on_the_way_is_that_of_the_run(tmp_path: Path) -> None:
     tiny = ["experiment=copy", "trainer.steps=1", "trainer.batch_size=2", "validation.episodes=2", *QUIET]
     directory = run("train", *tiny, cwd=tmp_path).run_directory
     ended = run("train", "experiment=copy", f"resume={directory}", cwd=tmp_path)
-    assert any("experiment=copy" in note for note in notes(ended))
-    assert torch.load(directory / LAST, weights_only=True)["step"] == 1
+    assert ended.run_directory == directory
+    assert torch.load(directory / LAST, weights_only=True)["step"] == 1  # its trainer is not read again
+    before = content(directory)
+    refused = run("train", "experiment=repeat_copy", f"resume={directory}", cwd=tmp_path)
+    assert f"{directory} was started with " in refused.error
+    assert content(directory) == before
 
 
 def test_data_that_were_moved_are_asked_for_at_the_start(stopped: Path, toy: Path, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_learners_of_sentences_are_audited(proto: Ended, tmp_path: Path) -> None
 
 def test_types_of_entities_arrive_task_after_task(proto: Ended, tmp_path: Path) -> None:
     run_directory = proto.run_directory
-    sizes = ["tasks=3", "classes=2", "shots=1", "queries=2", "sequences=3"]
+    sizes = ["tasks=3", "classes=2", "shots=1", "queries=2", "episodes=3"]
     ended = run("continual", f"runs=[{run_directory},{run_directory}:finetuned]", *sizes, cwd=tmp_path)
     learners = json.loads((ended.run_directory / "continual.json").read_text())["learners"]
     assert list(learners) == ["Prototype", "finetuned"]
@@ -329,10 +329,10 @@ def test_a_tagger_of_fixed_classes_goes_the_same_way(conll: Path, tmp_path: Path
     ("options", "message"),
     [
         ([*FEW_SHOT, "protocol.ways=30"], "Lower protocol.ways"),
-        (["experiment=records_5way_1shot", "data=strokes", *SHORT], "choose data of sentences"),
-        (["experiment=quickstart", "data=records", *SHORT], "choose data of images"),
-        (["experiment=quickstart", "protocol=greedy_sentences", *SHORT], "deal both"),
-        ([*FEW_SHOT, "learner=tagger"], "Tagger does not fit this run"),
+        (["experiment=records_5way_1shot", "data=strokes", *SHORT], "does not go with data=strokes (images)"),
+        (["experiment=quickstart", "data=records", *SHORT], "does not go with data=records (sentences)"),
+        (["experiment=quickstart", "protocol=greedy_sentences", *SHORT], "does not go with data=strokes (images)"),
+        ([*FEW_SHOT, "learner=tagger"], "choose learner=sentence_mann"),
         (["experiment=snips_xval", "data=records", *SHORT], "protocol=greedy_sentences"),
     ],
 )

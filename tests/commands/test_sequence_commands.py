@@ -83,12 +83,12 @@ WRONG = [
     (["experiment=copy", *SMALL, "protocol.lengths=[0,3]"], "protocol.lengths"),
     (["experiment=copy", *SMALL, "protocol.items=3"], "items"),
     (["experiment=copy", *SMALL, "train_protocol.width=3"], "width"),
-    (["experiment=copy", "memory=keyvalue"], "memory=ntm"),
+    (["experiment=copy", "memory=keyvalue"], "ntm"),
     (["experiment=copy", *SMALL, "data=strokes"], "experiment=copy"),
-    (["experiment=copy", *SMALL, "protocol=nway"], "leave out protocol="),
+    (["experiment=copy", *SMALL, "protocol=nway"], "choose data="),
     (
         ["experiment=copy", *SMALL, "+train_protocol._target_=metamann.episodes.items.protocols.NWayKShot"],
-        "choose two alike",
+        "leave out train_protocol=",
     ),
     (["protocol=copy"], "experiment=copy"),
 ]
@@ -102,11 +102,11 @@ def test_a_mistake_in_training_is_one_line_that_names_it(overrides: list[str], n
 @pytest.mark.parametrize(
     ("overrides", "names"),
     [
-        (["protocol=nway"], "copy"),
+        (["protocol=nway"], "choose one of copy"),
         (["protocol=associative_recall", "protocol.width=7"], "best.pt"),
         (["data=strokes"], "data="),
         (["data.size=3"], "data"),
-        (["tasks=/some.npz"], "tasks="),
+        (["tasks=/some.npz"], "/some.npz"),
         (["split=nonsense"], "train, val or test"),
     ],
 )

@@ -15,7 +15,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from metamann.commands.shell import Failure
-from metamann.commands.sweep import SweepTable, _interval
+from metamann.commands.sweep import SweepTable
+from metamann.reports.sweep_table import _interval
 
 METRICS = {"accuracy": {"mean": 0.5, "low": 0.4, "high": 0.6}}
 COPY = ["experiment=copy", "memory=ntm", "memory.hidden=8", "protocol.lengths=2", "trainer.steps=1",
