@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from metamann.commands.build import build_learner, build_protocols, build_sentences, code_width
 from omegaconf import OmegaConf
 
-from metamann.commands.build import build_learner, build_protocols, build_sentences, code_width
 from metamann.episodes.sampler import Sampler
 from metamann.hardware import autocast, choose_precision, describe_machine
 from metamann.training.checkpoint import find_checkpoint, load_checkpoint
