@@ -100,7 +100,7 @@ def test_codes_are_as_wide_as_the_largest_episode_of_all_protocols(protocols: An
     run = settings(data="strokes", memory="ntm", **{"encoder.channels": 4})
     parts = Parts({"data": run.data, "protocol": run.protocol, "encoder": run.encoder, "memory": run.memory,
                    "learner": run.learner})  # fmt: skip
-    assert parts.modality.learner(parts.build, protocols, None).code_width == width
+    assert parts.modality.learner(parts.build, protocols, None).memory.code_width == width
 
 
 def test_label_codes_are_wide_enough_for_the_tags_of_sentences() -> None:

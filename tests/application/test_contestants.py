@@ -55,7 +55,7 @@ def test_a_setting_that_one_does_not_have_differs() -> None:
         ({"memory": "lrua"}, None, "LRUA"),
         ({"memory": "lrua", "encoder_from": "run"}, None, "LRUA, encoder of another run"),
         ({"memory": "none"}, None, "no memory, lstm"),
-        ({"memory": "keyvalue_bounded"}, None, "BoundedKeyValue, evicts by fifo"),
+        ({"memory": "keyvalue_bounded"}, None, "BoundedKeyValue, evicts by age"),
         ({"learner": "maml"}, None, "maml"),
         ({"memory": "lrua"}, "linear_head", "linear_head"),
     ],

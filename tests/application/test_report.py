@@ -25,6 +25,7 @@ from metamann.memory.pairs.nearest import NearestMemory
 from metamann.modalities import sentence_findings as module
 from metamann.modalities.sentences import Sentences
 from metamann.training.dashboards import Mirrors
+from metamann.training.log import console
 from metamann.training.loop import Interrupted
 
 STORE = toy_store()
@@ -64,7 +65,7 @@ def learner() -> MANN:
 def reported(directory: Path, learner: MANN, evaluator: SentenceEvaluator, mirrors: Mirrors) -> dict[str, Any]:
     """A report into a directory that is locked, as a command does it."""
     directory.mkdir(exist_ok=True)
-    with locked(directory):
+    with console(), locked(directory):
         return dict(report(directory, Sentences(), learner, evaluator, CONTEXT, mirrors, None))
 
 
@@ -103,7 +104,7 @@ def test_a_query_without_labels_is_answered_and_scored_nowhere(
         "answers.txt",
         "sentences.html",
     }
-    assert shown.names == ["test/sentences"]
+    assert shown.names == ["pages/test/sentences"]
     said = [record.getMessage() for record in caplog.records]
     assert said[-1] == f"answers: {tmp_path / 'answers.txt'}"
     everything = "".join(said) + capsys.readouterr().err + "".join((tmp_path / name).read_text() for name in ("results.json",
@@ -136,8 +137,8 @@ def test_a_picture_that_fails_is_said_and_the_rest_goes_on(
     (note,) = capsys.readouterr().err.splitlines()
     assert note.startswith("note: confusion.png is left out, since it could not be written (ValueError: no such symbol")
     assert len(note) <= 300
-    assert "test/confusion" not in shown.names
-    assert {"test/support_size", "test/sentences", "test/results"} <= set(shown.names)
+    assert "pictures/test/confusion" not in shown.names
+    assert {"pictures/test/support_size", "pages/test/sentences", "tables/test/results"} <= set(shown.names)
     assert {"plots/support_size.png", "sentences.html"} <= files(tmp_path)
 
 
