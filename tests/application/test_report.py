@@ -65,7 +65,7 @@ def learner() -> MANN:
 def reported(directory: Path, learner: MANN, evaluator: SentenceEvaluator, mirrors: Mirrors) -> dict[str, Any]:
     """A report into a directory that is locked, as a command does it."""
     directory.mkdir(exist_ok=True)
-    with console(), locked(directory):
+    with locked(directory):
         return dict(report(directory, Sentences(), learner, evaluator, CONTEXT, mirrors, None))
 
 
@@ -132,7 +132,8 @@ def test_a_picture_that_fails_is_said_and_the_rest_goes_on(
 
     monkeypatch.setattr(module, "plot_confusion", fails)
     shown = Shown()
-    metrics = reported(tmp_path, learner, sampled(), Mirrors({"shown": lambda: shown}))
+    with console():
+        metrics = reported(tmp_path, learner, sampled(), Mirrors({"shown": lambda: shown}))
     assert metrics["f1"].mean > 0
     (note,) = capsys.readouterr().err.splitlines()
     assert note.startswith("note: confusion.png is left out, since it could not be written (ValueError: no such symbol")
@@ -149,7 +150,8 @@ def test_a_page_that_fails_is_said_too(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_page", fails)
-    reported(tmp_path, learner, own(labelled=False), Mirrors({}))
+    with console():
+        reported(tmp_path, learner, own(labelled=False), Mirrors({}))
     assert "sentences.html" in capsys.readouterr().err
     assert "answers.txt" in files(tmp_path)
 

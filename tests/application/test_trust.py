@@ -90,7 +90,9 @@ def test_what_is_not_on_the_list_is_refused(part: str, target: object) -> None:
 
 
 def test_a_class_of_another_part_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"encoder wants to build metamann\.memory\.controlled\.ntm\.NTMMemory.*conf/encoder/"):
+    with pytest.raises(
+        ConfigError, match=r"encoder wants to build metamann\.memory\.controlled\.ntm\.NTMMemory.*conf/encoder/"
+    ):
         trusted_class("metamann.memory.controlled.ntm.NTMMemory", "encoder", ())
 
 
