@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 
 from metamann.application.compose import settings
-from metamann.application.settings import AuditSettings, EvaluationSettings, TrainSettings, plain, train_settings
+from metamann.application.settings import (
+    PARTS,
+    AuditSettings,
+    EvaluationSettings,
+    TrainSettings,
+    plain,
+    train_settings,
+)
+from metamann.application.trust import offered
 from metamann.errors import ConfigError
+from metamann.modalities.choosing import modality_of
 
 NWAY = "metamann.episodes.items.protocols.NWayKShot"
 
@@ -68,3 +77,18 @@ def test_settings_are_what_a_checkpoint_gives_back() -> None:
 def test_settings_that_do_not_go_together_are_refused(kind: Any, given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         kind(**given)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"data": "records", "protocol": "greedy_sentences"}, "encoder=conv is for images"),
+        ({"learner": "tagger"}, "learner=tagger is for supervised sentences"),
+        ({"learner": "sentence_mann"}, "learner=sentence_mann is for sentences"),
+    ],
+)
+def test_a_part_that_takes_a_setting_of_another_is_refused_for_what_it_is(chosen: dict[str, str], message: str) -> None:
+    """A size of no image and a scheme of no sentence are not what is wrong."""
+    run = settings(**chosen)
+    with pytest.raises(ConfigError, match=message):
+        modality_of({part: getattr(run, part) for part in PARTS}, offered())
