@@ -260,7 +260,7 @@ def check_parts(settings: Any) -> None:
     Raises:
         ConfigError: with what is wrong.
     """
-    for part in PARTS:
+    for part in (*PARTS, "train_protocol"):
         fault = plain_fault(getattr(settings, part, None))
         if fault is not None:
             raise ConfigError(f"{part} is no plain data: {fault}. Write values without ${{...}}.")
