@@ -18,8 +18,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 
 from metamann.episodes.episode import first_instance_ceiling
 from metamann.training.checkpoint import load_checkpoint
@@ -144,8 +145,9 @@ def table(memories: dict[str, Any]) -> str:
 
 def plot(memories: dict[str, Any], path: Path) -> None:
     """Accuracy by instance on test streams, and at the 2nd instance on validation streams over training."""
-    figure, (by_instance, by_streams) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
-    colours = plt.get_cmap("tab10").colors
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    by_instance, by_streams = figure.subplots(1, 2)
+    colours = colormaps["tab10"].colors
     names = sorted(memories, key=lambda name: -instance(memories[name], "as trained", 2)[0])
     for number, name in enumerate(names):
         memory = memories[name]

@@ -25,13 +25,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import torch
-from omegaconf import OmegaConf
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamann.commands.build import build
+from metamann.application.parts import Parts, choice
 from metamann.hardware import describe_machine
 from metamann.memory.interface import Memory
 
@@ -46,9 +46,8 @@ REPEATS, LEAST_SECONDS = 3, 2.0  # of a measurement: fresh pages and a cold cach
 def build_memory(name: str) -> Memory[Any]:
     """The memory of `conf/memory/NAME.yaml`."""
     torch.manual_seed(0)
-    memory: Memory[Any] = build(
-        OmegaConf.load(ROOT / "conf" / "memory" / f"{name}.yaml"), features=FEATURES, code_width=CODES
-    )
+    parts = Parts({"memory": choice("memory", name)})
+    memory: Memory[Any] = parts.build("memory", features=FEATURES, code_width=CODES)
     return memory
 
 
@@ -214,8 +213,9 @@ def growth(results: dict[str, Any]) -> str:
 def plot(results: dict[str, Any], path: Path) -> None:
     """Milliseconds and GiB over the length, one line a memory, dashed where naive."""
     batches = sorted({batch for memory in results["memories"].values() for batch in memory}, key=int)
-    figure, panels = plt.subplots(2, len(batches), figsize=(5.5 * len(batches), 8), squeeze=False, layout="constrained")
-    colours = plt.get_cmap("tab20").colors
+    figure = Figure(figsize=(5.5 * len(batches), 8), layout="constrained")
+    panels = figure.subplots(2, len(batches), squeeze=False)
+    colours = colormaps["tab20"].colors
     for column, batch in enumerate(batches):
         for number, (name, found) in enumerate(results["memories"].items()):
             for form, line in (("scan", "-"), ("naive", ":")):

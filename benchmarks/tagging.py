@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 
-from metamann.commands.build import build_learner, build_protocols, build_sentences, code_width
+from metamann.application.parts import Parts
 from metamann.episodes.sampler import Sampler
 from metamann.hardware import autocast, choose_precision, describe_machine
 from metamann.training.checkpoint import find_checkpoint, load_checkpoint
@@ -40,10 +39,10 @@ def main(run: str) -> None:
     """Measure on validation sentences, and write the file."""
     path = find_checkpoint(run)
     checkpoint = load_checkpoint(path)
-    config = OmegaConf.create(checkpoint.config)
-    protocols = build_protocols(config)
-    sampler = Sampler(build_sentences(config).val, protocols[0], 0)  # type: ignore[arg-type]
-    learner = build_learner(config, code_width(*protocols)).eval()
+    parts = Parts(checkpoint.config)
+    protocols = parts.protocols()
+    sampler = Sampler(parts.data(parts.modality).val, protocols[0], 0)
+    learner = parts.modality.learner(parts.build, protocols, None).eval()
     checkpoint.load_into(learner, path)
     plan = sampler.plan(0)
     rows = np.random.default_rng(0).choice(len(sampler.source.table), SENTENCES, replace=False)
@@ -55,7 +54,7 @@ def main(run: str) -> None:
         found = {
             "adapt, ms": seconds(lambda: learner.adapt(episode.support, episode.classes)),
             "tag 100 sentences, ms": seconds(lambda: learner.answer(state, episode.query.inputs)),
-            "of it the encoder, ms": seconds(lambda: learner.encoder(episode.query.inputs)),  # type: ignore[operator]
+            "of it the encoder, ms": seconds(lambda: learner.encoder(episode.query.inputs)),
         }
     content = {
         "classes": len(plan.types),

@@ -14,7 +14,7 @@ import torch
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.errors import ConfigError
-from metamann.learners.gradient_based import import_learn2learn
+from metamann.learners.inner_loop.learn2learn import import_learn2learn
 from metamann.learners.mann import MANN
 from metamann.memory.attention.snail import SnailMemory
 from metamann.memory.controlled.additive import AdditiveMemory

@@ -13,7 +13,7 @@ from metamann.application.opening import new_directory, opened
 from metamann.application.origin import origin
 from metamann.application.report import results
 from metamann.application.run import Run
-from metamann.application.settings import AuditSettings
+from metamann.application.settings import AuditSettings, plain
 from metamann.checks.finding import Finding, markdown
 from metamann.checks.learners import audit_learner
 from metamann.checks.samplers import audit_sampler
@@ -90,7 +90,7 @@ def _audit(
     started = time.monotonic()
     with opened(directory or new_directory("audit")) as path:
         check_no_run(path)
-        save_settings(path, vars(settings), caller.files, ".hydra")
+        save_settings(path, plain(settings), caller.files, ".hydra")
         found = findings()
         write_text(path / "audit.md", "\n".join(markdown(found)) + "\n")
         seconds = round(time.monotonic() - started)

@@ -18,7 +18,7 @@ from metamann.application.opening import new_directory, opened
 from metamann.application.origin import origin
 from metamann.application.report import attempt, results
 from metamann.application.run import Run
-from metamann.application.settings import ComparisonSettings
+from metamann.application.settings import ComparisonSettings, plain
 from metamann.data.plain_files import write_json, write_text
 from metamann.episodes.episode import Episode
 from metamann.errors import ConfigError, excerpt
@@ -76,8 +76,7 @@ def compare_runs(
     settings = settings or ComparisonSettings()
     with opened(directory or new_directory("compare")) as path:
         check_no_run(path)
-        written = {name: value for name, value in vars(settings).items() if name != "reading"}
-        save_settings(path, {"runs": list(runs), **written}, caller.files, ".hydra")
+        save_settings(path, {**plain(settings), "runs": list(runs)}, caller.files, ".hydra")
         wanted = contestants(runs)
         if len(wanted) < 2:
             raise ConfigError("runs= needs two runs or more: runs=[RUN,RUN], or the directory of a sweep.")

@@ -17,7 +17,7 @@ from metamann.application.opening import new_directory, opened
 from metamann.application.origin import origin
 from metamann.application.report import attempt, results
 from metamann.application.run import Run
-from metamann.application.settings import ContinualSettings
+from metamann.application.settings import ContinualSettings, plain
 from metamann.data.plain_files import write_json, write_text
 from metamann.errors import ConfigError
 from metamann.evaluation.continual import continual_scores, first_task_curve
@@ -54,7 +54,7 @@ def teach_tasks(
     settings = settings or ContinualSettings()
     with opened(directory or new_directory("continual")) as path:
         check_no_run(path)
-        save_settings(path, {"runs": list(runs), **vars(settings)}, caller.files, ".hydra")
+        save_settings(path, {**plain(settings), "runs": list(runs)}, caller.files, ".hydra")
         wanted = contestants(runs)
         if not wanted:
             raise ConfigError("runs= needs a run or more: runs=[RUN,RUN:linear_head].")

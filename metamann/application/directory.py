@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from metamann.data.cache import remove_halves, write_atomically
 from metamann.errors import CheckpointError, ConfigError, TrainingError, excerpt
-from metamann.training.checkpoint import find_checkpoint
+from metamann.training.checkpoint import find_checkpoint, has_checkpoint
 
 LOCK = ".metamann.lock"
 LONGEST_LOCK = 1000  # characters
@@ -118,7 +118,7 @@ def check_free(directory: Path) -> None:
     Raises:
         ConfigError: if it does.
     """
-    if any((directory / name).exists() for name in (*RUN_FILES, "results.json")):
+    if has_checkpoint(directory) or (directory / "results.json").exists():
         raise ConfigError(
             f"{directory} holds a run already. Go on with it (resume= this directory), replace it (overwrite=true), "
             "or choose another hydra.run.dir=."

@@ -22,6 +22,7 @@ from metamann.application.settings import (
     EvaluationSettings,
     LoggerSettings,
     TaskSettings,
+    plain,
 )
 from metamann.application.trust import open_checkpoint
 from metamann.checks.finding import Finding
@@ -131,13 +132,13 @@ class Run:
         settings = settings or EvaluationSettings()
         with opened(directory or new_directory("evaluate")) as path:
             check_no_run(path)
-            save_settings(path, _plain(settings), caller.files, ".hydra")
+            save_settings(path, plain(settings), caller.files, ".hydra")
             run = self.opened(settings)
             evaluator = run.evaluator(settings)
             learner = run.learner(evaluator)
             for line in run.notes(learner, evaluator):
                 note(line)
-            mirrors = mirrors_of(logger, path, _plain(settings))
+            mirrors = mirrors_of(logger, path, plain(settings))
             try:
                 metrics = report(path, self.modality, learner, evaluator, self.origin(), mirrors, caller.line)
             finally:
@@ -279,7 +280,3 @@ class Opened(NamedTuple):
         """Makes fresh samplers, the same at every call."""
         protocol = self.protocol(splits)
         return lambda: self.run.modality.sampler(splits, self.settings.split, protocol, self.settings.seed)
-
-
-def _plain(settings: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(settings).items() if name != "reading"}

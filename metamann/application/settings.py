@@ -248,8 +248,8 @@ def check_parts(settings: Any) -> None:
             raise ConfigError(f"{part} is no plain data: {fault}. Write values without ${{...}}.")
 
 
-def plain(settings: TrainSettings) -> dict[str, Any]:
-    """Training settings as plain data, as a checkpoint holds them."""
+def plain(settings: Any) -> dict[str, Any]:
+    """Settings as plain data, as a checkpoint holds those of training."""
     return dataclasses.asdict(settings)
 
 

@@ -25,6 +25,7 @@ from metamann.modalities.modality import Compute, Modality
 from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_curves
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from metamann.training.log import FILE as LOG_FILE
 from metamann.training.log import note
 from metamann.training.record import Record
 from metamann.training.seeding import seeded
@@ -73,6 +74,7 @@ def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = F
     """
     settings = with_encoder_of(settings)
     with opened(directory) as path:
+        earlier = (path / LOG_FILE).stat().st_size
         if not overwrite:
             check_free(path)
             save_settings(path, plain(settings), caller.files, ".hydra")
@@ -81,6 +83,8 @@ def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = F
             _take_encoder(prepared, settings)
         if overwrite:
             remove_run(path)
+            # the lines of the run that is gone; those of this one are appended behind whatever is there
+            (path / LOG_FILE).write_bytes((path / LOG_FILE).read_bytes()[earlier:])
             save_settings(path, plain(settings), caller.files, ".hydra")
         return fit(prepared, path, None, caller)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
-from metamann.episodes.text import Text
 from metamann.errors import ConfigError
 
 
-def check_images(inputs: Tensor | Text, channels: int, size: int) -> None:
+def check_images(inputs: Any, channels: int, size: int) -> None:
     """Refuse text, and images of another shape than an encoder was built for.
 
     Args:
@@ -29,7 +30,7 @@ def check_images(inputs: Tensor | Text, channels: int, size: int) -> None:
         )
 
 
-def check_text(inputs: Tensor | Text) -> None:
+def check_text(inputs: Any) -> None:
     """Refuse images.
 
     Raises:

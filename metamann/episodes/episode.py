@@ -7,7 +7,7 @@ is one labelled position, a sentence one for each token.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ class Examples(NamedTuple):
             tag numbers of the episode. `PADDING` where there is no item, or no word.
     """
 
-    inputs: Tensor | Text
+    inputs: Any  # what a learner of them reads: a tensor, or `Text`
     labels: Tensor
 
     def to(self, device: torch.device) -> Examples:

@@ -48,6 +48,10 @@ class Text(NamedTuple):
         """The same sentences on another device."""
         return Text(self.words.to(device), self.lexicon)
 
+    def split(self, size: int) -> tuple[Text, ...]:
+        """The sentences of every `size` episodes, as a tensor of items is split."""
+        return tuple(Text(words, self.lexicon) for words in torch.split(self.words, size))
+
     def present(self) -> Tensor:
         """True where there is a word, `batch x sentences x length`."""
         return self.words != NO_WORD

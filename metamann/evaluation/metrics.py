@@ -99,7 +99,8 @@ def score_episodes(
 def _answers(learner: Learner[Any], batch: Episode | Stream) -> Tensor:
     """What is given as the label of each target; a stream has no answer of its own but the most probable class."""
     if isinstance(batch, Stream):
-        return learner.stream(batch).argmax(-1)
+        log_probs: Tensor = learner(batch)
+        return log_probs.argmax(-1)
     return learner.answer(learner.adapt(batch.support, batch.classes), batch.query.inputs)
 
 

@@ -1,4 +1,4 @@
-"""Learners that adapt by gradient steps at test time, through the algorithms of learn2learn: MAML, ANIL, Meta-SGD.
+"""Learners that adapt by gradient steps at test time: MAML, ANIL, Meta-SGD.
 
 References:
     [F17] Finn, Abbeel and Levine, Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks, ICML 2017.
@@ -9,10 +9,7 @@ References:
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import importlib
-import io
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -20,28 +17,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.episodes.episode import PADDING, Classes, Examples, Stream
-from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.hardware import full_precision
-from metamann.learners.learner import Learner, log_probabilities
+from metamann.learners.inner_loop.functional import FastWeights, Start
+from metamann.learners.inner_loop.learn2learn import Clone, import_learn2learn, learn2learn_start
+from metamann.learners.inner_loop.network import AdaptedNetwork
+from metamann.learners.learner import log_probabilities
+from metamann.learners.streaming import StreamingLearner
 from metamann.memory.interface import Memory
-
-INSTALL = "python -m metamann.commands.install_learn2learn"
 
 
 class GradientState(NamedTuple):
     """What a batch of episodes has taught.
 
     Attributes:
-        adapted: a module with parameters of its own for each episode.
+        adapted: a network with weights of its own for each episode.
         classes: the classes of each episode.
     """
 
-    adapted: tuple[nn.Module, ...]
+    adapted: tuple[AdaptedNetwork, ...]
     classes: Classes
 
 
-class GradientLearner(Learner[GradientState]):
+class GradientLearner(StreamingLearner[GradientState, Any]):
     """A network that takes a few gradient steps on each support; meta-training finds where they start from.
 
     Each class number of an episode has an output of a linear head. Streams are answered step by step, one inner loop
@@ -57,9 +55,14 @@ class GradientLearner(Learner[GradientState]):
         inner_steps: on each support, in training.
         test_steps: likewise, in evaluation.
         first_order: leave out the gradient through the gradient.
+        implementation: of the inner loop: `learn2learn`, the package of that name; `torch`, the same on torch.func;
+            `auto`, learn2learn where it can be imported. All have the same parameters, by the same names.
+
+    Attributes:
+        implementation: the one that is used, `learn2learn` or `torch`.
 
     Raises:
-        ConfigError: for an unknown algorithm, numbers out of their range, or where learn2learn is not installed.
+        ConfigError: for an unknown choice, numbers out of their range, or learn2learn where it is not installed.
     """
 
     def __init__(
@@ -72,10 +75,12 @@ class GradientLearner(Learner[GradientState]):
         inner_steps: int = 1,
         test_steps: int = 1,
         first_order: bool = False,
+        implementation: Literal["auto", "learn2learn", "torch"] = "auto",
     ) -> None:
         super().__init__()
         del memory
         check_choice("learner.algorithm", algorithm, ("maml", "anil", "meta_sgd"))
+        check_choice("learner.implementation", implementation, ("auto", "learn2learn", "torch"))
         check_number("learner.inner_rate", inner_rate, least=0)
         for name, value in (("inner_steps", inner_steps), ("test_steps", test_steps)):
             check_size(f"learner.{name}", value)
@@ -84,15 +89,11 @@ class GradientLearner(Learner[GradientState]):
         self.outputs = code_width
         self.body = encoder if algorithm == "anil" else None
         inner = head if algorithm == "anil" else nn.Sequential(encoder, head)
-        algorithms = import_learn2learn().algorithms
-        if algorithm == "meta_sgd":
-            self.adaptable: Any = algorithms.MetaSGD(inner, lr=inner_rate)
-            self._update, self._rates = algorithms.meta_sgd_update, "lrs"
-        else:
-            self.adaptable = algorithms.MAML(inner, lr=inner_rate)
-            self._update, self._rates = algorithms.maml_update, "lr"
+        self.implementation = _first_importable() if implementation == "auto" else implementation
+        start = Start if self.implementation == "torch" else learn2learn_start
+        self.adaptable: nn.Module = start(inner, inner_rate, algorithm == "meta_sgd")
 
-    def encode(self, inputs: Tensor | Text) -> Any:
+    def encode(self, inputs: Any) -> Any:
         """Features, where the encoder is not adapted; else the items as they are, see `Learner.encode`."""
         return inputs if self.body is None else self.body(inputs)
 
@@ -111,33 +112,30 @@ class GradientLearner(Learner[GradientState]):
             ConfigError: for more classes than the head has outputs.
         """
         self._check_outputs(classes)
-        inputs, learning, adapted = self.encode(support.inputs), torch.is_grad_enabled(), []
+        inputs, learning, adapted = self.encode(support.inputs).split(1), torch.is_grad_enabled(), []
         # evaluation asks for no gradients, but the inner loop needs its own
         with torch.enable_grad():
             for row, labels in enumerate(support.labels):
-                start: Any = self.adaptable if state is None else state.adapted[row]
-                clone = start.clone()
+                clone = self._start() if state is None else state.adapted[row].clone()
                 for _ in range(self._steps(labels)):
-                    self._descend(clone, self._answers(clone, inputs, classes, row), labels, learning)
+                    self._descend(clone, self._answers(clone, inputs[row], classes, row), labels, learning)
                 adapted.append(clone)
         return GradientState(tuple(adapted), classes)
 
-    def predict(self, state: GradientState, inputs: Tensor | Text) -> Tensor:
+    def predict(self, state: GradientState, inputs: Any) -> Tensor:
         """Answers of the adapted networks; see `Learner.predict`."""
-        encoded = self.encode(inputs)
-        return torch.cat(
-            [self._answers(module, encoded, state.classes, row) for row, module in enumerate(state.adapted)]
-        )
+        rows = zip(state.adapted, self.encode(inputs).split(1), strict=True)
+        return torch.cat([self._answers(network, one, state.classes, row) for row, (network, one) in enumerate(rows)])
 
     def stream(self, stream: Stream) -> Tensor:
-        """The answers of `Learner.stream`; the pass that answers an item is that of the first gradient step on it."""
+        """See `StreamingLearner.stream`; the pass that answers an item is that of the first gradient step on it."""
         self._check_outputs(stream.classes)
         encoded, learning, answers = self.encode(stream.inputs), torch.is_grad_enabled(), []
         with torch.enable_grad():
             for row, labels in enumerate(stream.labels.unsqueeze(-1)):
-                clone: Any = self.adaptable.clone()
+                clone = self._start()
                 for step, label in enumerate(labels):
-                    item = encoded[:, step : step + 1]
+                    item = encoded[row : row + 1, step : step + 1]
                     answer = self._answers(clone, item, stream.classes, row)
                     answers.append(answer if learning else answer.detach())
                     for taken in range(self._steps(label)):
@@ -145,17 +143,18 @@ class GradientLearner(Learner[GradientState]):
                         self._descend(clone, again, label, learning)
         return torch.cat(answers).view(*stream.labels.shape, -1)
 
+    def _start(self) -> AdaptedNetwork:
+        return FastWeights.of(self.adaptable) if self.implementation == "torch" else Clone.of(self.adaptable)
+
     def _steps(self, labels: Tensor) -> int:
         """Gradient steps on examples; none where there are none."""
         steps = self.inner_steps if self.training else self.test_steps
         return steps if bool((labels != PADDING).any()) else 0
 
-    def _descend(self, clone: Any, log_probs: Tensor, labels: Tensor, learning: bool) -> None:
+    def _descend(self, clone: AdaptedNetwork, log_probs: Tensor, labels: Tensor, learning: bool) -> None:
         """One gradient step of a network of its own on its answers, which stays differentiable while learning."""
         loss = F.nll_loss(log_probs.flatten(0, -2), labels.flatten(), ignore_index=PADDING)
-        parameters = list(clone.module.parameters())
-        # `adapt` of learn2learn would free the graph that the answers of a stream still need, and its Meta-SGD refuses
-        # frozen and unused parameters
+        parameters = clone.parameters()
         with full_precision(loss.device):  # each product backwards as it was forwards, never rounded further
             found = iter(
                 torch.autograd.grad(
@@ -166,14 +165,12 @@ class GradientLearner(Learner[GradientState]):
                     allow_unused=True,
                 )
             )
-        gradients = [next(found) if each.requires_grad else None for each in parameters]
-        clone.module = self._update(clone.module, getattr(clone, self._rates), gradients)
+        clone.descend([next(found) if each.requires_grad else None for each in parameters])
 
-    def _answers(self, module: nn.Module, encoded: Tensor | Text, classes: Classes, row: int) -> Tensor:
+    def _answers(self, network: AdaptedNetwork, encoded: Any, classes: Classes, row: int) -> Tensor:
         """Log-probabilities for the items of one episode, `1 x items x classes`, of sentences `1 x ... x tags`."""
         here = slice(row, row + 1)
-        one = Text(encoded.words[here], encoded.lexicon) if isinstance(encoded, Text) else encoded[here]
-        logits = module(one)[..., : classes.codes.shape[1]]
+        logits = network(encoded)[..., : classes.codes.shape[1]]
         alone = Classes(classes.ways[here], classes.codes[here])
         return log_probabilities(logits.flatten(1, -2), alone).view(logits.shape)
 
@@ -194,15 +191,9 @@ class FullPrecisionLinear(nn.Linear):
             return super().forward(features.float())
 
 
-def import_learn2learn() -> Any:
-    """The package learn2learn, imported where it is needed alone: it takes seconds.
-
-    Raises:
-        ConfigError: if it is not installed, with the command that does it.
-    """
+def _first_importable() -> Literal["learn2learn", "torch"]:
     try:
-        # gym, which it imports, prints that it is out of date
-        with contextlib.redirect_stderr(io.StringIO()):
-            return importlib.import_module("learn2learn")
-    except ImportError as error:
-        raise ConfigError(f"learn2learn is not installed ({error}); install it with: {INSTALL}") from error
+        import_learn2learn()
+    except ConfigError:
+        return "torch"
+    return "learn2learn"

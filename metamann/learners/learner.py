@@ -1,20 +1,21 @@
-"""The contract of every learner: adapt to a support set, predict queries, answer a stream."""
+"""The contract of every learner: adapt to a support set, predict queries."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import TypeVar
 
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
-from metamann.episodes.text import Text
 from metamann.errors import ConfigError
 from metamann.memory.interface import Trace
 
 State = TypeVar("State", bound=tuple[Any, ...])
+Inputs = TypeVar("Inputs", default=Any)
 
 
 class Loss(NamedTuple):
@@ -44,16 +45,22 @@ class Reading(NamedTuple):
     cosines: Tensor
 
 
-class Learner(nn.Module, Generic[State]):
-    """Learns a task from its support set and answers its queries, without a gradient step.
+class Learner(nn.Module, Generic[State, Inputs]):
+    """Learns a task from its support set and answers its queries.
+
+    `State` is what `adapt` gives, `Inputs` what it reads: a tensor of items, or the text of sentences.
 
     Attributes:
         trainable: whether meta-training can train it.
+        takes_support: whether it learns from examples; else only supports without any are for it.
+        answers_streams: whether it answers streams, as a `StreamingLearner` does.
     """
 
     trainable: ClassVar[bool] = True
+    takes_support: ClassVar[bool] = True
+    answers_streams: ClassVar[bool] = False
 
-    def encode(self, inputs: Tensor | Text) -> Any:
+    def encode(self, inputs: Inputs) -> Any:
         """What the learner makes of each item alone, whatever the episode; the items themselves, if nothing.
 
         The learner of `on_features` takes what this gives in place of the inputs, so that an evaluation encodes every
@@ -64,7 +71,7 @@ class Learner(nn.Module, Generic[State]):
         """
         return inputs
 
-    def on_features(self) -> Learner[State]:
+    def on_features(self) -> Learner[State, Any]:
         """The same learner, with the same parameters, whose methods take what `encode` gives in place of the inputs.
 
         It is in the mode that this one is in now. A learner that encodes nothing is that learner itself.
@@ -85,7 +92,7 @@ class Learner(nn.Module, Generic[State]):
         """
 
     @abstractmethod
-    def predict(self, state: State, inputs: Tensor | Text) -> Tensor:
+    def predict(self, state: State, inputs: Inputs) -> Tensor:
         """Log-probabilities of the classes for queries that do not see each other.
 
         Args:
@@ -97,21 +104,7 @@ class Learner(nn.Module, Generic[State]):
             that an episode does not have.
         """
 
-    def stream(self, stream: Stream) -> Tensor:
-        """Log-probabilities at every step, from the items so far and the labels before, `batch x steps x classes`.
-
-        Predict, then be told, step by step; learners that can answer a stream at once do.
-        """
-        encoded, learner, answers = self.encode(stream.inputs), self.on_features(), []
-        nothing = Examples(encoded[:, :0], stream.labels[:, :0])
-        state = learner.adapt(nothing, stream.classes)
-        for step in range(stream.labels.shape[1]):
-            item = encoded[:, step : step + 1]
-            answers.append(learner.predict(state, item))
-            state = learner.adapt(Examples(item, stream.labels[:, step : step + 1]), stream.classes, state)
-        return torch.cat(answers, 1)
-
-    def answer(self, state: State, inputs: Tensor | Text) -> Tensor:
+    def answer(self, state: State, inputs: Inputs) -> Tensor:
         """The label given to each query, `batch x queries`, or tag of each word, `batch x queries x length`.
 
         The most probable one of `predict`, unless a learner weighs the tags of a sentence together.
@@ -119,17 +112,15 @@ class Learner(nn.Module, Generic[State]):
         return self.predict(state, inputs).argmax(-1)
 
     def trace(self, stream: Stream) -> Trace | None:
-        """What its memory did over a stream, for people to look at; None for a learner without memory."""
+        """What its memory did over a stream, for people to look at; None where it has no memory, or no streams."""
         return None
 
-    def reading(self, state: State, inputs: Tensor | Text) -> Reading | None:
+    def reading(self, state: State, inputs: Inputs) -> Reading | None:
         """What was read for each word of the queries; None where a learner cannot say."""
         return None
 
-    def forward(self, episodes: Episode | Stream) -> Tensor:
-        """Log-probabilities of the targets of a batch, whatever its protocol."""
-        if isinstance(episodes, Stream):
-            return self.stream(episodes)
+    def forward(self, episodes: Episode) -> Tensor:
+        """Log-probabilities of the targets of a batch."""
         return self.predict(self.adapt(episodes.support, episodes.classes), episodes.query.inputs)
 
     @property
@@ -153,7 +144,7 @@ class Learner(nn.Module, Generic[State]):
             "nearest or prototypes."
         )
 
-    def read_weights(self, state: State, inputs: Any) -> Tensor | None:
+    def read_weights(self, state: State, inputs: Inputs) -> Tensor | None:
         """How much of each labelled example is in what is read for a query, for people to look at.
 
         Returns:
@@ -162,7 +153,7 @@ class Learner(nn.Module, Generic[State]):
         """
         return None
 
-    def loss(self, episodes: Episode | Stream) -> Loss:
+    def loss(self, episodes: Episode) -> Loss:
         """What meta-training minimises: the negative log-likelihood of the targets, unless a learner has its own."""
         return negative_log_likelihood(self(episodes), episodes.targets)
 

@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from metamann.encoders.identity import IdentityEncoder
 from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
-from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_number
 from metamann.hardware import full_precision
 from metamann.learners.heads import LabelMassHead, LinearHead
-from metamann.learners.learner import Learner, Loss, negative_log_likelihood
+from metamann.learners.learner import Loss, negative_log_likelihood
+from metamann.learners.streaming import StreamingLearner
 from metamann.memory.interface import Memory, Trace
 
 
@@ -39,7 +39,7 @@ class MannState(NamedTuple):
     shown: Tensor
 
 
-class MANN(Learner[MannState]):
+class MANN(StreamingLearner[MannState, Any]):
     """Encoder, external memory and a head that names the classes.
 
     Args:
@@ -74,7 +74,7 @@ class MANN(Learner[MannState]):
             else LinearHead(memory.read_width, code_width, memory.code_readout())
         )
 
-    def encode(self, inputs: Tensor | Text) -> Tensor:
+    def encode(self, inputs: Any) -> Tensor:
         """Features of images, `batch x items x features`, or of words, `batch x sentences x length x features`."""
         features: Tensor = self.encoder(inputs)
         return features
@@ -100,7 +100,7 @@ class MANN(Learner[MannState]):
         shown = F.pad(state.shown, (0, newer)) | _one_hot(labels, classes).any(1)
         return MannState(memory, classes, shown)
 
-    def predict(self, state: MannState, inputs: Tensor | Text) -> Tensor:
+    def predict(self, state: MannState, inputs: Any) -> Tensor:
         """Read the memory for each query alone; see `Learner.predict`."""
         encoded = self.encode(inputs)
         features = positions(encoded)
@@ -110,7 +110,7 @@ class MANN(Learner[MannState]):
         return log_probs.view(*encoded.shape[:-1], -1)
 
     def stream(self, stream: Stream) -> Tensor:
-        """Read for every item what was written before it; see `Learner.stream`."""
+        """Read for every item what was written before it; see `StreamingLearner.stream`."""
         features, codes, mask = self.sequence(stream)
         with full_precision(features.device):
             fresh = self.memory.initial_state(len(mask), codes.shape[-1], features)

@@ -18,7 +18,7 @@ References:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +28,10 @@ from metamann.decoding.crf import IMPOSSIBLE, log_marginals, log_partition
 from metamann.decoding.transitions import Transitions, TransitionScores
 from metamann.decoding.viterbi import viterbi
 from metamann.encoders.spelling import SpellingEncoder, capitalised
-from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Stream
+from metamann.episodes.episode import PADDING, Classes, Episode, Examples
 from metamann.episodes.sentences.tagging import OUTSIDE, TagScheme, check_scheme, n_tags
 from metamann.episodes.text import Text
-from metamann.errors import ConfigError, check_number, check_size
+from metamann.errors import check_number, check_size
 from metamann.hardware import full_precision
 from metamann.learners.heads import LabelMassHead, LinearHead
 from metamann.learners.learner import Learner, Loss, Reading
@@ -64,7 +64,7 @@ class SentenceState(NamedTuple):
     shown: Tensor
 
 
-class SentenceMANN(Learner[SentenceState]):
+class SentenceMANN(Learner[SentenceState, Text]):
     """Encoder, detector, external memory and transitions.
 
     Args:
@@ -143,20 +143,18 @@ class SentenceMANN(Learner[SentenceState]):
         shown = F.pad(state.shown, (0, types.codes.shape[1] - state.shown.shape[1])) | told
         return SentenceState(memory, words, classes, types, shown)
 
-    def predict(self, state: SentenceState, inputs: Tensor | Text) -> Tensor:
+    def predict(self, state: SentenceState, inputs: Text) -> Tensor:
         """Log-probability of each tag of each word among all tags of its sentence; see `Learner.predict`."""
-        text = as_text(inputs)
-        with full_precision(text.words.device):
-            return log_marginals(*self._scores(state, text), text.present())
+        with full_precision(inputs.words.device):
+            return log_marginals(*self._scores(state, inputs), inputs.present())
 
-    def answer(self, state: SentenceState, inputs: Tensor | Text) -> Tensor:
+    def answer(self, state: SentenceState, inputs: Text) -> Tensor:
         """The best tags of each sentence as a whole, `batch x queries x length`; always legal."""
-        text = as_text(inputs)
-        with full_precision(text.words.device):
-            return viterbi(*self._scores(state, text), text.present())
+        with full_precision(inputs.words.device):
+            return viterbi(*self._scores(state, inputs), inputs.present())
 
     @torch.no_grad()
-    def reading(self, state: SentenceState, inputs: Tensor | Text) -> Reading:
+    def reading(self, state: SentenceState, inputs: Text) -> Reading:
         """What the memory gave each type, and the nearest words of the support; see `Learner.reading`."""
         encoded = self._encode(inputs)
         features = positions(encoded)
@@ -178,7 +176,7 @@ class SentenceMANN(Learner[SentenceState]):
         memory = self.memory.forget(state.memory, of_entities)
         return state._replace(memory=memory, words=self.words.forget(state.words, taken))
 
-    def read_weights(self, state: SentenceState, inputs: Any) -> Tensor:
+    def read_weights(self, state: SentenceState, inputs: Text) -> Tensor:
         """The nearest word outside of entities and the nearest inside; see `Learner.read_weights`.
 
         Where the memory of entities names single words, the weight of the one inside is shared by them as that
@@ -196,20 +194,10 @@ class SentenceMANN(Learner[SentenceState]):
             weights = torch.where(inside, (weights * inside).sum(-1, keepdim=True) * share, weights)
         return of_examples(weights, state.words.filled).view(*encoded.shape[:-1], -1)
 
-    def stream(self, stream: Stream) -> NoReturn:
-        """There are no streams of sentences.
-
-        Raises:
-            ConfigError: always.
-        """
-        raise ConfigError("this learner tags sentences, not streams of images; set learner=mann.")
-
-    def loss(self, episodes: Episode | Stream) -> Loss:
+    def loss(self, episodes: Episode) -> Loss:
         """Negative log-likelihood of the tags of each sentence, over all tags of the words that are in doubt."""
-        if isinstance(episodes, Stream):
-            self.stream(episodes)
         state = self.adapt(episodes.support, episodes.classes)
-        text, labels = as_text(episodes.query.inputs), episodes.query.labels
+        text, labels = episodes.query.inputs, episodes.query.labels
         with full_precision(text.words.device):
             emissions, transitions = self._scores(state, text)
             return sentence_loss(emissions, transitions, labels, self._doubted(text, labels))
@@ -258,8 +246,8 @@ class SentenceMANN(Learner[SentenceState]):
         drawn = torch.rand(labels.shape, device=labels.device) < self.doubt
         return drawn & (labels == OUTSIDE) & capitalised(text)
 
-    def _encode(self, inputs: Tensor | Text) -> Tensor:
-        features: Tensor = self.encoder(as_text(inputs))
+    def _encode(self, inputs: Text) -> Tensor:
+        features: Tensor = self.encoder(inputs)
         return features
 
     def _class_of(self, labels: Tensor) -> Tensor:
@@ -290,14 +278,3 @@ def sentence_loss(emissions: Tensor, transitions: TransitionScores, labels: Tens
     allowed = log_partition(emissions.masked_fill(~told, IMPOSSIBLE), transitions, present)
     total = (log_partition(emissions, transitions, present) - allowed).sum()
     return Loss(total, ((emissions.argmax(-1) == labels) & present).sum())
-
-
-def as_text(inputs: Tensor | Text) -> Text:
-    """The inputs, if they are sentences.
-
-    Raises:
-        ConfigError: if they are images.
-    """
-    if isinstance(inputs, Text):
-        return inputs
-    raise ConfigError("this learner tags sentences; set data= to sentences, such as data=records, or learner=mann.")

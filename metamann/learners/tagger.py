@@ -14,7 +14,7 @@ References:
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,13 @@ from metamann.decoding.crf import log_marginals
 from metamann.decoding.transitions import Transitions, TransitionScores
 from metamann.decoding.viterbi import viterbi
 from metamann.encoders.recurrent import CELLS
-from metamann.episodes.episode import Classes, Episode, Examples, Stream
+from metamann.episodes.episode import Classes, Episode, Examples
 from metamann.episodes.sentences.tagging import TagScheme, check_scheme
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.hardware import full_precision
 from metamann.learners.learner import Learner, Loss
-from metamann.learners.sentence_mann import as_text, sentence_loss
+from metamann.learners.sentence_mann import sentence_loss
 from metamann.memory.interface import Memory
 
 
@@ -43,7 +43,7 @@ class TaggerState(NamedTuple):
     tags: Classes
 
 
-class Tagger(Learner[TaggerState]):
+class Tagger(Learner[TaggerState, Text]):
     """Encoder, memory, decoder and transitions.
 
     Args:
@@ -58,6 +58,8 @@ class Tagger(Learner[TaggerState]):
     Raises:
         ConfigError: if an option is unknown, or the memory reads nothing but labels.
     """
+
+    takes_support: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -98,30 +100,18 @@ class Tagger(Learner[TaggerState]):
             )
         return TaggerState(classes)
 
-    def predict(self, state: TaggerState, inputs: Tensor | Text) -> Tensor:
+    def predict(self, state: TaggerState, inputs: Text) -> Tensor:
         """Log-probability of each tag of each word among all tags of its sentence; see `Learner.predict`."""
-        text = as_text(inputs)
-        with full_precision(text.words.device):
-            return log_marginals(*self._scores(state, text), text.present())
+        with full_precision(inputs.words.device):
+            return log_marginals(*self._scores(state, inputs), inputs.present())
 
-    def answer(self, state: TaggerState, inputs: Tensor | Text) -> Tensor:
+    def answer(self, state: TaggerState, inputs: Text) -> Tensor:
         """The best tags of each sentence as a whole, `batch x queries x length`; always legal."""
-        text = as_text(inputs)
-        return viterbi(*self._scores(state, text), text.present())
+        return viterbi(*self._scores(state, inputs), inputs.present())
 
-    def stream(self, stream: Stream) -> NoReturn:
-        """There are no streams of sentences.
-
-        Raises:
-            ConfigError: always.
-        """
-        raise ConfigError("this learner tags sentences, not streams of images; set learner=mann.")
-
-    def loss(self, episodes: Episode | Stream) -> Loss:
+    def loss(self, episodes: Episode) -> Loss:
         """Negative log-likelihood of the tags of each sentence."""
-        if isinstance(episodes, Stream):
-            self.stream(episodes)
-        scores = self._scores(self.adapt(episodes.support, episodes.classes), as_text(episodes.query.inputs))
+        scores = self._scores(self.adapt(episodes.support, episodes.classes), episodes.query.inputs)
         labels = episodes.query.labels
         with full_precision(labels.device):
             return sentence_loss(*scores, labels, torch.zeros_like(labels, dtype=torch.bool))

@@ -40,7 +40,7 @@ def item_findings(learner: Learner[Any], evaluator: Evaluator) -> Findings:
         return Findings(metrics, {}, pictures)
     ways = evaluator.protocol.max_ways
     pictures["instances"] = lambda path: write_figure(path, plot_instances(metrics, ways, evaluator.title))
-    few = next(evaluator.tasks.batches(evaluator.sampler, TRACED))
+    few = evaluator.sampler.batch(range(min(TRACED, len(evaluator.tasks))))
     assert isinstance(few, Stream)
     with torch.no_grad(), autocast(evaluator.device, evaluator.precision):
         trace = learner.trace(few.to(evaluator.device))

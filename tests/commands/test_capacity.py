@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from commandline import Ended, run
+from metamann.commands.capacity import capacity_notes, check_room
 from torch import nn
 
-from metamann.commands.capacity import capacity_notes, check_room
 from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.data.store import ClassStore
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream

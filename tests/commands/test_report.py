@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from metamann.commands.directory import locked
+from metamann.commands.report import attempt, report
 from toy_words import ToyEncoder, toy_store
 
 from metamann.commands import report as module
-from metamann.commands.directory import locked
-from metamann.commands.report import attempt, report
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences

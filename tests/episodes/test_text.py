@@ -61,3 +61,12 @@ def test_moving_to_a_device_moves_the_words_and_keeps_the_lexicon() -> None:
 def test_a_word_that_the_lexicon_lacks_is_named() -> None:
     with pytest.raises(EpisodeError, match="'zebra'"):
         Text.of([["a", "zebra"]], LEXICON)
+
+
+def test_sentences_are_split_by_episode_as_tensors_are() -> None:
+    words = torch.tensor([[[0, 1]], [[2, NO_WORD]], [[3, 4]]])
+    text = Text(words, LEXICON)
+    assert text.shape == words.shape
+    parts = text.split(2)
+    assert [part.words.tolist() for part in parts] == [part.tolist() for part in words.split(2)]
+    assert all(part.lexicon is LEXICON for part in parts)

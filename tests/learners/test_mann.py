@@ -16,8 +16,9 @@ from metamann.episodes.episode import PADDING, Classes, Episode, Examples, Strea
 from metamann.episodes.items.protocols import LabelCodes, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
-from metamann.learners.learner import Learner, negative_log_likelihood
+from metamann.learners.learner import negative_log_likelihood
 from metamann.learners.mann import MANN
+from metamann.learners.streaming import StreamingLearner
 
 WAYS, STEPS = 5, 12
 PROTOCOLS = {
@@ -365,7 +366,7 @@ def test_a_stream_at_once_is_predict_and_be_told_step_by_step(
     learner = make_mann(kind).eval()
     stream = Sampler(store, OnlineStream(ways=5, steps=12)).batch([0, 1])
     assert isinstance(stream, Stream)
-    assert torch.allclose(learner.stream(stream), Learner.stream(learner, stream), atol=1e-4)
+    assert torch.allclose(learner.stream(stream), StreamingLearner.stream(learner, stream), atol=1e-4)
 
 
 def test_smoothed_loss_by_hand() -> None:

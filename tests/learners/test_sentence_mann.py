@@ -11,7 +11,7 @@ from toy_words import ToyEncoder, toy_store, train
 
 from metamann.decoding.crf import log_likelihood
 from metamann.decoding.transitions import Transitions
-from metamann.episodes.episode import PADDING, Episode, Stream
+from metamann.episodes.episode import PADDING, Episode
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
@@ -265,15 +265,12 @@ def test_doubt_leaves_capitalised_words_outside_open_in_training_alone(learner: 
     assert doubting.train().loss(hidden).total.item() < eager / 2
 
 
-def test_images_streams_and_options_that_are_no_such_are_refused() -> None:
+def test_options_that_are_no_such_are_refused_and_streams_are_not_offered() -> None:
     encoder = ToyEncoder()
     memory = PrototypeMemory(encoder.features, 12)
     learner = SentenceMANN(encoder, memory, 12)
     with pytest.raises(ConfigError, match=r"learner\.doubt"):
         SentenceMANN(encoder, memory, 12, doubt=1.5)
-    episode = sampler().batch([0])
-    images = torch.zeros(1, 2, 1, 28, 28, dtype=torch.uint8)
-    with pytest.raises(ConfigError, match="tags sentences"):
-        learner.adapt(episode.support._replace(inputs=images), episode.classes)
-    with pytest.raises(ConfigError, match="learner=mann"):
-        learner.loss(Stream(images, torch.zeros(1, 2, dtype=torch.int64), episode.classes))
+    assert learner.trainable
+    assert learner.takes_support
+    assert not learner.answers_streams

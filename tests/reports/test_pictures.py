@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -106,7 +107,7 @@ def test_ticks_of_a_logarithm_are_numbers(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_threads_that_draw_at_once_do_not_meet(tmp_path: Path) -> None:
-    names = [*FIGURES, *FIGURES]
+    names = [*FIGURES]
 
     def draw(number: int) -> bytes:
         path = tmp_path / f"{number}.png"
@@ -120,6 +121,7 @@ def test_threads_that_draw_at_once_do_not_meet(tmp_path: Path) -> None:
         running = [threads.submit(draw, number) for number in range(len(names))]
         while not all(each.done() for each in running):
             seen.append(dict(mpl.rcParams) == settings and list(warnings.filters) == filters)
+            time.sleep(0.02)
     assert [each.result() for each in running] == alone
     assert seen
     assert all(seen)

@@ -11,9 +11,10 @@ from torch import nn
 from metamann.errors import ConfigError
 from metamann.learners.learner import Learner
 from metamann.learners.mann import MANN
+from metamann.learners.streaming import StreamingLearner
 
 
-class Adapter(Learner[Any]):
+class Adapter(Learner[Any, Any]):
     """Answers in another way with a learner that is trained already.
 
     Names in a checkpoint are those of the learner inside, so that it opens with an adapter and without one.
@@ -63,5 +64,19 @@ def needs_mann(learner: Learner[Any], adapter: str) -> MANN:
         raise ConfigError(
             f"adapter={adapter} needs an encoder with a memory, learner=mann, not {type(learner).__name__}; choose "
             "another checkpoint or leave out adapter."
+        )
+    return learner
+
+
+def needs_streams(learner: Learner[Any], adapter: str) -> StreamingLearner[Any, Any]:
+    """The learner, if it answers streams.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    if not isinstance(learner, StreamingLearner):
+        raise ConfigError(
+            f"adapter={adapter} needs a learner that answers streams, not {type(learner).__name__}; choose another "
+            "checkpoint or leave out adapter."
         )
     return learner

@@ -12,13 +12,14 @@ from metamann.episodes.episode import Classes, Examples, Stream
 from metamann.hardware import full_precision
 from metamann.learners.adapters.adapter import Adapter, needs_mann
 from metamann.learners.learner import Learner
+from metamann.learners.streaming import StreamingLearner
 from metamann.memory.interface import Trace
 
 # what a controller remembers by itself, and what it was told last; all else of a state is the memory's
 OF_THE_CONTROLLER = ("hidden", "cell", "told_item", "told_code")
 
 
-class Blind(Adapter):
+class Blind(Adapter, StreamingLearner[Any, Any]):
     """Zeroes every read of a stream; what the controller remembers by itself is left.
 
     Before each step everything in the state but the controller's own is made fresh again, so that nothing reaches

@@ -12,12 +12,13 @@ from metamann.errors import ConfigError, check_choice, check_number
 from metamann.hardware import full_precision
 from metamann.learners.adapters.adapter import Adapter, needs_mann
 from metamann.learners.learner import Learner, Loss, negative_log_likelihood
+from metamann.learners.streaming import StreamingLearner
 from metamann.memory.interface import Trace
 
 Self = TypeVar("Self", bound="Carried")
 
 
-class Carried(Adapter):
+class Carried(Adapter, StreamingLearner[Any, Any]):
     """Carries the state of the memory from each stream to the next in its row of the batch.
 
     This breaks the contract of every learner, that nothing of an episode stays on the module: an answer depends on the

@@ -19,6 +19,7 @@ from metamann.hardware import full_precision
 from metamann.learners.adapters.adapter import Adapter, needs_mann
 from metamann.learners.learner import Learner, log_probabilities
 from metamann.learners.mann import positions
+from metamann.learners.streaming import StreamingLearner
 
 
 class LinearHeadState(NamedTuple):
@@ -39,7 +40,7 @@ class LinearHeadState(NamedTuple):
     classes: Classes
 
 
-class LinearHead(Adapter):
+class LinearHead(Adapter, StreamingLearner[Any, Any]):
     """Softmax regression on the encoder's features, fitted anew to each support; for evaluating a trained encoder.
 
     The memory of the learner inside is left alone. Streams are answered step by step, as is

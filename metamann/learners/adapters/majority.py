@@ -12,13 +12,14 @@ from torch.nn import functional as F
 from metamann.episodes.episode import Classes, Examples
 from metamann.learners.adapters.adapter import Adapter
 from metamann.learners.learner import log_probabilities
+from metamann.learners.streaming import StreamingLearner
 
 
 class MajorityState(NamedTuple):
     """How often each label was shown.
 
     Attributes:
-        counts: `batch x classes`.
+        counts: `batch x 1 x classes`; of sentences `batch x 1 x 1 x classes`, as their labels have one axis more.
         classes: the classes of each episode.
     """
 
@@ -26,7 +27,7 @@ class MajorityState(NamedTuple):
     classes: Classes
 
 
-class Majority(Adapter):
+class Majority(Adapter, StreamingLearner[Any, Any]):
     """Answers with the shares of the labels, one example of each added, whatever is asked.
 
     It is evaluated as the learner inside, opens its checkpoint, and uses none of its parameters.
@@ -48,15 +49,16 @@ class Majority(Adapter):
 
     def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
         """Count the labels; see `Learner.adapt`."""
-        labels = support.labels.flatten(1)
+        labels = support.labels
         width = classes.codes.shape[1]
-        counts = (labels.unsqueeze(-1) == torch.arange(width, device=labels.device)).sum(1)
+        told = labels.unsqueeze(-1) == torch.arange(width, device=labels.device)
+        counts = told.sum(tuple(range(1, labels.dim())), keepdim=True)
         if state is not None:
-            counts = counts + F.pad(state.counts, (0, width - state.counts.shape[1]))
+            counts = counts + F.pad(state.counts, (0, width - state.counts.shape[-1]))
         return MajorityState(counts, classes)
 
     def predict(self, state: Any, inputs: Any) -> Tensor:
         """The same shares for every query; see `Learner.predict`."""
-        items = inputs.shape[1:2] if isinstance(inputs, Tensor) else inputs.words.shape[1:]
-        log_probs = log_probabilities((state.counts + 1.0).log().unsqueeze(1), state.classes)
-        return log_probs.view(len(log_probs), *[1] * len(items), -1).expand(-1, *items, -1)
+        log_probs = log_probabilities((state.counts + 1.0).log().flatten(1, -2), state.classes)
+        queries = inputs.shape[1 : state.counts.dim() - 1]
+        return log_probs.view(state.counts.shape).expand(-1, *queries, -1)

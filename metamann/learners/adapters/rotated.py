@@ -10,13 +10,14 @@ from torch import Tensor
 
 from metamann.episodes.episode import Classes, Examples, Stream
 from metamann.errors import ConfigError
-from metamann.learners.adapters.adapter import Adapter
+from metamann.learners.adapters.adapter import Adapter, needs_streams
+from metamann.learners.streaming import StreamingLearner
 from metamann.memory.interface import Trace
 
 SIDES = 4
 
 
-class Rotated(Adapter):
+class Rotated(Adapter, StreamingLearner[Any, Any]):
     """Answers with the mean probability of four views of an episode, its images rotated by 0, 90, 180 or 270 degrees.
 
     A rotated episode is an episode of the same classes, told apart by features that err in other places. Classes that
@@ -50,7 +51,7 @@ class Rotated(Adapter):
         return self.on_features().predict(state, self.encode(inputs))
 
     def stream(self, stream: Stream) -> Tensor:
-        """Answer a stream from every view; see `Learner.stream`."""
+        """Answer a stream from every view; see `StreamingLearner.stream`."""
         return self.on_features().stream(stream._replace(inputs=self.encode(stream.inputs)))
 
     def trace(self, stream: Stream) -> Trace | None:
@@ -58,7 +59,7 @@ class Rotated(Adapter):
         return self.on_features().trace(stream._replace(inputs=self.encode(stream.inputs)))
 
 
-class Views(Adapter):
+class Views(Adapter, StreamingLearner[Any, Any]):
     """Answers with the mean probability of views that are encoded, behind one another on the last axis."""
 
     def encode(self, inputs: Any) -> Any:
@@ -79,9 +80,9 @@ class Views(Adapter):
         return _mean(self.learner.predict(state, _apart(inputs)))
 
     def stream(self, stream: Stream) -> Tensor:
-        """Answer a stream from every view; see `Learner.stream`."""
+        """Answer a stream from every view; see `StreamingLearner.stream`."""
         views = Stream(_apart(stream.inputs), stream.labels.repeat(SIDES, 1), _repeated(stream.classes))
-        return _mean(self.learner.stream(views))
+        return _mean(needs_streams(self.learner, "rotated").stream(views))
 
     def trace(self, stream: Stream) -> Trace | None:
         """That of the upright view."""

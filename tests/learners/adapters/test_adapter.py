@@ -13,7 +13,10 @@ from metamann.learners.adapters.carried import Carried
 from metamann.learners.adapters.linear_head import LinearHead
 from metamann.learners.adapters.majority import Majority
 from metamann.learners.adapters.rotated import Rotated
+from metamann.learners.adapters.structshot import StructShot
 from metamann.learners.mann import MANN
+from metamann.learners.sentence_mann import SentenceMANN
+from metamann.learners.tagger import Tagger
 
 
 @pytest.mark.parametrize("adapter", [Blind, Carried, LinearHead, Majority, Rotated])
@@ -30,3 +33,12 @@ def test_a_checkpoint_is_that_of_the_learner_inside(adapter: type, make_mann: Ca
 def test_what_is_needed_is_named(adapter: type, make_mann: Callable[..., MANN]) -> None:
     with pytest.raises(ConfigError, match="learner=mann, not Majority"):
         adapter(Majority(make_mann("lrua")))
+
+
+def test_a_learner_says_what_may_be_asked_of_it(make_mann: Callable[..., MANN]) -> None:
+    sound = make_mann("lrua")
+    assert sound.takes_support
+    assert all(learner.answers_streams for learner in (sound, *(each(sound) for each in (Blind, Carried, Rotated))))
+    assert not StructShot.answers_streams
+    assert not Tagger.takes_support
+    assert not SentenceMANN.answers_streams
