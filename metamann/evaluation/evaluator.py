@@ -79,11 +79,6 @@ class Evaluator(NamedTuple):
         protocol: EpisodeProtocol = self.sampler.protocol
         return protocol
 
-    @property
-    def labelled(self) -> bool:
-        """Whether answers can be scored: every item has its class."""
-        return True
-
     def describe(self) -> dict[str, Any]:
         """Data, split and protocol, to be printed beside every number."""
         store = self.sampler.store

@@ -80,11 +80,6 @@ class SequenceEvaluator(NamedTuple):
             scores["bits_per_sequence"].append((-of_target.sum(1) / math.log(2)).cpu().numpy())
         return {name: np.concatenate(each) for name, each in scores.items()}
 
-    @property
-    def labelled(self) -> bool:
-        """Whether answers can be scored: what a sequence asks for is known."""
-        return True
-
     def describe(self) -> dict[str, Any]:
         """Split and task, to be printed beside every number."""
         return {"data": self.data, "split": self.split, **self.protocol.describe()}

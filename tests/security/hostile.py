@@ -35,7 +35,7 @@ CALLS: dict[str, Callable[[Path], dict[str, Any]]] = {
         "_target_": "hydra.utils.instantiate", "config": {"_target_": "os.mkdir", "path": str(at)},
     },
     "through our modules": lambda at: {"_target_": "metamann.data.cache.os.mkdir", "path": str(at)},
-    "a command": lambda at: {"_target_": "metamann.commands.install_learn2learn.main"},
+    "a command": lambda at: {"_target_": "metamann.learners.inner_loop.install.main"},
     "a class of another slot": lambda at: {"_target_": "metamann.commands.sweep.SweepTable"},
 }  # fmt: skip
 TEXTS: dict[str, Callable[[Path], Any]] = {
