@@ -26,7 +26,7 @@ lint: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt -e ".[dev]"
-	-$(BIN)/python -m metamann.commands.install_learn2learn  # needs a C compiler; everything else works without
+	-$(BIN)/python -m metamann.learners.inner_loop.install  # needs a C compiler; everything else works without
 	touch $@
 
 clean:

@@ -100,6 +100,8 @@ def choice(group: str, name: str, **changes: Any) -> dict[str, Any]:
     """
     known = offered().get(group, {})
     if name not in known:
+        if name in offered()["adapter"]:
+            raise ConfigError(f"{group}={name} is an adapter of a trained learner: write adapter={name}.")
         raise ConfigError(f"there is no {group}={excerpt(name)}; choose {', '.join(known)}.")
     return changed(known[name], changes, group)
 

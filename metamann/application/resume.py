@@ -63,7 +63,7 @@ def resume(
         if elsewhere:
             copy_run(source, path)
             note(f"the run goes on as a copy in {path}; {source} stays as it is")
-        return fit(prepared, settings, path, checkpoint, caller)
+        return fit(prepared, path, checkpoint, caller)
 
 
 def _merged(saved: Mapping[str, Any], changes: Mapping[str, Any], run: Path) -> dict[str, Any]:

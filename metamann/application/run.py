@@ -21,7 +21,7 @@ from metamann.application.settings import (
     ContinualSettings,
     EvaluationSettings,
     LoggerSettings,
-    TaskSettings,
+    SelectionSettings,
     plain,
 )
 from metamann.application.trust import open_checkpoint
@@ -95,7 +95,7 @@ class Run:
         """The main metric that it ended with."""
         return math.nan if not self.metrics else self.metrics[self.modality.monitor].mean
 
-    def opened(self, settings: TaskSettings) -> Opened:
+    def opened(self, settings: SelectionSettings) -> Opened:
         """The run with the data, protocol, learner and adapter that are asked for.
 
         Raises:
@@ -198,13 +198,13 @@ class Opened(NamedTuple):
         run: as it was trained.
         parts: that are asked for.
         other_data: they are not the run's own.
-        settings: of the episodes.
+        settings: of the episodes; those of an audit say nothing of a machine.
     """
 
     run: Run
     parts: Parts
     other_data: bool
-    settings: TaskSettings
+    settings: Any
 
     def compute(self, sentences_per_batch: int = 400) -> Compute:
         """Where it is computed."""

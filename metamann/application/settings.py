@@ -102,8 +102,8 @@ class TrainSettings:
 
 
 @dataclass
-class TaskSettings:
-    """Which episodes of which data are answered, and on what machine.
+class SelectionSettings:
+    """Which episodes of which data a trained run is asked.
 
     Attributes:
         data: part in place of the run's own, or keys of it that change; None leaves it.
@@ -113,9 +113,6 @@ class TaskSettings:
         episodes: at most: published episodes and supervised sentences may end earlier.
         seed: of the task list.
         split: train, val or test.
-        images_per_batch: items that are answered at once, about.
-        device: auto, cpu, cuda, or another name of torch.
-        precision: auto, fp32 or bf16.
         trust: classes or packages that parts may name, beside those of conf/ and of installed plug-ins.
     """
 
@@ -126,17 +123,33 @@ class TaskSettings:
     episodes: int = 1000
     seed: int = 0
     split: str = "test"
-    images_per_batch: int = 4000
-    device: str = "auto"
-    precision: str = "auto"
     trust: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse what is out of range."""
         check_seed("seed", self.seed)
         check_number("episodes", self.episodes, least=2, most=LARGEST_SIZE, whole=True)
-        check_number("images_per_batch", self.images_per_batch, least=1, most=LARGEST_SIZE, whole=True)
         check_parts(self)
+
+
+@dataclass
+class TaskSettings(SelectionSettings):
+    """Which episodes are answered, and on what machine.
+
+    Attributes:
+        images_per_batch: items that are answered at once, about.
+        device: auto, cpu, cuda, or another name of torch.
+        precision: auto, fp32 or bf16.
+    """
+
+    images_per_batch: int = 4000
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        super().__post_init__()
+        check_number("images_per_batch", self.images_per_batch, least=1, most=LARGEST_SIZE, whole=True)
 
 
 @dataclass
@@ -220,7 +233,7 @@ class ContinualSettings(TaskSettings):
 
 
 @dataclass
-class AuditSettings(TaskSettings):
+class AuditSettings(SelectionSettings):
     """What `Run.audit` takes.
 
     Attributes:
@@ -247,7 +260,7 @@ def check_parts(settings: Any) -> None:
     Raises:
         ConfigError: with what is wrong.
     """
-    for part in PARTS:
+    for part in (*PARTS, "train_protocol"):
         fault = plain_fault(getattr(settings, part, None))
         if fault is not None:
             raise ConfigError(f"{part} is no plain data: {fault}. Write values without ${{...}}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from metamann.application.run import Run
 from metamann.application.settings import PARTS, TrainSettings, plain
 from metamann.application.trust import open_checkpoint
 from metamann.episodes.tasks import TaskList
-from metamann.errors import LONGEST_MESSAGE, CheckpointError, ConfigError, setting, shorten
+from metamann.errors import LONGEST_MESSAGE, CheckpointError, ConfigError, EpisodeError, setting, shorten
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
 from metamann.reports.pictures import write_figure
@@ -46,6 +47,7 @@ class Prepared(NamedTuple):
         validation: what chooses the best learner, and what that one is reported on.
         fingerprints: of the data splits, by name.
         compute: where it is trained.
+        settings: with what they take from the data.
     """
 
     modality: Modality
@@ -55,6 +57,7 @@ class Prepared(NamedTuple):
     validation: Any
     fingerprints: dict[str, str]
     compute: Compute
+    settings: TrainSettings
 
 
 def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = False, caller: Caller = PYTHON) -> Run:
@@ -84,7 +87,7 @@ def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = F
             # the lines of the run that is gone; those of this one are appended behind whatever is there
             (path / LOG_FILE).write_bytes((path / LOG_FILE).read_bytes()[earlier:])
             save_settings(path, plain(settings), caller.files, ".hydra")
-        return fit(prepared, settings, path, None, caller)
+        return fit(prepared, path, None, caller)
 
 
 def prepare(settings: TrainSettings) -> Prepared:
@@ -101,8 +104,16 @@ def prepare(settings: TrainSettings) -> Prepared:
     protocol, train_protocol = parts.protocols()
     modality.check_alike(protocol, train_protocol)
     splits = parts.data(modality)
+    parts = parts._replace(nodes=modality.completed(parts.nodes, splits))
+    settings = dataclasses.replace(settings, **parts.nodes)
     protocol, train_protocol = (modality.settled(each, splits) for each in (protocol, train_protocol))
-    sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
+    try:
+        sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
+    except EpisodeError as error:
+        if not settings.train_protocol:
+            raise
+        # a protocol names its settings as those of `protocol`
+        raise EpisodeError(re.sub(r"\bprotocol\.", "train_protocol.", str(error))) from error
     held_out = modality.sampler(splits, "val", protocol, VALIDATION_SEED)
     compute = Compute(device, precision, validation.images_per_batch, validation.sentences_per_batch)
     tasks = TaskList.draw(held_out, held_out.at_most(validation.episodes))
@@ -118,14 +129,13 @@ def prepare(settings: TrainSettings) -> Prepared:
     for line in capacity_notes(learner, (*sampler.loads(), *held_out.loads())):
         note(line)
     modality.prepare(learner, splits)
-    return Prepared(modality, learner, sampler, held_out, evaluator, modality.fingerprints(splits), compute)
+    return Prepared(modality, learner, sampler, held_out, evaluator, modality.fingerprints(splits), compute, settings)
 
 
-def fit(
-    prepared: Prepared, settings: TrainSettings, directory: Path, resumed: Checkpoint | None, caller: Caller
-) -> Run:
+def fit(prepared: Prepared, directory: Path, resumed: Checkpoint | None, caller: Caller) -> Run:
     """Train what was prepared, or go on with it, in a directory that is open."""
     modality, learner, validation = prepared.modality, prepared.learner, prepared.validation
+    settings = prepared.settings
     if settings.encoder_from:
         learner.get_submodule("encoder").requires_grad_(False)
     config = plain(settings)

@@ -32,6 +32,7 @@ GROUP_OF = {
     "adapter": "adapter",
     "trainer": "trainer",
 }
+NEEDED = ("protocol", "memory", "learner", "trainer")  # of every run
 TRAINER = "metamann.training.loop.TrainerConfig"
 
 
@@ -95,8 +96,13 @@ def open_checkpoint(path: Path, trust: Sequence[str]) -> Checkpoint:
         ConfigError: if it names a class that is not on the list.
     """
     checkpoint = load_checkpoint(path)
-    missing = [part for part in ("protocol", "memory", "learner", "trainer") if part not in checkpoint.config]
-    wrong = [part for part in GROUP_OF if not isinstance(checkpoint.config.get(part) or {}, dict)]
+    missing = [part for part in NEEDED if part not in checkpoint.config]
+    given = {part: checkpoint.config[part] for part in GROUP_OF if part in checkpoint.config}
+    wrong = [
+        part
+        for part, node in given.items()
+        if not isinstance({} if node is None and part not in NEEDED else node, dict)
+    ]
     if missing or wrong:
         raise CheckpointError(
             f"the configuration in {path} has {'no' if missing else 'a wrong'} part '{(missing + wrong)[0]}'"

@@ -177,8 +177,6 @@ class DataSplits:
         notes: what the reader found and decided, one line each.
         audited: what an audit looks at.
         own: a user's own items: a class that has too few of them for a protocol is left out of its episodes.
-        scaling: mean and scale of each feature that rows were brought to, `(row - mean) / scale`; None where they are
-            as they came. New rows are brought to the same.
 
     Raises:
         DataError: if a class, or a rotated copy of it, stands in two splits.
@@ -193,7 +191,6 @@ class DataSplits:
     disjoint_groups: bool = True
     notes: tuple[str, ...] = ()
     own: bool = False
-    scaling: tuple[Tensor, Tensor] | None = None
 
     def __post_init__(self) -> None:
         """Refuse overlapping splits at start, before anything is trained on them."""

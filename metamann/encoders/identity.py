@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from metamann.encoders.scaling import Scaling
 from metamann.errors import ConfigError, check_size
 
 
 class IdentityEncoder(nn.Module):
-    """Hand features on; nothing is learned.
+    """Hand features on, standardised if they are to be; nothing is learned.
 
     Args:
         features: width of a row.
+        standardise: bring every column to mean 0 and deviation 1, by the rows that training has.
 
     Raises:
         ConfigError: if the width is below 1.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, standardise: bool = False) -> None:
         super().__init__()
         check_size("encoder.features", features)
         self.features = features
+        self.scaling = Scaling(features) if standardise else nn.Identity()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The same, `... x features`.
+        """The same rows, or standardised ones, `... x features`.
 
         Raises:
             ConfigError: for anything but rows of that width.
         """
         check_rows(inputs, self.features)
-        return inputs
+        rows: Tensor = self.scaling(inputs)
+        return rows
 
 
 def check_rows(inputs: Tensor, features: int) -> None:
@@ -42,5 +46,5 @@ def check_rows(inputs: Tensor, features: int) -> None:
         raise ConfigError("this encoder reads rows of numbers; set encoder=conv for images, words for sentences.")
     if inputs.shape[-1] != features:
         raise ConfigError(
-            f"rows have {inputs.shape[-1]} numbers, but the encoder takes {features}; build it for that width."
+            f"rows have {inputs.shape[-1]} numbers, but the encoder was built for {features}; give rows of these."
         )

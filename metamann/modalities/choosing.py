@@ -13,6 +13,7 @@ from metamann.modalities.modality import Modality
 from metamann.modalities.sentences import Sentences
 from metamann.modalities.sequences import Sequences
 from metamann.modalities.supervised import SupervisedSentences
+from metamann.modalities.vectors import Vectors
 
 GROUPS = ("protocol", "train_protocol", "encoder", "memory", "learner", "adapter")
 PLUG_IN = "modality."  # how the names of entry points begin that register one
@@ -23,7 +24,7 @@ Choices = Mapping[str, Mapping[str, Mapping[str, Any]]]
 def modalities() -> tuple[Modality, ...]:
     """Those of metamann, and those that installed plug-ins register."""
     plugged = (entry.load()() for entry in entry_points(group="metamann.plugins") if entry.name.startswith(PLUG_IN))
-    return (Images(), Sentences(), SupervisedSentences(), Sequences(), *plugged)
+    return (Images(), Vectors(), Sentences(), SupervisedSentences(), Sequences(), *plugged)
 
 
 def modality_of(parts: Mapping[str, Any], choices: Choices) -> Modality:

@@ -60,14 +60,13 @@ class Rows:
 
     Args:
         width: numbers of a row.
-        scaling: mean and scale of each feature, as the run was trained with; None leaves rows as they are.
     """
 
     kind = "a row of numbers"
     dtype = torch.float32
 
-    def __init__(self, width: int, scaling: tuple[Tensor, Tensor] | None = None) -> None:
-        self.shape, self.scaling = (width,), scaling
+    def __init__(self, width: int) -> None:
+        self.shape = (width,)
 
     def is_one(self, value: Any) -> bool:
         """A list of numbers is one row, a list of lists several."""
@@ -76,7 +75,7 @@ class Rows:
         return isinstance(value, Sequence) and (not value or isinstance(value[0], int | float | np.number))
 
     def read(self, value: Any) -> Tensor:
-        """One row, float32, scaled.
+        """One row, float32.
 
         Raises:
             DataError: if it is no row, of another width, or not finite.
@@ -89,7 +88,7 @@ class Rows:
             raise DataError(f"a row of shape {tuple(row.shape)} is not read; give {self.shape[0]} numbers a row.")
         if not bool(torch.isfinite(row).all()):
             raise DataError("a row holds numbers that are not finite; fill them in or leave the row out.")
-        return row.clone() if self.scaling is None else (row - self.scaling[0]) / self.scaling[1]
+        return row.clone()
 
     def read_folder(self, path: Path) -> list[tuple[Tensor, str]]:
         """There are no folders of rows.

@@ -117,6 +117,18 @@ class Modality(ABC):
         """Of the data, by split."""
         return {part: splits.split(part).fingerprint for part in ("train", "val", "test")}
 
+    def completed(self, nodes: Mapping[str, Any], splits: Any) -> Mapping[str, Any]:
+        """The parts of a run with what they take from the data; the run is saved with them and opened without its data.
+
+        Args:
+            nodes: plain data by name of the part.
+            splits: the data.
+
+        Raises:
+            ConfigError: if a part does not go with the data.
+        """
+        return nodes
+
     def settled(self, protocol: Any, splits: Any) -> Any:
         """A protocol with what it takes from the data."""
         return protocol

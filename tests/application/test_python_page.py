@@ -1,4 +1,4 @@
-"""Every line of code of docs/python.md runs, in the order of the page."""
+"""The Python of README.md and docs/python.md runs as it is printed."""
 
 from __future__ import annotations
 
@@ -8,31 +8,64 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_words import ToyEncoder
+from PIL import Image
 
-from metamann.application.model import Model
-from metamann.data.images.objects import Pictures
-from metamann.episodes.items.protocols import LabelCodes
-from metamann.learners.sentence_mann import SentenceMANN
-from metamann.memory.pairs.prototypes import PrototypeMemory
-from metamann.modalities.item_objects import ItemObjects
-from metamann.modalities.sentence_objects import SentenceObjects
+import metamann
+from metamann.data.images.strokes import strokes
 
-PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+ROOT = Path(__file__).parents[2]
+LONG = "metamann.train("  # of a block that trains
 
 
-def test_the_code_of_the_page_runs(make_mann: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def blocks_of(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def drawings(number: int) -> list[np.ndarray]:
+    """Drawings of one character, ink on paper."""
+    return [255 - image[0].numpy() for image in strokes((3, 1, 1), 12, 8).test.images_of(number)]
+
+
+@pytest.fixture
+def pictures(working_folder: Path) -> Path:
+    """Two known characters of two drawings each, and one new drawing."""
+    for number, name in enumerate(("first", "second")):
+        for which, drawing in enumerate(drawings(number)[:2]):
+            path = working_folder / "pictures" / "known" / name / f"{which}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(drawing).resize((60, 60)).save(path)
+    (working_folder / "pictures" / "new").mkdir()
+    Image.fromarray(drawings(0)[2]).save(working_folder / "pictures" / "new" / "one.png")
+    return working_folder
+
+
+def test_own_pictures_and_sentences_take_six_lines(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = [block for block in blocks_of("README.md") if "adapt(" in block]
+    assert len(own) == 2
+    for block in own:
+        assert len([line for line in block.splitlines() if line.strip()]) <= 6
+        exec(block, {})
+    said = capsys.readouterr().out
+    assert "Prediction(label=" in said
+    assert "[" in said
+
+
+def test_the_page_runs(working_folder: Path) -> None:
     names: dict[str, Any] = {
-        name: np.random.default_rng(number).integers(0, 256, (16, 16), dtype=np.uint8)
-        for number, name in enumerate(["first_cat", "second_cat", "first_dog", "first_bird"])
-    }
-    names["model"] = Model(make_mann("keyvalue"), ItemObjects(Pictures(16), LabelCodes(), 5))
-    encoder = ToyEncoder()
-    learner = SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12)
-    names["tagger"] = Model(learner, SentenceObjects(LabelCodes("random", 12), 3))
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert blocks
-    for block in blocks:
-        exec(block, names)
+        "first_cat": drawings(0)[0], "second_cat": drawings(0)[1], "first_dog": drawings(1)[0],
+        "first_bird": drawings(2)[0],
+    }  # fmt: skip
+    for block in blocks_of("docs/python.md"):
+        if LONG not in block:
+            exec(block, names)
     assert names["task"].labels == ("cat", "bird")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_blocks_that_train_run(page: str, working_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    long = [block for block in blocks_of(page) if LONG in block]
+    assert long
+    for block in long:
+        exec(block, {"metamann": metamann})

@@ -9,23 +9,24 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from metamann.commands.build import build, build_learner, build_sequence_learner, build_tagger
-from omegaconf import DictConfig, OmegaConf
 
+from metamann.application.compose import settings
+from metamann.application.parts import Parts
+from metamann.application.settings import plain
+from metamann.application.trust import TRAINER, offered
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.data.store import ClassStore
 from metamann.encoders import pretrained
 from metamann.encoders.pretrained import load_transformer
 from metamann.episodes.sampler import Sampler
+from metamann.episodes.sentences.fixed_sentences import FixedSentences
 from metamann.episodes.sentences.protocols import SentenceProtocol
 from metamann.episodes.sentences.supervised import Supervised
 from metamann.episodes.sequences.algorithmic import SequenceTask
 from metamann.episodes.sequences.source import RandomBits
 from metamann.errors import LONGEST_MESSAGE, DataError, MetamannError
 
-CONF = Path(__file__).parents[2] / "conf"
 BAD = (0, -1, 1.5, "abc", "", True, None, math.nan, math.inf, 1e30, -1e30, 10**12, 10**30, 10**400, [1], [-1, 2])
 # numbers that are null in the files
 OPTIONAL = (
@@ -39,44 +40,42 @@ EPISODES = FixedEpisodeStore("toy", (FixedEpisode(TAGGED[:8], TAGGED[8:16], tupl
 
 
 @functools.cache
-def chosen(group: str, name: str) -> DictConfig:
-    """The configuration of a run with this choice."""
-    texts = ["data=records", "protocol=greedy_sentences", "encoder=words"]
-    other = texts if name in ("sentence_mann", "structshot", "tagger") else ["data=strokes", "protocol=nway"]
+def chosen(group: str, name: str) -> dict[str, Any]:
+    """The parts of a run with this choice, as plain data."""
+    if name in ("sequence", "copy", "repeat_copy", "associative_recall"):
+        return plain(settings("copy", **{group: name}))
+    parts = {"data": "strokes", "protocol": "nway", "encoder": "words" if group in ("data", "protocol") else "conv"}
+    if name in ("sentence_mann", "structshot"):
+        parts = {"data": "records", "protocol": "greedy_sentences", "encoder": "words"}
     if name in ("supervised", "tagger"):
-        other = ["data=records", "protocol=supervised", "encoder=words", "memory=additive"]
-    if name in ("sequence",):
-        other = ["~data", "protocol=copy", "encoder=conv", "encoder.size=28", "memory=ntm"]
-    overrides = [each for each in other if not each.startswith(f"{group}=")]
-    with initialize_config_module("metamann.conf", version_base="1.3"):
-        config = compose("train", [*overrides, f"{group}={name}"])
-    OmegaConf.set_struct(config, False)
+        parts = {"data": "records", "protocol": "supervised", "encoder": "words", "memory": "additive"}
+    width = {"identity": {"encoder.features": 4}, "mlp": {"encoder.in_features": 4}}.get(name, {})  # of a user's rows
+    run = plain(settings(**{**parts, **({} if group == "trainer" else {group: name}), **width}))
     if group == "data":  # little of them
         few = {"strokes": {"alphabets": [1, 1, 1], "characters": 2, "drawings": 2}, "records": {"sentences": [2, 2, 2]}}
-        config.data.update(few.get(name, {}))
-    return config
+        run["data"].update(few.get(name, {}))
+    return {**run, "trainer": {**run["trainer"], "_target_": TRAINER}}
 
 
-def numbers(node: Any, prefix: str) -> list[str]:
+def numbers(node: dict[str, Any], prefix: str) -> list[str]:
     """Keys of all numbers of a node, and of lists of them."""
     found = []
-    for key in node:
-        name, value = f"{prefix}.{key}", OmegaConf.select(node, key)
+    for key, value in node.items():
+        name = f"{prefix}.{key}"
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if OmegaConf.is_dict(value):
+        if isinstance(value, dict):
             found += numbers(value, name)
-        elif number or OmegaConf.is_list(value) or (value is None and key in OPTIONAL):
+        elif number or isinstance(value, list) or (value is None and key in OPTIONAL):
             found.append(name)
     return found
 
 
 def choices() -> list[tuple[str, str, str]]:
     every = []
-    for group in ("memory", "encoder", "learner", "protocol", "trainer", "data"):
-        for path in sorted((CONF / group).glob("*.yaml")):
-            if path.stem in OWN_FILES:
-                continue
-            every += [(group, path.stem, key) for key in numbers(chosen(group, path.stem)[group], group)]
+    for group, names in {**offered(), "trainer": ["trainer"]}.items():
+        for name in names:
+            if name not in OWN_FILES:
+                every += [(group, name, key) for key in numbers(chosen(group, name)[group], group)]
     return every
 
 
@@ -103,27 +102,38 @@ def sentences() -> SentenceStore:
     return SentenceStore("toy", TAGGED)
 
 
-def build_choice(group: str, config: DictConfig, images: ClassStore, sentences: SentenceStore) -> None:
-    """Build what a group configures, as a run would, up to its first episode."""
+def build_choice(group: str, parts: Parts, images: ClassStore, sentences: SentenceStore) -> None:
+    """Build what a group describes, as a run would, up to its first episode."""
     if group == "memory":
-        build(config, "memory", features=16, code_width=CODES)
+        parts.build("memory", features=16, code_width=CODES)
+    elif group == "adapter":
+        parts.build("adapter", learner=_trained(parts))
     elif group in ("encoder", "trainer", "data"):
-        build(config, group)
+        parts.build(group)
     elif group == "protocol":
-        protocol: Any = build(config, "protocol")
+        protocol: Any = parts.build("protocol")
         if isinstance(protocol, SequenceTask):
             Sampler(RandomBits("train"), protocol)
         elif isinstance(protocol, SentenceProtocol):
             protocol = protocol.with_types(sentences.types)
-            Sampler(EPISODES if config.protocol._target_.endswith("FixedSentences") else sentences, protocol)
+            Sampler(EPISODES if isinstance(protocol, FixedSentences) else sentences, protocol)
         else:
             Sampler(images, protocol)
-    elif config.learner._target_.endswith("Tagger"):
-        build_tagger(config, Supervised(types=("a", "b")))
-    elif config.learner._target_.endswith("SequenceLearner"):
-        build_sequence_learner(config, build(config, "protocol"))
     else:
-        build_learner(config, CODES)
+        modality = parts.modality
+        protocols = [Supervised(types=("a", "b"))] if modality.name == "supervised sentences" else parts.protocols()
+        modality.learner(parts.build, protocols, None)
+
+
+def _trained(parts: Parts) -> Any:
+    """A learner for an adapter, whose own settings are not asked here."""
+    return parts.modality.learner(parts.build, parts.protocols(), None)
+
+
+def changed_at(parts: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Parts with one value changed, wherever it lies."""
+    first, _, rest = key.partition(".")
+    return {**parts, first: changed_at(parts[first], rest, value) if rest else value}
 
 
 @pytest.mark.parametrize(("group", "name", "key"), choices())
@@ -133,12 +143,11 @@ def test_a_number_works_or_is_refused_by_its_name(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("METAMANN_CACHE", str(tmp_path))
     monkeypatch.setenv("METAMANN_DATA", str(tmp_path))
-    config = chosen(group, name).copy()
     refusals = []
     for bad in BAD:
-        OmegaConf.update(config, key, bad)
+        parts = Parts({**changed_at(chosen(group, name), key, bad), "train_protocol": {}})
         try:
-            build_choice(group, config, images, sentences)
+            build_choice(group, parts, images, sentences)
         except MetamannError as error:
             if not (isinstance(error, DataError) and "METAMANN_DATA" in str(error)):  # the data are not here
                 refusals.append(str(error))

@@ -11,8 +11,8 @@ import hydra.utils
 import pytest
 from omegaconf import OmegaConf
 
+from metamann.application.parts import Parts, choice
 from metamann.checks.splits import audit_splits
-from metamann.commands.build import build
 from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits
 from metamann.data.sentences.store import SentenceSplits
 from metamann.errors import DataError
@@ -30,9 +30,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built(name: str, **options: Any) -> Any:
-    return build(
-        OmegaConf.create({"data": OmegaConf.merge(OmegaConf.load(CONF / f"{name}.yaml"), options), "trust": []}), "data"
-    )
+    return Parts({"data": choice("data", name, **options)}).build("data")
 
 
 @pytest.mark.parametrize("name", SENTENCES + EPISODES)

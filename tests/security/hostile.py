@@ -12,7 +12,7 @@ import torch
 
 Change = Callable[[dict[str, Any], Path], Any]  # of a checkpoint's content; what it returns is saved in its place
 
-SLOTS = ("data", "protocol", "train_protocol", "encoder", "memory", "learner", "trainer")
+SLOTS = ("data", "protocol", "train_protocol", "encoder", "memory", "learner", "adapter", "trainer")
 CALLS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "os.system": lambda at: {"_target_": "os.system", "command": f"touch {at}"},
     "subprocess": lambda at: {"_target_": "subprocess.Popen", "args": ["touch", str(at)]},
@@ -28,12 +28,14 @@ CALLS: dict[str, Callable[[Path], dict[str, Any]]] = {
         "remedy": "",
     },
     "writer": lambda at: {"_target_": "metamann.data.cache.write_atomically", "path": str(at), "content": "x"},
-    "importer": lambda at: {"_target_": "metamann.commands.audit._named", "path": "antigravity.x"},
+    "importer": lambda at: {"_target_": "metamann.application.trust.importlib.import_module", "name": "antigravity"},
+    "a run": lambda at: {"_target_": "metamann.application.load.load", "where": str(at)},
+    "remover": lambda at: {"_target_": "metamann.application.directory.remove_run", "directory": str(at.parent)},
     "builder": lambda at: {
         "_target_": "hydra.utils.instantiate", "config": {"_target_": "os.mkdir", "path": str(at)},
     },
     "through our modules": lambda at: {"_target_": "metamann.data.cache.os.mkdir", "path": str(at)},
-    "a command": lambda at: {"_target_": "metamann.commands.install_learn2learn.main"},
+    "a command": lambda at: {"_target_": "metamann.learners.inner_loop.install.main"},
     "a class of another slot": lambda at: {"_target_": "metamann.commands.sweep.SweepTable"},
 }  # fmt: skip
 TEXTS: dict[str, Callable[[Path], Any]] = {
@@ -70,7 +72,7 @@ def in_slot(slot: str, value: Callable[[Path], Any], key: str | None = None) -> 
         if key is None:
             content["config"][slot] = value(planted)
         else:
-            content["config"][slot] = {**content["config"].get(slot, {}), key: value(planted)}
+            content["config"][slot] = {**(content["config"].get(slot) or {}), key: value(planted)}
 
     return change
 

@@ -36,7 +36,7 @@ WAYS: dict[str, Callable[[Path, Path], tuple[str, list[str]]]] = {
     "evaluate": lambda evil, clean: ("evaluate", [f"checkpoint={evil}", *ASKED]),
     "audit": lambda evil, clean: ("audit", [f"checkpoint={evil}", "episodes=20", "answered=20"]),
     "compare": lambda evil, clean: ("compare", [f"runs=[{clean},{evil}]", "episodes=4"]),
-    "continual": lambda evil, clean: ("continual", [f"runs=[{evil}]", "sequences=2", "tasks=2", "classes=2"]),
+    "continual": lambda evil, clean: ("continual", [f"runs=[{evil}]", "episodes=2", "tasks=2", "classes=2"]),
     "resume": lambda evil, clean: ("train", [f"resume={evil.parent.parent}", "trainer.steps=4", *QUIET]),
     "encoder_from": lambda evil, clean: ("train", [f"encoder_from={evil}", *TINY]),
 }

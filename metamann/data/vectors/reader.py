@@ -16,9 +16,8 @@ from metamann.data.shares import deal
 from metamann.data.store import ClassStore, DataSplits, escape_marks
 from metamann.data.vectors.cells import array_of
 from metamann.data.vectors.files import check_names, read_file
-from metamann.data.vectors.scaling import scaling_of
 from metamann.data.vectors.table import Table, table_of_arrays, table_of_columns
-from metamann.errors import ConfigError, DataError, excerpt, setting
+from metamann.errors import DataError, excerpt
 
 
 def vectors(
@@ -26,7 +25,6 @@ def vectors(
     label: str | None = None,
     shares: Sequence[float] = (0.6, 0.2, 0.2),
     seed: int = 0,
-    standardise: bool = True,
 ) -> DataSplits:
     """Read rows of features and split their classes.
 
@@ -39,15 +37,12 @@ def vectors(
         label: name of the column, or array, of labels; None finds it.
         shares: of the classes that train, validation and test get; `(0, 0, 1)` puts all in test.
         seed: of the split.
-        standardise: bring every column to mean 0 and deviation 1, by the training classes alone.
 
     Raises:
-        ConfigError: if the seed is out of range, or `standardise` neither true nor false.
+        ConfigError: if the seed is out of range.
         DataError: if it cannot be read, has no label, one class, text among numbers, rows of unlike width, or a class
             in two of its own splits.
     """
-    if not isinstance(standardise, bool):
-        raise ConfigError(f"data.standardise={setting(standardise)} must be true or false.")
     source, table = _read(path, None if label is None else str(label))
     whole = np.isfinite(table.rows).all(1)
     kept = [number for number, name in enumerate(table.labels) if name is not None and whole[number]]
@@ -59,10 +54,7 @@ def vectors(
         left = f"the only class is {excerpt(names[0])}" if names else "no row has a label and all its values"
         raise DataError(f"{excerpt(source)}: {left}; few-shot tasks need at least two classes.")
     parts = _own_parts(table, by_class) if table.splits is not None else deal(names, shares, seed)
-    first = [number for place in parts["train"] for number in by_class[names[place]]]
-    scaling = scaling_of(table.rows[first]) if standardise else None
     items = torch.from_numpy(table.rows)
-    items = items if scaling is None else (items - scaling[0]) / scaling[1]
     title = f"vectors/{Path(source).stem}"
     stores = {
         part: ClassStore.from_classes(
@@ -84,7 +76,6 @@ def vectors(
         disjoint_groups=False,
         notes=_notes(source, table, whole, len(kept), parts),
         own=True,
-        scaling=scaling,
     )
 
 

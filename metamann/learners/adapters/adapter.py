@@ -29,6 +29,11 @@ class Adapter(Learner[Any, Any]):
         super().__init__()
         self.learner = learner
 
+    @property
+    def memory(self) -> Any:
+        """The memory of the learner inside, which it reads; None where it is left alone."""
+        return getattr(self.learner, "memory", None)
+
     def encode(self, inputs: Any) -> Any:
         """What the learner inside makes of each item; see `Learner.encode`."""
         return self.learner.encode(inputs)

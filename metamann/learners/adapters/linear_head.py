@@ -75,6 +75,10 @@ class LinearHead(Adapter, StreamingLearner[Any, Any]):
         self.steps, self.learning_rate, self.decay, self.norm = steps, learning_rate, decay, norm
         self.rehearse = rehearse
 
+    @property
+    def memory(self) -> None:
+        """It is left alone."""
+
     def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
         """Fit a head to the support, and to what a state holds already; see `Learner.adapt`."""
         features = self._normalised(self.encode(support.inputs))

@@ -33,6 +33,10 @@ class Majority(Adapter, StreamingLearner[Any, Any]):
     It is evaluated as the learner inside, opens its checkpoint, and uses none of its parameters.
     """
 
+    @property
+    def memory(self) -> None:
+        """It is left alone."""
+
     def encode(self, inputs: Any) -> Any:
         """Nothing is made of the items."""
         return inputs

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from metamann.errors import ConfigError
 from metamann.learners.inner_loop.network import AdaptedNetwork
 
-INSTALL = "python -m metamann.commands.install_learn2learn"
+INSTALL = "python -m metamann.learners.inner_loop.install"
 
 
 def learn2learn_start(module: nn.Module, rate: float, learned: bool) -> nn.Module:

@@ -32,7 +32,6 @@ from metamann.data.store import DataSplits
 from metamann.data.vectors.reader import vectors
 from metamann.episodes.items.protocols import NWayKShot
 from metamann.episodes.sampler import Sampler
-from metamann.modalities.item_objects import Rows
 
 SOURCES: dict[str, Callable[[Path], Any]] = {
     "npz": lambda folder: saved_npz(folder, X=X, y=Y),
@@ -65,7 +64,7 @@ def rows_by_class(splits: DataSplits) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_source_gives_the_same_classes(source: str, tmp_path: Path) -> None:
-    splits = vectors(SOURCES[source](tmp_path), standardise=False)
+    splits = vectors(SOURCES[source](tmp_path))
     assert [splits.split(part).n_classes for part in ("train", "val", "test")] == [6, 2, 2]
     found = rows_by_class(splits)
     assert sorted(found) == sorted(NAMES)
@@ -73,30 +72,9 @@ def test_every_source_gives_the_same_classes(source: str, tmp_path: Path) -> Non
         assert rows.dtype == np.float32
         assert np.array_equal(rows, X[name == Y])
     assert splits.own
-    assert splits.scaling is None
     assert splits.train.items.shape == (6 * EACH, WIDTH)
-    same = vectors((X, Y), standardise=False)
+    same = vectors((X, Y))
     assert splits.train.fingerprint == same.train.fingerprint
-
-
-def test_columns_are_brought_to_the_training_classes_alone() -> None:
-    splits = vectors((np.c_[X, np.full(len(X), 7.0)], Y))
-    assert splits.scaling is not None
-    mean, scale = splits.scaling
-    raw = rows_by_class(vectors((X, Y), standardise=False))
-    train = np.concatenate([raw[name] for name in splits.train.class_names]).astype(np.float64)
-    np.testing.assert_allclose(mean.numpy()[:WIDTH], train.mean(0), rtol=1e-6)
-    np.testing.assert_allclose(scale.numpy(), [*train.std(0), 1.0], rtol=1e-6)
-    np.testing.assert_allclose(splits.train.items.mean(0), np.zeros(WIDTH + 1), atol=1e-6)
-    assert abs(splits.test.items.numpy()[:, :WIDTH].mean(0)).max() > 0.01
-
-
-def test_new_rows_are_brought_to_the_same() -> None:
-    splits = vectors((X, Y))
-    reader = Rows(WIDTH, splits.scaling)
-    for name, rows in rows_by_class(splits).items():
-        expected = torch.stack([reader.read(row) for row in X[name == Y]])
-        assert torch.equal(torch.from_numpy(rows), expected)
 
 
 def test_the_note_says_what_was_found(tmp_path: Path) -> None:
@@ -135,7 +113,7 @@ def test_labels_are_named_alike_whatever_their_type() -> None:
 
 
 def test_a_name_with_a_mark_stays_one_class() -> None:
-    splits = vectors({"a@90": X[:6], "a": X[6:12], "b": X[12:18]}, shares=(0, 0, 1), standardise=False)
+    splits = vectors({"a@90": X[:6], "a": X[6:12], "b": X[12:18]}, shares=(0, 0, 1))
     assert splits.test.class_names == ("a", "a@@90", "b")
 
 
@@ -160,7 +138,7 @@ def test_a_label_is_taken_by_its_name() -> None:
 
 def test_labels_of_a_text_file_stay_as_they_are_written(tmp_path: Path) -> None:
     path = written(b"a;label\n1;001\n2;1\n3;1e5\n2,5;NA\n4;\n")(tmp_path)
-    splits = vectors(path, shares=(0, 0, 1), standardise=False)
+    splits = vectors(path, shares=(0, 0, 1))
     assert splits.test.class_names == ("001", "1", "1e5", "NA")
     assert splits.test.items.tolist() == [[1.0], [2.0], [3.0], [2.5]]
     assert splits.notes[1:] == ("numbers have a decimal comma",)
@@ -170,7 +148,7 @@ def test_missing_values_of_data_frames_are_known() -> None:
     table = frame().astype(dict.fromkeys(COLUMNS, "Float64"))
     table.loc[0, "f0"] = pandas.NA
     table.loc[1, "kind"] = None
-    found = rows_by_class(vectors(table, standardise=False))
+    found = rows_by_class(vectors(table))
     assert len(found["class 0"]) == len(found["class 1"]) == EACH - 1
 
 

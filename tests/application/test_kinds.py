@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from metamann.commands.kinds import check_kinds
+from metamann.application.kinds import check_kinds
 from metamann.errors import ConfigError
 
 

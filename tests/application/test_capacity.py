@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from commandline import Ended, run
-from metamann.commands.capacity import capacity_notes, check_room
 from torch import nn
 
+from metamann.application.capacity import capacity_notes, check_room
 from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.data.store import ClassStore
 from metamann.episodes.items.protocols import NWayKShot, OnlineStream
@@ -62,7 +61,7 @@ def holder(make_memory: Callable[..., Memory[Any]]) -> Holder:
 def test_classes_and_items_of_images_are_counted(
     protocol: Any, said: str | None, holder: Holder, store: ClassStore
 ) -> None:
-    notes = capacity_notes(holder, Sampler(store, protocol))
+    notes = capacity_notes(holder, Sampler(store, protocol).loads())
     assert (len(notes) == 1 and said in notes[0] and "memory.slots=6" in notes[0]) if said else notes == ()
 
 
@@ -71,27 +70,28 @@ def test_classes_and_items_of_images_are_counted(
     [(Copy(6), None), (Copy([1, 7]), 7), (RepeatCopy(9, 3), 9), (AssociativeRecall([2, 6], 3), 18)],
 )
 def test_vectors_of_sequences_are_counted(task: Any, vectors: int | None, holder: Holder) -> None:
-    notes = capacity_notes(holder, Sampler(RandomBits("train"), task))
+    notes = capacity_notes(holder, Sampler(RandomBits("train"), task).loads())
     assert (f"the {vectors} vectors of an episode" in notes[0]) if vectors else notes == ()
 
 
 def test_classes_of_sentences_are_counted_where_labels_are_told(holder: Holder) -> None:
     made = [Sentence((f"w{n}",), (Span(0, 1, f"type{n % 8}"),)) for n in range(100)]
     store = SentenceStore("toy", tuple(made))
-    assert "the 8 classes" in capacity_notes(holder, Sampler(store, GreedySentences(ways=8)))[0]
-    assert capacity_notes(holder, Sampler(store, GreedySentences(ways=6))) == ()
-    assert capacity_notes(holder, Sampler(store, Supervised(types=store.types))) == ()
+    assert "the 8 classes" in capacity_notes(holder, Sampler(store, GreedySentences(ways=8)).loads())[0]
+    assert capacity_notes(holder, Sampler(store, GreedySentences(ways=6)).loads()) == ()
+    assert capacity_notes(holder, Sampler(store, Supervised(types=store.types)).loads()) == ()
 
 
 def test_the_largest_load_of_all_is_said(holder: Holder, store: ClassStore) -> None:
-    samplers = [Sampler(store, NWayKShot(ways=ways, shots=1, queries=1)) for ways in (2, 9, 7)]
-    assert "the 9 classes" in capacity_notes(holder, *samplers)[0]
+    protocols = [NWayKShot(ways=ways, shots=1, queries=1) for ways in (2, 9, 7)]
+    loads = [load for protocol in protocols for load in Sampler(store, protocol).loads()]
+    assert "the 9 classes" in capacity_notes(holder, loads)[0]
 
 
 def test_nothing_is_said_of_memories_that_are_not_used_or_grow(
     make_memory: Callable[..., Memory[Any]], store: ClassStore
 ) -> None:
-    sampler = Sampler(store, NWayKShot(ways=12, shots=1, queries=1))
+    loads = Sampler(store, NWayKShot(ways=12, shots=1, queries=1)).loads()
     encoder = nn.Identity()
     encoder.features = 5  # type: ignore[assignment]  # what encoders have
     memory = make_memory("ntm")
@@ -100,8 +100,8 @@ def test_nothing_is_said_of_memories_that_are_not_used_or_grow(
         LinearHead(MANN(encoder, memory, 3)),
         Majority(MANN(encoder, memory, 3)),
     ):
-        assert capacity_notes(learner, sampler) == ()
-    assert capacity_notes(nn.Identity(), sampler) == ()
+        assert capacity_notes(learner, loads) == ()
+    assert capacity_notes(nn.Identity(), loads) == ()
 
 
 def test_a_memory_beyond_the_machine_is_refused_before_it_is_there() -> None:
@@ -114,16 +114,3 @@ def test_a_memory_beyond_the_machine_is_refused_before_it_is_there() -> None:
 def test_every_memory_of_a_usual_size_has_room(memory_kind: str, make_memory: Callable[..., Memory[Any]]) -> None:
     for code_width in (0, 3):  # of sequences, and of labels
         check_room(Holder(make_memory(memory_kind, code_width=code_width)), 64)
-
-
-def test_it_is_said_at_the_start_of_training_and_of_evaluation(tiny: list[str], tmp_path: Any) -> None:
-    small = ["trainer.steps=1", "memory=keyvalue_bounded", "memory.slots=2"]
-    ended: Ended = run("train", *tiny, *small, cwd=tmp_path / "train")
-    note = "note: memory.slots=2 is less than the 3 classes of an episode"
-    assert ended.err.count(note) == 1
-    options = ["episodes=4", "logger.wandb=false", "logger.tensorboard=false"]
-    for command, where in (("evaluate", f"checkpoint={ended.run_directory}"), ("compare", None)):
-        runs = f"runs=[{ended.run_directory},{ended.run_directory}:linear_head]"
-        arguments = [where, *options] if where else [runs, "episodes=4"]
-        again = run(command, *arguments, cwd=tmp_path / command)
-        assert again.err.count(note) == 1, again.err

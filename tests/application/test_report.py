@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from metamann.commands.directory import locked
-from metamann.commands.report import attempt, report
 from toy_words import ToyEncoder, toy_store
 
-from metamann.commands import report as module
+from metamann.application.directory import locked
+from metamann.application.report import attempt, report
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
@@ -22,7 +22,10 @@ from metamann.episodes.tasks import TaskList
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.learners.mann import MANN
 from metamann.memory.pairs.nearest import NearestMemory
+from metamann.modalities import sentence_findings as module
+from metamann.modalities.sentences import Sentences
 from metamann.training.dashboards import Mirrors
+from metamann.training.log import console
 from metamann.training.loop import Interrupted
 
 STORE = toy_store()
@@ -59,11 +62,11 @@ def learner() -> MANN:
     return MANN(encoder, NearestMemory(encoder.features, 4), 4)
 
 
-def reported(directory: Path, *arguments: Any) -> dict[str, Any]:
+def reported(directory: Path, learner: MANN, evaluator: SentenceEvaluator, mirrors: Mirrors) -> dict[str, Any]:
     """A report into a directory that is locked, as a command does it."""
     directory.mkdir(exist_ok=True)
     with locked(directory):
-        return dict(report(directory, *arguments))
+        return dict(report(directory, Sentences(), learner, evaluator, CONTEXT, mirrors, None))
 
 
 def sampled() -> SentenceEvaluator:
@@ -89,10 +92,11 @@ def files(directory: Path) -> set[str]:
 
 
 def test_a_query_without_labels_is_answered_and_scored_nowhere(
-    learner: MANN, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    learner: MANN, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "metamann.results")
     shown = Shown()
-    assert reported(tmp_path, learner, own(labelled=False), CONTEXT, Mirrors({"shown": lambda: shown})) == {}
+    assert reported(tmp_path, learner, own(labelled=False), Mirrors({"shown": lambda: shown})) == {}
     assert files(tmp_path) - {".metamann.lock"} == {
         "results.json",
         "results.md",
@@ -100,19 +104,19 @@ def test_a_query_without_labels_is_answered_and_scored_nowhere(
         "answers.txt",
         "sentences.html",
     }
-    assert shown.names == ["test/sentences"]
-    printed = capsys.readouterr()
-    assert printed.out.splitlines()[-1] == f"answers: {tmp_path / 'answers.txt'}"
-    everything = printed.out + printed.err + "".join((tmp_path / name).read_text() for name in ("results.json",
-                                                     "results.md", "sentences.html"))  # fmt: skip
+    assert shown.names == ["pages/test/sentences"]
+    said = [record.getMessage() for record in caplog.records]
+    assert said[-1] == f"answers: {tmp_path / 'answers.txt'}"
+    written = [(tmp_path / name).read_text() for name in ("results.json", "results.md", "sentences.html")]
+    everything = "".join([*said, *written]) + capsys.readouterr().err
     scores = r"(?<![0-9a-z])f1(?![0-9a-z])|precision|recall|wrong|missed"  # the hash of a commit may hold f1
     assert re.findall(scores, everything) == []
 
 
 def test_the_same_answers_come_with_and_without_labels(learner: MANN, tmp_path: Path) -> None:
-    metrics = reported(tmp_path / "labelled", learner, own(labelled=True), CONTEXT, Mirrors({}))
+    metrics = reported(tmp_path / "labelled", learner, own(labelled=True), Mirrors({}))
     assert metrics["f1"].mean > 0.5
-    reported(tmp_path / "plain", learner, own(labelled=False), CONTEXT, Mirrors({}))
+    reported(tmp_path / "plain", learner, own(labelled=False), Mirrors({}))
     answers = [(tmp_path / name / "answers.txt").read_text() for name in ("labelled", "plain")]
     assert answers[0] == answers[1]
     assert "B-type" in answers[0]
@@ -128,13 +132,14 @@ def test_a_picture_that_fails_is_said_and_the_rest_goes_on(
 
     monkeypatch.setattr(module, "plot_confusion", fails)
     shown = Shown()
-    metrics = reported(tmp_path, learner, sampled(), CONTEXT, Mirrors({"shown": lambda: shown}))
+    with console():
+        metrics = reported(tmp_path, learner, sampled(), Mirrors({"shown": lambda: shown}))
     assert metrics["f1"].mean > 0
     (note,) = capsys.readouterr().err.splitlines()
     assert note.startswith("note: confusion.png is left out, since it could not be written (ValueError: no such symbol")
     assert len(note) <= 300
-    assert "test/confusion" not in shown.names
-    assert {"test/support_size", "test/sentences", "test/results"} <= set(shown.names)
+    assert "pictures/test/confusion" not in shown.names
+    assert {"pictures/test/support_size", "pages/test/sentences", "tables/test/results"} <= set(shown.names)
     assert {"plots/support_size.png", "sentences.html"} <= files(tmp_path)
 
 
@@ -145,7 +150,8 @@ def test_a_page_that_fails_is_said_too(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_page", fails)
-    reported(tmp_path, learner, own(labelled=False), CONTEXT, Mirrors({}))
+    with console():
+        reported(tmp_path, learner, own(labelled=False), Mirrors({}))
     assert "sentences.html" in capsys.readouterr().err
     assert "answers.txt" in files(tmp_path)
 
@@ -163,7 +169,7 @@ def test_a_query_without_an_entity_has_a_score_and_no_confusion(learner: MANN, t
     task = own(labelled=False)
     store = FixedEpisodeStore("own", task.sampler.store.episodes, labelled=True)  # type: ignore[union-attr]
     sampler = Sampler(store, FixedSentences(scheme="io"))
-    metrics = reported(tmp_path, learner, task._replace(sampler=sampler), CONTEXT, Mirrors({}))
+    metrics = reported(tmp_path, learner, task._replace(sampler=sampler), Mirrors({}))
     assert metrics["recall"].mean == 0
     assert "plots/confusion.png" not in files(tmp_path)
     json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
-from metamann.commands.contestants import name_of, told_apart
+from metamann.application.compose import settings
+from metamann.application.contestants import name_of, told_apart
+from metamann.application.run import Run
+from metamann.application.settings import plain
+from metamann.training.checkpoint import Checkpoint
 
 
 def training(seed: int = 0, steps: int = 10, workers: int = 1, **learner: Any) -> dict[str, Any]:
@@ -46,9 +50,20 @@ def test_a_setting_that_one_does_not_have_differs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "name"),
-    [({}, "LRUA"), ({"encoder_from": None}, "LRUA"), ({"encoder_from": "run"}, "LRUA, encoder of another run")],
+    ("changes", "adapter", "name"),
+    [
+        ({"memory": "lrua"}, None, "LRUA"),
+        ({"memory": "lrua", "encoder_from": "run"}, None, "LRUA, encoder of another run"),
+        ({"memory": "none"}, None, "no memory, lstm"),
+        ({"memory": "keyvalue_bounded"}, None, "BoundedKeyValue, evicts by age"),
+        ({"learner": "maml"}, None, "maml"),
+        ({"memory": "lrua"}, "linear_head", "linear_head"),
+    ],
 )
-def test_an_encoder_that_another_run_trained_is_said(taken: dict[str, Any], name: str) -> None:
-    config = {"learner": {"_target_": "learners.MANN"}, "memory": {"_target_": "memory.LRUAMemory"}, **taken}
-    assert name_of(OmegaConf.create(config)) == name
+def test_a_learner_is_called_by_what_makes_it(
+    changes: dict[str, Any], adapter: str | None, name: str, tmp_path: Path
+) -> None:
+    """An encoder that another run trained is said: its training is not counted."""
+    path = tmp_path / "run.pt"
+    Checkpoint(plain(settings(**changes)), {}, {}, {}, 0, {}, 0.0).save(path)
+    assert name_of(Run(path), adapter) == name

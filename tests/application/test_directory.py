@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metamann.commands.directory import LOCK, locked
+from metamann.application.directory import LOCK, locked
 from metamann.errors import ConfigError
 
 

@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from metamann.commands import trust
-from metamann.commands.trust import GROUP_OF, check_trusted, offered, open_checkpoint, trusted_class
+from metamann.application import trust
+from metamann.application.trust import (
+    GROUP_OF,
+    check_trusted,
+    listed,
+    offered,
+    open_checkpoint,
+    trusted_class,
+)
 from metamann.episodes.items.protocols import LabelCodes, NWayKShot
 from metamann.errors import CheckpointError, ConfigError
 from metamann.memory.controlled.ntm import NTMMemory
@@ -20,17 +27,19 @@ NWAY = "metamann.episodes.items.protocols.NWayKShot"
 
 
 def test_the_list_is_what_conf_offers_by_group() -> None:
-    listed = offered()
-    assert set(listed) == {"data", "protocol", "encoder", "memory", "learner", "trainer"}
-    assert {NWAY, "metamann.episodes.items.protocols.LabelCodes"} < listed["protocol"]
-    assert "metamann.memory.controlled.ntm.NTMMemory" in listed["memory"]
-    assert listed["trainer"] == {"metamann.training.loop.TrainerConfig"}
-    assert not any("commands" in target or "download" in target for group in listed.values() for target in group)
+    groups = {"data", "protocol", "encoder", "memory", "learner", "adapter"}
+    assert set(offered()) == groups
+    assert {NWAY, "metamann.episodes.items.protocols.LabelCodes"} < listed("protocol")
+    assert "metamann.memory.controlled.ntm.NTMMemory" in listed("memory")
+    assert "metamann.learners.adapters.rotated.Rotated" in listed("adapter") - listed("learner")
+    assert listed("trainer") == {"metamann.training.loop.TrainerConfig"}
+    targets = {target for group in groups for target in listed(group)}
+    assert not any("application" in each or "commands" in each or "download" in each for each in targets)
 
 
 def test_every_class_of_the_list_is_there() -> None:
     for part, group in GROUP_OF.items():
-        for target in offered()[group]:
+        for target in listed(group):
             assert trusted_class(target, part, ()).__name__ == target.rpartition(".")[2]
 
 
@@ -57,10 +66,12 @@ def test_a_listed_class_is_found(part: str, target: str, found: type) -> None:
         "metamann_evil.mkdir",
         "metamann.data.download.fetch",
         "metamann.commands.audit._named",
+        "metamann.application.train.train",
+        "metamann.application.report.logging.sys.exit",
         "metamann.data.cache.write_atomically",
         "metamann.data.cache.os.mkdir",
         "metamann.training.record.Path.mkdir",
-        "metamann.commands.report.subprocess.os.mkdir",
+        "metamann.application.origin.subprocess.os.mkdir",
         "metamann.commands.sweep.SweepTable",
         "torch.hub.load",
         "numpy.savetxt",
@@ -79,7 +90,9 @@ def test_what_is_not_on_the_list_is_refused(part: str, target: object) -> None:
 
 
 def test_a_class_of_another_part_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"encoder wants to build metamann\.memory\.ntm\.NTMMemory.*conf/encoder/"):
+    with pytest.raises(
+        ConfigError, match=r"encoder wants to build metamann\.memory\.controlled\.ntm\.NTMMemory.*conf/encoder/"
+    ):
         trusted_class("metamann.memory.controlled.ntm.NTMMemory", "encoder", ())
 
 

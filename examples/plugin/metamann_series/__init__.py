@@ -1,0 +1,1 @@
+"""Short time series: an example of a plug-in for metamann."""

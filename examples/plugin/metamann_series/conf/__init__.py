@@ -1,0 +1,1 @@
+"""Choices of the command line, importable as pkg://metamann_series.conf."""
