@@ -28,7 +28,7 @@ from metamann.reports.comparison_tables import as_record, cells, csv, latex, mar
 from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_comparison
 from metamann.training.checkpoint import Checkpoint, load_checkpoint
-from metamann.training.log import note, progress
+from metamann.training.log import note, notes_once, progress
 
 TIMED = 20  # episodes, one at a time
 
@@ -74,14 +74,13 @@ def compare_runs(
         ConfigError: if the runs are judged on different tasks, or on sentences without labels.
     """
     settings = settings or ComparisonSettings()
-    with opened(directory or new_directory("compare")) as path:
+    with opened(directory or new_directory("compare")) as path, notes_once():
         check_no_run(path)
         save_settings(path, {**plain(settings), "runs": list(runs)}, caller.files, ".hydra")
         wanted = contestants(runs)
         if len(wanted) < 2:
             raise ConfigError("runs= needs two runs or more: runs=[RUN,RUN], or the directory of a sweep.")
         judged: list[Entrant] = []
-        said: set[str] = set()  # runs share their encoder as a rule
         first: Any = None
         metric = settings.metric
         for number, (where, adapter) in enumerate(wanted, 1):
@@ -100,9 +99,7 @@ def compare_runs(
             check_same_tasks(first, evaluator, wanted[0][0], where)
             learner = asked.learner(evaluator)
             for line in asked.notes(learner, evaluator):
-                if line not in said:
-                    note(line)
-                    said.add(line)
+                note(line)
             metric, right, shown = run.modality.judged(learner, evaluator, settings.metric)
             facts = _facts(run, learner, evaluator)
             judged.append(Entrant(name_of(run, adapter), run.checkpoint.config, right, shown, facts))

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from metamann.application.command_settings import COMMANDS, TrainCommand
 from metamann.application.settings import TrainSettings
-from metamann.application.trust import offered
 from metamann.errors import ConfigError
-from metamann.modalities.choosing import modality_of
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 _composing = threading.Lock()  # Hydra keeps what it composes in one place of the process
 
@@ -23,24 +18,6 @@ def register() -> None:
 
     for name, kind in COMMANDS.items():
         ConfigStore.instance().store(name=f"{name}_settings", node=kind, provider="metamann")
-
-
-def typed(config: DictConfig) -> Any:
-    """The typed settings of a composed configuration.
-
-    Raises:
-        ConfigError: if parts do not go together: one may take a value from another that is not there.
-    """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import InterpolationResolutionError
-
-    try:
-        return OmegaConf.to_object(config)
-    except InterpolationResolutionError:
-        parts: Any = OmegaConf.to_container(config, resolve=False)
-        if parts.get("protocol"):
-            modality_of(parts, offered())  # says more than which value is not there
-        raise
 
 
 def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
@@ -54,6 +31,7 @@ def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
         ConfigError: if there is no such setting or choice, or a value is of another kind.
     """
     from hydra import compose, initialize_config_module
+    from omegaconf import OmegaConf
 
     from metamann.application.setting_errors import setting_error
 
@@ -64,7 +42,7 @@ def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
     with _composing:
         try:
             with initialize_config_module("metamann.conf", version_base="1.3"):
-                config = typed(compose("train", overrides=lines))
+                config = OmegaConf.to_object(compose("train", overrides=lines))
         except ConfigError:
             raise
         except Exception as error:  # Hydra and OmegaConf have no common base

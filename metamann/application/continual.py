@@ -25,7 +25,7 @@ from metamann.evaluation.metrics import mean_interval
 from metamann.modalities.modality import Course
 from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_accuracy_matrices, plot_forgetting
-from metamann.training.log import note, progress
+from metamann.training.log import note, notes_once, progress
 
 MEASURES = ("average_accuracy", "backward_transfer", "forgetting", "forgetting_avalanche")
 
@@ -52,7 +52,7 @@ def teach_tasks(
         ConfigError: if a learner's classes do not arrive task by task, or two learners have one name.
     """
     settings = settings or ContinualSettings()
-    with opened(directory or new_directory("continual")) as path:
+    with opened(directory or new_directory("continual")) as path, notes_once():
         check_no_run(path)
         save_settings(path, {**plain(settings), "runs": list(runs)}, caller.files, ".hydra")
         wanted = contestants(runs)

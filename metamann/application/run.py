@@ -108,9 +108,9 @@ class Run:
         try:
             kind = asked.modality  # refuses parts that do not go together
         except ConfigError:
-            if self.parts.nodes.get("data") or not settings.protocol:
+            if settings.data or not settings.protocol:
                 raise
-            kind = None  # a protocol that asks for data, of a run that has none
+            kind = None  # the learner and the data are the run's own, so it is the protocol that does not go with them
         if kind is None or (settings.protocol and kind.name != self.modality.name):
             raise ConfigError(
                 f"{self.path} was trained on {self.modality.name}, and its learner cannot take up another kind; leave "

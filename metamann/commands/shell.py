@@ -21,7 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from metamann.application.caller import Caller
-from metamann.application.compose import register, typed
+from metamann.application.compose import register
 from metamann.application.directory import run_of
 from metamann.commands.messages import message_of
 from metamann.commands.overrides import readable
@@ -95,7 +95,7 @@ def _job(config: DictConfig, command: Command, line: str) -> float:
                 "hydra.yaml": OmegaConf.to_yaml({"hydra": HydraConfig.get()}),
                 "overrides.yaml": OmegaConf.to_yaml(HydraConfig.get().overrides.task),
             }
-            score = command(typed(config), directory, Caller(line, files, None, shield))
+            score = command(OmegaConf.to_object(config), directory, Caller(line, files, None, shield))
             print_run_directory(directory)
             return score
     except Interrupted as stopped:

@@ -24,7 +24,21 @@ FILE = "train.log"
 
 def note(text: str) -> None:
     """Say what a user may not expect: what was left out, replaced or decided."""
-    LOG.warning("%s", printable(text))
+    said = _said.get()
+    if said is None or text not in said:
+        LOG.warning("%s", printable(text))
+    if said is not None:
+        said.add(text)
+
+
+@contextmanager
+def notes_once() -> Iterator[None]:
+    """Say each note in here once, however often it comes: of several runs on the same data, for one."""
+    entered = _said.set(set())
+    try:
+        yield
+    finally:
+        _said.reset(entered)
 
 
 def progress(text: str, *, on_bar: bool = False) -> None:
@@ -88,6 +102,7 @@ def run_log(directory: Path) -> Iterator[None]:
 
 
 _entered: ContextVar[tuple[logging.Handler, ...]] = ContextVar("entered", default=())  # by the thread that speaks
+_said: ContextVar[set[str] | None] = ContextVar("said", default=None)
 _attaching = threading.RLock()
 _levels: list[int] = []  # of the logger, as each handler found it
 

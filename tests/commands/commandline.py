@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import torch
 
 MAIN = {name: f"metamann.commands.{name}" for name in ("train", "evaluate", "audit", "compare", "continual")}
-PROGRESS = re.compile(r"step \d+/\d+  |[\d,]+ parameters, |note: ")
+PROGRESS = re.compile(r"(step )?\d+/\d+  |[\d,]+ parameters, |note: ")
 TIMES = ("seconds", "episodes_per_second")
 SECONDS = 120
 

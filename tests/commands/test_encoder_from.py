@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_a_run_that_was_killed_goes_on_without_the_other_run(trained: Ended, tin
     run("train", *start, f"hydra.run.dir={directory}", cwd=tmp_path / "first", sabotage=at)
     shutil.rmtree(other)
     refused = run("train", f"resume={directory}", f"encoder_from={trained.run_directory}", cwd=tmp_path / "refused")
-    assert f"was started with encoder_from={other}" in refused.error
+    assert re.search(r"was started with encoder_from=/.*/other, and a run cannot change it", refused.error)
     run("train", f"resume={directory}", cwd=tmp_path / "second")
     assert same_tensors(directory / LAST, whole / LAST)
 

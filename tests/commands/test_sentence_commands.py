@@ -322,7 +322,7 @@ def test_a_tagger_of_fixed_classes_goes_the_same_way(conll: Path, tmp_path: Path
         "evaluate", f"checkpoint={ended.run_directory}", "protocol=greedy_sentences", *QUIET,
         cwd=tmp_path / "few", METAMANN_DATA=str(conll),
     )  # fmt: skip
-    assert "protocol=" in few_shot.error
+    assert "leave out protocol=" in few_shot.error
 
 
 @pytest.mark.parametrize(

@@ -100,14 +100,15 @@ def test_the_installed_script_runs_from_any_directory(tiny: list[str], tmp_path:
     assert (directory / "results.json").is_file()
 
 
-def test_embedded_data_need_no_download(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("chosen", "folder"), [(["experiment=quickstart"], "quickstart"), ([], "train")])
+def test_embedded_data_need_no_download_and_no_choice(chosen: list[str], folder: str, tmp_path: Path) -> None:
     ended = run(
-        "train", "experiment=quickstart", "data.alphabets=[2,1,1]", "data.characters=6", "data.drawings=8",
-        "protocol.steps=20", "train_protocol.ways=4", "encoder.channels=8", "trainer.steps=2", "trainer.batch_size=2",
-        "trainer.validate_every=2", "validation.episodes=4", "logger.wandb=false", "logger.tensorboard=false",
-        cwd=tmp_path,
+        "train", *chosen, "data.alphabets=[2,1,1]", "data.characters=6", "data.drawings=8",
+        "protocol.ways=3", "protocol.steps=20", "train_protocol.ways=4", "encoder.channels=8", "trainer.steps=2",
+        "trainer.batch_size=2", "trainer.validate_every=2", "validation.episodes=4",
+        "logger.wandb=false", "logger.tensorboard=false", cwd=tmp_path,
     )  # fmt: skip
-    assert "outputs/quickstart/" in str(ended.run_directory)
+    assert f"outputs/{folder}/" in str(ended.run_directory)
     assert json.loads((ended.run_directory / "results.json").read_text())["protocol"]["data"].startswith("strokes")
 
 

@@ -12,7 +12,7 @@ import pytest
 from tqdm import tqdm
 
 from metamann.errors import TrainingError
-from metamann.training.log import LOG, console, note, progress, run_log
+from metamann.training.log import LOG, console, note, notes_once, progress, run_log
 
 
 def said(directory: Path) -> list[str]:
@@ -100,6 +100,17 @@ def test_a_log_that_cannot_be_written_is_refused(kind: str, tmp_path: Path) -> N
     with pytest.raises(TrainingError, match=r"train\.log"), run_log(directory):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_notes_of_several_runs_are_said_once_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with console():
+        for _ in range(2):
+            with notes_once():
+                note("of the data")
+                note("of the data")
+        note("of the data")
+        note("of the data")
+    assert capsys.readouterr().err == "note: of the data\n" * 4
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
