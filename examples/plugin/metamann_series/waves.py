@@ -23,9 +23,6 @@ def waves(
         steps: of a series.
         noise: deviation of what is added to each value.
         seed: of all that is drawn.
-
-    Raises:
-        ConfigError: if a number is too small.
     """
     for name, value, least in (
         ("classes", classes, 15),
