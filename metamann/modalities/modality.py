@@ -121,13 +121,6 @@ class Modality(ABC):
         """The parts of a run with what they take from the data.
 
         They are what is built from, and are saved with the run, which is opened without its data.
-
-        Args:
-            nodes: plain data by name of the part.
-            splits: the data.
-
-        Raises:
-            ConfigError: if a part does not go with the data.
         """
         return nodes
 
