@@ -46,5 +46,6 @@ def check_rows(inputs: Tensor, features: int) -> None:
         raise ConfigError("this encoder reads rows of numbers; set encoder=conv for images, words for sentences.")
     if inputs.shape[-1] != features:
         raise ConfigError(
-            f"rows have {inputs.shape[-1]} numbers, but the encoder was built for {features}; give rows of these."
+            f"rows have {inputs.shape[-1]} numbers, but the encoder was built for {features}; give rows of the same "
+            "features."
         )

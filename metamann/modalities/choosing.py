@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from metamann.errors import ConfigError, excerpt
+from metamann.errors import ConfigError, excerpt, shorten
 from metamann.modalities.images import Images
 from metamann.modalities.modality import Modality
 from metamann.modalities.sentences import Sentences
@@ -22,8 +22,13 @@ Choices = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 @functools.cache
 def modalities() -> tuple[Modality, ...]:
-    """Those of metamann, and those that installed plug-ins register."""
-    plugged = (entry.load()() for entry in entry_points(group="metamann.plugins") if entry.name.startswith(PLUG_IN))
+    """Those of metamann, and those that installed plug-ins register.
+
+    Raises:
+        ConfigError: if a plug-in cannot be imported.
+    """
+    entries = [entry for entry in entry_points(group="metamann.plugins") if entry.name.startswith(PLUG_IN)]
+    plugged = [_loaded(entry) for entry in entries]
     return (Images(), Vectors(), Sentences(), SupervisedSentences(), Sequences(), *plugged)
 
 
@@ -59,6 +64,19 @@ def modality_of(parts: Mapping[str, Any], choices: Choices) -> Modality:
         )
     modality = next((each for each in candidates if each in dealing), candidates[0])
     _check_fits(modality, parts, choices)
+    return modality
+
+
+def _loaded(entry: EntryPoint) -> Modality:
+    try:
+        modality = entry.load()()
+    except Exception as error:  # whatever importing the code of others may raise
+        raise ConfigError(
+            f"plug-in {entry.name} ({entry.value}) cannot be imported ({type(error).__name__}: {shorten(error, 90)}); "
+            "mend or uninstall it."
+        ) from error
+    if not isinstance(modality, Modality):
+        raise ConfigError(f"plug-in {entry.name} ({entry.value}) is no Modality; derive it from Items or Modality.")
     return modality
 
 

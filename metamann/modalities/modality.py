@@ -118,14 +118,9 @@ class Modality(ABC):
         return {part: splits.split(part).fingerprint for part in ("train", "val", "test")}
 
     def completed(self, nodes: Mapping[str, Any], splits: Any) -> Mapping[str, Any]:
-        """The parts of a run with what they take from the data; the run is saved with them and opened without its data.
+        """The parts of a run with what they take from the data.
 
-        Args:
-            nodes: plain data by name of the part.
-            splits: the data.
-
-        Raises:
-            ConfigError: if a part does not go with the data.
+        They are what is built from, and are saved with the run, which is opened without its data.
         """
         return nodes
 

@@ -17,9 +17,6 @@ class SeriesEncoder(nn.Module):
 
     Attributes:
         features: width of what comes out; memories and learners are built for it.
-
-    Raises:
-        ConfigError: if a size is below 1.
     """
 
     def __init__(self, channels: int, steps: int, width: int = 16) -> None:
@@ -34,11 +31,7 @@ class SeriesEncoder(nn.Module):
         )  # fmt: skip
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Encode series, `batch x items x channels x steps` to `batch x items x features`.
-
-        Raises:
-            ConfigError: for series of another shape.
-        """
+        """Encode series, `batch x items x channels x steps` to `batch x items x features`."""
         if tuple(inputs.shape[2:]) != (self.channels, self.steps):
             raise ConfigError(
                 f"series of shape {tuple(inputs.shape[2:])} are not read; give {self.channels} x {self.steps} numbers."

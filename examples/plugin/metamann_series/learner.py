@@ -37,9 +37,6 @@ class Prototypical(Learner[PrototypicalState]):
         memory: not used; every learner is given one.
         code_width: likewise.
         sharpness: of the answers at the start of training; learned.
-
-    Raises:
-        ConfigError: if `sharpness` is not above 0.
     """
 
     def __init__(self, encoder: nn.Module, memory: Memory, code_width: int, sharpness: float = 1.0) -> None:

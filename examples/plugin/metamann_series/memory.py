@@ -35,9 +35,6 @@ class GaussianMemory(Memory[GaussianState]):
         code_width: of the label codes.
         bandwidth: h, at the start of training; learned.
         never_seen: distance that counts as new, at the start of training; learned.
-
-    Raises:
-        ConfigError: if a number is not above 0.
     """
 
     reads_label_mass: ClassVar[bool] = True

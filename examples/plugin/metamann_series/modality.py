@@ -56,11 +56,7 @@ class SeriesReader:
             return False
 
     def read(self, value: Any) -> Tensor:
-        """One series, float32.
-
-        Raises:
-            DataError: if it is none, or of another shape.
-        """
+        """One series, float32; DataError if it is none, or of another shape."""
         try:
             series = torch.as_tensor(np.array(value, dtype=np.float32))
         except (TypeError, ValueError) as error:
@@ -70,9 +66,5 @@ class SeriesReader:
         return series
 
     def read_folder(self, path: Path) -> list[tuple[Tensor, str]]:
-        """There are no folders of series.
-
-        Raises:
-            DataError: always.
-        """
+        """There are no folders of series: always a DataError."""
         raise DataError(f"{path}: series are given as arrays by label, not as a folder.")

@@ -12,7 +12,7 @@ SINES = 3  # of a channel
 
 
 def waves(
-    classes: int = 60, items: int = 20, channels: int = 2, steps: int = 32, noise: float = 0.3, seed: int = 0
+    classes: int = 60, items: int = 20, channels: int = 2, steps: int = 32, noise: float = 1.0, seed: int = 0
 ) -> DataSplits:
     """Series that are sums of sines: a class has its frequencies and phases, an item its own start and noise.
 
@@ -23,9 +23,6 @@ def waves(
         steps: of a series.
         noise: deviation of what is added to each value.
         seed: of all that is drawn.
-
-    Raises:
-        ConfigError: if a number is too small.
     """
     for name, value, least in (
         ("classes", classes, 15),
