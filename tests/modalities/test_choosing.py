@@ -66,7 +66,11 @@ SEQUENCES = {"data": None, "protocol": "copy", "memory": "ntm", "learner": "sequ
         (IMAGES, {"learner": "sentence_mann"}, r"^learner=sentence_mann is for sentences .*choose learner=mann, "),
         (IMAGES, {"learner": "sequence"}, r"^learner=sequence is for sequences .*choose learner=mann, "),
         (IMAGES, {"adapter": "structshot"}, r"^adapter=structshot is for sentences .*choose adapter=rotated, "),
-        (IMAGES, {"train_protocol": "greedy_sentences"}, r"^train_protocol=greedy_sentences .*leave out train_protocol=\.$"),
+        (
+            IMAGES,
+            {"train_protocol": "greedy_sentences"},
+            r"^train_protocol=greedy_sentences .*leave out train_protocol=\.$",
+        ),
         (IMAGES, {"protocol": "copy"}, r"^protocol=copy draws its own sequences .*experiment=copy, .*leave out data="),
         (IMAGES, {"data": None}, r"^protocol=nway deals episodes of a data set.*choose data=strokes, omniglot"),
         (SENTENCES, {"protocol": "nway"}, r"^protocol=nway is for images .*data=records .*greedy_sentences"),
