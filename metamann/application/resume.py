@@ -89,6 +89,8 @@ def _merged(saved: Mapping[str, Any], changes: Mapping[str, Any], run: Path) -> 
                 f"{run} holds a run with {part} {_kind(config.get(part))}, not {_kind(value)}: a run cannot change its "
                 f"{part}. Leave out {part}=, or start a new run without resume=."
             )
+        elif isinstance(value, Mapping) and isinstance(config.get(part), dict):
+            config[part] = {**config[part], **value}
         else:
             config[part] = value
     return config

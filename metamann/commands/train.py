@@ -40,6 +40,8 @@ def _named(settings: dict[str, Any]) -> dict[str, Any]:
         keys = [*(key for key in keys if key != "experiment"), *PARTS, "train_protocol"]
     config = OmegaConf.create(settings)
     chosen = {key: OmegaConf.select(config, key.partition("@")[0]) for key in keys if key not in OWN}
+    if OmegaConf.is_config(chosen.get("data")):  # the choice says the class; keys that are not named stay the run's
+        chosen["data"] = {"_target_": chosen["data"]["_target_"]}
     return {
         key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value for key, value in chosen.items()
     }
