@@ -24,7 +24,7 @@ def test_importing_metamann_leaves_what_only_the_commands_need_alone() -> None:
         "metamann", "metamann.data.images.folder", "metamann.data.images.omniglot", "metamann.data.images.strokes",
         "metamann.episodes.sampler", "metamann.episodes.tasks", "metamann.learners.mann", "metamann.encoders.conv",
         "metamann.encoders.frozen", "metamann.encoders.pretrained", "metamann.encoders.recurrent",
-        "metamann.episodes.sentences.greedy", "metamann.episodes.sentences.tasks", "metamann.decoding.crf",
+        "metamann.episodes.sentences.greedy", "metamann.episodes.sentences.fixed_sentences", "metamann.decoding.crf",
         "metamann.decoding.viterbi", "metamann.evaluation.spans",
         "metamann.memory.pairs.keyvalue", "metamann.memory.controlled.lrua.lrua",
         "metamann.training.loop", "metamann.training.dashboards",
