@@ -22,15 +22,16 @@ from omegaconf.errors import (
 )
 
 from metamann.application.file_errors import LONGEST_PATH
+from metamann.application.trust import offered
 from metamann.errors import excerpt, setting, shorten
 
 LONGEST_LIST = 240
+WHOLE = "a whole number"
 # what Hydra and OmegaConf put behind the sentence that says what is wrong
 NOISE = re.compile(
     r"\s*(Config search path:|See https://hydra\.cc|full_key:|object_type=|reference_type=|To append to your).*",
     re.DOTALL,
 )
-ADAPTERS = ("blind", "carried", "finetuned", "linear_head", "majority", "rotated", "structshot")
 # what users of other libraries type; the first that a command has is what they mean
 MEANT = {
     **dict.fromkeys(("lr", "rate", "lrate"), ("trainer.learning_rate",)),
@@ -68,7 +69,7 @@ def setting_error(error: Exception) -> str:
         return f"{excerpt(error.override)} cannot be read; quote the value: {in_shell(key, value)}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        if group == "learner" and name in ADAPTERS:
+        if group == "learner" and name in offered()["adapter"]:
             return f"learner={name} is an adapter of a trained learner now; evaluate with adapter={name}."
         return f"there is no {group}={excerpt(name)}; choose {_folded(error.options)}."
     if isinstance(error, MissingMandatoryValue):
@@ -128,10 +129,14 @@ def _other_kind(error: OmegaConfBaseException, message: str) -> str:
     """A value of another kind than the setting takes."""
     key = str(error.full_key)
     override = re.match(r"Error merging override \+*[\w.@/]+=(.*)", message, re.DOTALL)
-    given = f"{key}={setting(override[1])}" if override else key
+    value = re.sub(r"^(['\"])(.*)\1$", r"\2", override[1], flags=re.DOTALL) if override else ""  # as it was typed
+    given = f"{key}={setting(value)}" if override else key
     owner = error.object_type
     hints = typing.get_type_hints(owner) if dataclasses.is_dataclass(owner) else {}
-    return f"{given} must be {_in_words(hints.get(key.rpartition('.')[2].partition('[')[0], str), key)}."
+    wanted = _in_words(hints.get(key.rpartition(".")[2].partition("[")[0], str), key)
+    if wanted == WHOLE and re.fullmatch(r"[+-]?\d+", value):  # Python refuses to read so many digits
+        return f"{given} is too large a number."
+    return f"{given} must be {wanted}."
 
 
 def _in_words(kind: Any, key: str) -> str:
@@ -141,7 +146,7 @@ def _in_words(kind: Any, key: str) -> str:
         return f"settings: {key}.NAME=VALUE"
     if typing.get_origin(kind) is list:
         return f"a list of texts: {key}=[ONE,TWO]"
-    words: Mapping[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+    words: Mapping[Any, str] = {int: WHOLE, float: "a number", bool: "true or false"}
     return words.get(kind, "a text")
 
 

@@ -27,7 +27,7 @@ from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_curves
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from metamann.training.log import FILE as LOG_FILE
-from metamann.training.log import note
+from metamann.training.log import note, progress
 from metamann.training.record import Record
 from metamann.training.seeding import seeded
 from metamann.training.session import run_session
@@ -143,7 +143,7 @@ def fit(prepared: Prepared, directory: Path, resumed: Checkpoint | None, caller:
     checkpoints = directory / "checkpoints"
     try:
         record = Record(directory, mirrors, settings.trainer.steps, settings.trainer.batch_size)
-        note(
+        progress(
             f"{sum(each.numel() for each in learner.parameters()):,} parameters, "
             f"{modality.trained_on(prepared.sampler, validation.data)}, {prepared.compute.precision} on "
             f"{prepared.compute.device}, run directory {directory}"

@@ -7,6 +7,7 @@ import traceback
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from metamann.application.file_errors import file_error
@@ -41,4 +42,7 @@ def message_of(error: Exception) -> str | None:
 
 
 def _directory() -> str | None:
-    return str(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else None
+    """Where the command writes; None before Hydra knows."""
+    config = HydraConfig.instance().cfg
+    found = None if config is None else OmegaConf.select(config, "hydra.runtime.output_dir")
+    return None if found is None else str(found)

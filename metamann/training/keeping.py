@@ -64,11 +64,12 @@ class Keeper:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint, which `last.pt` holds.
 
-        The best learner so far is the one that `best.pt` holds, as long as it was reached before this step. Where
-        the file is missing or cannot be read, the best learner is chosen anew, which is noted.
+        The best learner so far is the one that `best.pt` holds, as long as it was reached by this step, whether or not
+        `last.pt` knows of it: a run may have been stopped between the two files. Where the file is missing or cannot
+        be read, the best learner is chosen anew, which is noted.
         """
         self.best, self._step_of_last = checkpoint.best, checkpoint.step
-        if not checkpoint.best.get("step"):
+        if not checkpoint.best.get("step") and not self._best_path.exists():
             return
         try:
             best = load_checkpoint(self._best_path)

@@ -118,8 +118,8 @@ def meta_train(
         start: steps that are done already.
         shield: gives a context that a request to stop waits outside of: an update and what is written of it are one.
     """
-    device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
+    device = choose_device(config.device, "trainer.device")
+    precision = choose_precision(config.precision, device, "trainer.precision")
     loss_of: Callable[..., Loss] = torch.compile(learner.loss) if config.compile else learner.loss
     size = config.batch_size // config.accumulate
     first, last = start * config.batch_size, config.steps * config.batch_size

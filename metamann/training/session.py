@@ -62,7 +62,7 @@ def run_session(
         CheckpointError: if the state of the optimizer is not one of this learner.
         Interrupted: as soon as it is raised in here, or `should_stop` says so.
     """
-    learner.to(choose_device(config.device)).train()
+    learner.to(choose_device(config.device, "trainer.device")).train()
     groups = parameter_groups(learner, config.weight_decay, config.pretrained_rate)
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
     keeper = Keeper(checkpoints, learner, optimizer, record, identity, monitor)

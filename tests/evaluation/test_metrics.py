@@ -25,12 +25,12 @@ from metamann.evaluation.metrics import (
     score_episodes,
     shown,
 )
-from metamann.learners.learner import Learner
+from metamann.learners.streaming import StreamingLearner
 
 CPU = torch.device("cpu")
 
 
-class Scripted(Learner[Any]):
+class Scripted(StreamingLearner[Any]):
     """Answers that follow from the pixels, right now and then."""
 
     def adapt(self, support: Any, classes: Any, state: Any = None) -> Any:

@@ -234,7 +234,7 @@ def test_without_learn2learn_the_message_names_the_command(
     monkeypatch: pytest.MonkeyPatch, make: Callable[..., GradientLearner]
 ) -> None:
     monkeypatch.setitem(sys.modules, "learn2learn", None)
-    with pytest.raises(ConfigError, match=r"python -m metamann\.commands\.install_learn2learn, or set"):
+    with pytest.raises(ConfigError, match=r"python -m metamann\.learners\.inner_loop\.install, or set"):
         make(implementation="learn2learn")
 
 

@@ -10,6 +10,10 @@ from typing import Any
 
 import torch
 
+from metamann.application.parts import choice
+from metamann.data.sentences.records import records
+from metamann.data.sentences.store import PARTS
+
 Change = Callable[[dict[str, Any], Path], Any]  # of a checkpoint's content; what it returns is saved in its place
 
 SLOTS = ("data", "protocol", "train_protocol", "encoder", "memory", "learner", "adapter", "trainer")
@@ -83,6 +87,24 @@ def trusting_itself(content: dict[str, Any], planted: Path) -> None:
     content["config"]["memory"] = {"_target_": "os.mkdir", "path": str(planted)}
 
 
+def of_sentences(content: dict[str, Any]) -> None:
+    """A run on sentences, which a pretrained encoder goes with, on the data that its fingerprints are of."""
+    content["config"]["data"] = choice("data", "records", sentences=[120, 120, 120])
+    content["config"]["protocol"] = choice("protocol", "greedy_sentences", ways=2)
+    content["config"]["train_protocol"] = {}
+    content["config"]["learner"] = {"_target_": "metamann.learners.sentence_mann.SentenceMANN"}
+    splits = records((120, 120, 120))
+    content["fingerprints"] = {part: splits.split(part).fingerprint for part in PARTS}
+
+
+def a_pretrained_encoder(content: dict[str, Any], planted: Path) -> None:
+    """The model that comes with the text extra: nothing hostile."""
+    of_sentences(content)
+    content["config"]["encoder"] = {
+        "_target_": "metamann.encoders.pretrained.PretrainedEncoder", "model": "all-MiniLM-L6-v2",
+    }  # fmt: skip
+
+
 def a_model_of_the_hub(content: dict[str, Any], planted: Path) -> None:
     """A pretrained model that would be fetched."""
     content["config"]["encoder"] = {
@@ -110,6 +132,7 @@ def without_fingerprints(content: dict[str, Any], planted: Path) -> None:
 
 def a_model_with_code(content: dict[str, Any], planted: Path) -> None:
     """A folder of a model whose configuration brings classes of its own."""
+    of_sentences(content)
     folder = planted.with_name("model")
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(

@@ -20,7 +20,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "commands"))
 
 from commandline import Ended, run
-from hostile import HOSTILE, Planted, in_slot, write
+from hostile import HOSTILE, Planted, a_pretrained_encoder, write
 from watch import Watch, findings
 
 QUIET = ["logger.wandb=false", "logger.tensorboard=false"]
@@ -29,7 +29,6 @@ TINY = [
     "protocol.ways=3", "protocol.steps=12", "train_protocol.ways=8", "train_protocol.queries=2", "encoder.channels=8",
     "trainer.steps=2", "trainer.validate_every=2", "validation.episodes=4", *QUIET,
 ]  # fmt: skip
-MINILM = {"_target_": "metamann.encoders.pretrained.PretrainedEncoder", "model": "all-MiniLM-L6-v2"}
 ASKED = ["episodes=4", *QUIET]
 # ways in which a checkpoint gets into a command
 WAYS: dict[str, Callable[[Path, Path], tuple[str, list[str]]]] = {
@@ -87,7 +86,7 @@ def closure(
     """Packages that commands import when they open a clean checkpoint, with a pretrained encoder too."""
     found: set[str] = set()
     place = Place(tmp_path_factory.mktemp("minilm"), cache, None)
-    minilm = write(in_slot("encoder", lambda _: MINILM), contents, place.folder / "minilm.pt", place.folder)
+    minilm = write(a_pretrained_encoder, contents, place.folder / "minilm.pt", place.folder)
     ended, seen = place.watched(*WAYS["evaluate"](minilm, clean))
     assert "another learner" in ended.err
     found |= {package for event, package in seen if event == "import"}
