@@ -43,6 +43,6 @@ def message_of(error: Exception) -> str | None:
 
 def _directory() -> str | None:
     """Where the command writes; None before Hydra knows."""
-    config = HydraConfig.instance().cfg
-    found = None if config is None else OmegaConf.select(config, "hydra.runtime.output_dir")
-    return None if found is None else str(found)
+    if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().runtime, "output_dir"):
+        return None
+    return str(HydraConfig.get().runtime.output_dir)

@@ -26,6 +26,10 @@ class Values:
         self.fakers: list[Any] = [Faker(locale) for locale in LOCALES]
         for faker in self.fakers:
             faker.seed_instance(self.rng.getrandbits(32))
+            for provider in faker.providers:
+                # those of Italy are listed from a set, in another order in every process
+                if isinstance(getattr(provider, "cities", None), list):
+                    provider.cities = sorted(provider.cities)
         self.english = self.fakers[0]
         lines = WORD_LISTS.read_text(encoding="utf-8").splitlines()
         self.lists = {name: words.split(", ") for name, _, words in (line.partition(": ") for line in lines)}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -167,6 +170,23 @@ def test_the_same_seed_gives_the_same_sentences_and_leaves_random_states_alone(
     for part in PARTS:
         assert again.split(part).fingerprint == first.split(part).fingerprint
         assert other.split(part).fingerprint != first.split(part).fingerprint
+
+
+def test_every_process_makes_the_same_sentences(tmp_path: Path) -> None:
+    """The order of sets differs from process to process, and sentences must not follow from it."""
+    code = "from metamann.data.sentences.records import records; s = records((400, 60, 200))"
+    code += "; print([s.split(part).fingerprint for part in ('train', 'val', 'test')])"
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "METAMANN_CACHE": str(tmp_path / seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert made[0] == made[1]
 
 
 def test_the_cache_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
