@@ -96,14 +96,19 @@ def choice(group: str, name: str, **changes: Any) -> dict[str, Any]:
         changes: keys to set.
 
     Raises:
-        ConfigError: if there is no such choice, or it has no such key.
+        ConfigError: if there is no such choice, it has no such key, or it takes settings of other parts.
     """
     known = offered().get(group, {})
     if name not in known:
         if name in offered()["adapter"]:
             raise ConfigError(f"{group}={name} is an adapter of a trained learner: write adapter={name}.")
         raise ConfigError(f"there is no {group}={excerpt(name)}; choose {', '.join(known)}.")
-    return changed(known[name], changes, group)
+    node = known[name]
+    if "defaults" in node or any(isinstance(value, str) and "${" in value for value in node.values()):
+        raise ConfigError(
+            f"{group}={name} takes settings of other parts; compose it with them: metamann.settings({group}={name!r})."
+        )
+    return changed(node, changes, group)
 
 
 def changed(node: Mapping[str, Any], changes: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ MEMORIES = (
 class Items(Modality):
     """Items held in a `ClassStore`; a subclass says which data and encoders go with it, and reads Python objects."""
 
+    @abstractmethod
     def reader(self, settings: Mapping[str, Any], learner: Any) -> Reader:
         """Reads one Python object as an item of this run; see `metamann.modalities.item_objects.Reader`."""
-        raise NotImplementedError
 
     def read(self, build: Build) -> DataSplits:
         """The classes of the data set."""

@@ -214,14 +214,21 @@ class Modality(ABC):
         Raises:
             ConfigError: where classes do not arrive task by task.
         """
-        raise ConfigError(
+        raise self._no_tasks()
+
+    def matrices(self, learner: Any, evaluator: Any, tasks: int) -> np.ndarray:
+        """R of every sequence of `course`, `sequences x tasks x tasks`.
+
+        Raises:
+            ConfigError: where classes do not arrive task by task.
+        """
+        raise self._no_tasks()
+
+    def _no_tasks(self) -> ConfigError:
+        return ConfigError(
             f"this run was trained on {self.name}; tasks are classes of items, or types of entities with "
             "protocol=greedy_sentences."
         )
-
-    def matrices(self, learner: Any, evaluator: Any, tasks: int) -> np.ndarray:
-        """R of every sequence of `course`, `sequences x tasks x tasks`."""
-        raise NotImplementedError
 
     def audit(self, splits: Any, sampler: Callable[[], Any], episodes: int) -> list[Finding]:
         """Checks of the data and of the sampler.
