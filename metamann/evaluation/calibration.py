@@ -9,13 +9,13 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from metamann.episodes.episode import PADDING, Episode
+from metamann.episodes.episode import PADDING, Episode, Stream
 from metamann.errors import DataError
 from metamann.learners.learner import Learner
 
@@ -24,40 +24,23 @@ COLDEST, HOTTEST = 0.05, 20.0
 HALVINGS = 60
 
 
-class Calibration(TypedDict):
-    """How scores were calibrated.
-
-    Attributes:
-        temperature: that log-probabilities, or log odds of entities, are divided by.
-        error_before: expected calibration error with temperature 1.
-        error_after: with this temperature; never larger on the validation episodes.
-        episodes: that it was fitted on.
-    """
-
-    temperature: float
-    error_before: float
-    error_after: float
-    episodes: int
-
-
-def calibrate_items(learner: Learner[Any], batches: Iterable[Episode]) -> Calibration:
-    """Fit the temperature of a learner of items.
+def calibrate_items(learner: Learner[Any], batches: Iterable[Episode | Stream], episodes: int) -> dict[str, float]:
+    """Fit the temperature of a learner of items; see `fit`.
 
     Args:
         learner: in evaluation mode; it is not changed.
         batches: of validation episodes, on the learner's device.
+        episodes: in all of them.
 
     Raises:
         DataError: if there is nothing to answer.
     """
-    rows, targets, episodes = [], [], 0
+    rows, targets = [], []
     with torch.no_grad():
         for batch in batches:
-            log_probs = learner.predict(learner.adapt(batch.support, batch.classes), batch.query.inputs)
-            asked = batch.query.labels != PADDING
-            rows.append(log_probs[asked].double().cpu())
-            targets.append(batch.query.labels[asked].cpu())
-            episodes += len(asked)
+            asked = batch.targets != PADDING
+            rows.append(learner(batch)[asked].double().cpu())
+            targets.append(batch.targets[asked].cpu())
     if not sum(map(len, targets)):
         raise DataError("there is no validation query to calibrate on; raise data.shares of val.")
     widest = max(row.shape[1] for row in rows)
@@ -65,7 +48,7 @@ def calibrate_items(learner: Learner[Any], batches: Iterable[Episode]) -> Calibr
     return fit(padded, torch.cat(targets), episodes)
 
 
-def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> Calibration:
+def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> dict[str, float]:
     """Fit the temperature of the scores of entities, of their log odds.
 
     Args:
@@ -82,17 +65,7 @@ def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> Calibrat
     return fit(torch.stack([torch.log1p(-odds), odds.log()], -1), right.long(), episodes, column=1)
 
 
-def plain_calibration(found: Calibration) -> dict[str, float]:
-    """As a checkpoint holds it."""
-    return {
-        "temperature": found["temperature"],
-        "error_before": found["error_before"],
-        "error_after": found["error_after"],
-        "episodes": found["episodes"],
-    }
-
-
-def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = None) -> Calibration:
+def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = None) -> dict[str, float]:
     """The temperature of the highest likelihood, or 1 where it would not make the calibration error smaller.
 
     Args:
@@ -100,6 +73,10 @@ def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = 
         targets: `answers`.
         episodes: that they come from.
         column: whose probability is the score; None takes the highest of each answer.
+
+    Returns:
+        `temperature`, that log-probabilities or log odds are divided by; `error_before` and `error_after`,
+        the expected calibration error with temperature 1 and with this one, never larger here; and `episodes`.
     """
 
     def loss(inverse: float) -> float:
@@ -115,7 +92,8 @@ def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = 
     best = 1 / _lowest(loss, 1 / HOTTEST, 1 / COLDEST)
     before, after = error(1.0), error(best)
     temperature = best if after < before else 1.0
-    return Calibration(temperature=temperature, error_before=before, error_after=min(before, after), episodes=episodes)
+    found = {"temperature": temperature, "error_before": before, "error_after": min(before, after)}
+    return {**found, "episodes": episodes}
 
 
 def expected_calibration_error(scores: Tensor, right: Tensor) -> float:

@@ -15,14 +15,13 @@ from metamann.checks.finding import Finding
 from metamann.checks.samplers import audit_sampler
 from metamann.checks.splits import audit_splits
 from metamann.data.store import ClassStore, DataSplits
-from metamann.episodes.episode import PADDING, Episode
+from metamann.episodes.episode import Episode
 from metamann.episodes.items.fitting import fitting_classes
 from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
-from metamann.evaluation.calibration import fit as fit_temperature
-from metamann.evaluation.calibration import plain_calibration
+from metamann.evaluation.calibration import calibrate_items
 from metamann.evaluation.continual import accuracy_matrix
 from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.metrics import mean_interval
@@ -97,20 +96,13 @@ class Items(Modality):
         """The margin of novelty."""
         self._settle(learner, evaluator, evaluator.encode(learner))
 
-    @torch.no_grad()
     def calibration(self, learner: Learner[Any], evaluator: Evaluator) -> dict[str, float]:
         """One temperature for the answers to validation episodes."""
-        learner.eval()
-        rows, targets = [], []
-        on_features = learner.on_features()
-        for batch in evaluator.tasks.batches(evaluator.sampler, evaluator.images_per_batch, evaluator.encode(learner)):
-            batch = batch.to(evaluator.device)
-            with autocast(evaluator.device, evaluator.precision):
-                log_probs = on_features(batch)
-            asked = batch.targets != PADDING
-            rows.append(log_probs[asked].double().cpu())
-            targets.append(batch.targets[asked].cpu())
-        return plain_calibration(fit_temperature(torch.cat(rows), torch.cat(targets), len(evaluator.tasks)))
+        rows = evaluator.encode(learner)
+        batches = evaluator.tasks.batches(evaluator.sampler, evaluator.images_per_batch, rows)
+        with autocast(evaluator.device, evaluator.precision):
+            on_device = (batch.to(evaluator.device) for batch in batches)
+            return calibrate_items(learner.on_features(), on_device, len(evaluator.tasks))
 
     def judged(self, learner: Learner[Any], evaluator: Evaluator, metric: str | None) -> Judged:
         """Accuracy, or another score by its name."""

@@ -26,7 +26,7 @@ from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.protocols import SentenceProtocol
 from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
-from metamann.evaluation.calibration import calibrate_entities, plain_calibration
+from metamann.evaluation.calibration import calibrate_entities
 from metamann.evaluation.continual import f1_matrix
 from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.spans import COUNTED, span_scores
@@ -130,7 +130,7 @@ class Sentences(Modality):
             right.append(correct)
         if not sum(map(len, scores)):
             return {}
-        return plain_calibration(calibrate_entities(torch.cat(scores), torch.cat(right), len(evaluator.tasks)))
+        return calibrate_entities(torch.cat(scores), torch.cat(right), len(evaluator.tasks))
 
     def judged(self, learner: Learner[Any], evaluator: SentenceEvaluator, metric: str | None) -> Judged:
         """F1 of all entities."""

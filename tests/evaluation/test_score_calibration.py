@@ -57,7 +57,7 @@ def test_entities_that_are_too_sure_become_less_so() -> None:
 def test_the_error_of_a_learner_does_not_grow_on_held_out_episodes(make_mann: Any, store: Any) -> None:
     sampler = Sampler(store, NWayKShot(5, 1, 5), seed=0)
     learner = make_mann("keyvalue").eval()
-    found = calibrate_items(learner, [sampler.batch(range(16)), sampler.batch(range(16, 32))])
+    found = calibrate_items(learner, [sampler.batch(range(16)), sampler.batch(range(16, 32))], 32)
     assert found["episodes"] == 32
     held_out = sampler.batch(range(100, 140))
     with torch.no_grad():
