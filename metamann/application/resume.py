@@ -57,6 +57,7 @@ def resume(
         settings = train_settings(_merged(checkpoint.config, changes or {}, source), trust or [])
         _check_schedule(settings.trainer, checkpoint)
         prepared = prepare(settings)
+        _check_same(checkpoint.config, plain(prepared.settings), source)
         _take_up(prepared, checkpoint, source)
         folder = ".hydra" if elsewhere else f".hydra/resumed_{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
         save_settings(path, plain(settings), caller.files, folder)
@@ -76,12 +77,9 @@ def _merged(saved: Mapping[str, Any], changes: Mapping[str, Any], run: Path) -> 
     for name, value in changes.items():
         part, _, inner = name.partition(".")
         if part in FIXED or name in [f"trainer.{each}" for each in FIXED_TRAINER]:
-            difference = _difference(name, _selected(config, name), value)
-            if difference is not None:
-                raise CheckpointError(
-                    f"{run} was started with {shorten(difference, 110)}, and a run cannot change it on its way. Leave "
-                    f"out {name}=, or start a new run."
-                )
+            _refuse(run, name, _difference(name, _selected(config, name), value, null_is_open=True))
+            if not inner:  # what data say of a null is known when they are read, see `_check_same`
+                config[part] = value
         elif inner and isinstance(config.get(part), dict):
             config[part][inner] = value
         elif part in PARTS and _kind(config.get(part)) != _kind(value):
@@ -96,11 +94,41 @@ def _merged(saved: Mapping[str, Any], changes: Mapping[str, Any], run: Path) -> 
     return config
 
 
-def _difference(name: str, old: Any, new: Any) -> str | None:
-    """The first setting that differs, as it was; None if they are the same."""
+def _check_same(saved: Mapping[str, Any], prepared: Mapping[str, Any], run: Path) -> None:
+    """What is fixed is that of the saved run, now that it is complete with what the data say.
+
+    Raises:
+        CheckpointError: if it is not.
+    """
+    for name in FIXED:
+        if isinstance(saved.get(name), Mapping):
+            _refuse(run, name, _difference(name, saved[name], prepared.get(name)))
+
+
+def _refuse(run: Path, name: str, difference: str | None) -> None:
+    if difference is not None:
+        raise CheckpointError(
+            f"{run} was started with {shorten(difference, 110)}, and a run cannot change it on its way. Leave out "
+            f"{name}=, or start a new run."
+        )
+
+
+def _difference(name: str, old: Any, new: Any, null_is_open: bool = False) -> str | None:
+    """The first setting that differs, as it was; None if they are the same.
+
+    Args:
+        name: of the setting.
+        old: its value in the run.
+        new: its value now.
+        null_is_open: a null in a part differs from nothing yet: it may be filled in from the data.
+    """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         names = [*old, *(key for key in new if key not in old)]
-        found = (_difference(f"{name}.{key}", old.get(key), new.get(key)) for key in names)
+        found = (
+            _difference(f"{name}.{key}", old.get(key), new.get(key), null_is_open)
+            for key in names
+            if not (null_is_open and key in new and new[key] is None)
+        )
         return next((each for each in found if each is not None), None)
     same = list(old) == list(new) if isinstance(old, list | tuple) and isinstance(new, list | tuple) else old == new
     return None if same else f"{name}={setting(old)}"

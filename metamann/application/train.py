@@ -165,7 +165,7 @@ def fit(prepared: Prepared, directory: Path, resumed: Checkpoint | None, caller:
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")
         more = TaskList.draw(prepared.held_out, prepared.held_out.at_most(SETTLED_ON * settings.validation.episodes))
-        modality.settle(learner, validation._replace(tasks=more))
+        modality.settle(learner, dataclasses.replace(validation, tasks=more))
         calibration = modality.calibration(learner, validation)
         check_in_place(directory)
         best._replace(learner=learner.state_dict(), calibration=calibration).save(checkpoints / "best.pt")

@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from metamann.episodes.episode import Episode
-from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol
+from metamann.episodes.sentences.protocols import SentencePlan
 from metamann.episodes.sentences.tagging import TagScheme
-from metamann.episodes.tasks import TaskList
 from metamann.episodes.text import Text
+from metamann.evaluation.evaluator import Evaluator
 from metamann.evaluation.spans import COUNTED, count_spans, type_confusion
 from metamann.hardware import autocast
 from metamann.learners.learner import Learner, Reading
@@ -51,37 +50,17 @@ class Shown(NamedTuple):
     support_length: int
 
 
-class SentenceEvaluator(NamedTuple):
-    """Scores any learner on the same episodes.
-
-    Attributes:
-        data: name of the data set and how it was split.
-        split: `train`, `val` or `test`.
-        sampler: deals the episodes.
-        tasks: which episodes.
-        device: to compute on.
-        precision: `fp32` or `bf16`.
-        sentences_per_batch: episodes are batched up to about this many sentences, and long queries cut to so many.
-    """
-
-    data: str
-    split: str
-    sampler: Sampler
-    tasks: TaskList
-    device: torch.device
-    precision: str
-    sentences_per_batch: int
+class SentenceEvaluator(Evaluator):
+    """Scores a learner that tags sentences; long queries are answered in parts of `positions_per_batch` sentences."""
 
     @property
     def title(self) -> str:
         """What was evaluated, in a few words."""
         return f"{self.data} {self.split}, up to {self.sampler.source.max_ways} types, {len(self.tasks)} episodes"
 
-    @property
-    def protocol(self) -> SentenceProtocol:
-        """The protocol of the episodes."""
-        protocol: SentenceProtocol = self.sampler.protocol
-        return protocol
+    def holdings(self) -> dict[str, int]:
+        """The types of the split."""
+        return {"types": len(self.sampler.source.table.types)}
 
     @property
     def labelled(self) -> bool:
@@ -92,7 +71,8 @@ class SentenceEvaluator(NamedTuple):
     @property
     def scheme(self) -> TagScheme:
         """Of the tags."""
-        return self.protocol.scheme
+        scheme: TagScheme = self.protocol.scheme
+        return scheme
 
     def tagged(self, learner: Learner[Any]) -> Tagged:
         """Answer all episodes, and count what is right by their labels."""
@@ -133,14 +113,9 @@ class SentenceEvaluator(NamedTuple):
             found.append(Shown(asked, torch.cat(parts).numpy(), reading, episode.support.labels.shape[-1]))
         return found
 
-    def describe(self) -> dict[str, Any]:
-        """Data, split and protocol, to be printed beside every number."""
-        types = len(self.sampler.source.table.types)
-        return {"data": self.data, "split": self.split, "types": types, **self.sampler.protocol.describe()}
-
     def _batches(self) -> Iterator[tuple[tuple[SentencePlan, ...], Episode]]:
         start = 0
-        for batch in self.tasks.batches(self.sampler, self.sentences_per_batch):
+        for batch in self.tasks.batches(self.sampler, self.positions_per_batch):
             stop = start + len(batch.classes.ways)
             yield self.tasks.plans[start:stop], batch
             start = stop
@@ -152,7 +127,7 @@ class SentenceEvaluator(NamedTuple):
         batch = batch.to(self.device)
         with autocast(self.device, self.precision):
             state = learner.adapt(batch.support, batch.classes)
-        for part in batch.query_parts(self.sentences_per_batch):
+        for part in batch.query_parts(self.positions_per_batch):
             with autocast(self.device, self.precision):
                 answers = learner.answer(state, part.inputs)
             yield answers, part.labels, state, part.inputs

@@ -11,7 +11,7 @@ import torch
 from metamann.episodes.episode import PADDING, Stream
 from metamann.episodes.items.one_shot_runs import LakeOneShotRuns
 from metamann.episodes.items.protocols import OnlineStream
-from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.item_evaluator import ItemEvaluator
 from metamann.evaluation.metrics import Interval, intervals
 from metamann.hardware import autocast
 from metamann.learners.learner import Learner
@@ -24,7 +24,7 @@ from metamann.reports.plots import plot_error_rates, plot_instances
 TRACED = 16  # streams that the statistics of a memory are taken over
 
 
-def item_findings(learner: Learner[Any], evaluator: Evaluator) -> Findings:
+def item_findings(learner: Learner[Any], evaluator: ItemEvaluator) -> Findings:
     """Scores, statistics of the memory over streams, and pictures of a learner."""
     metrics = intervals(evaluator.scores(learner))
     pictures: dict[str, Write] = {}
@@ -53,7 +53,7 @@ def item_findings(learner: Learner[Any], evaluator: Evaluator) -> Findings:
 
 
 @torch.no_grad()
-def _draw_episode(path: Path, learner: Learner[Any], evaluator: Evaluator) -> None:
+def _draw_episode(path: Path, learner: Learner[Any], evaluator: ItemEvaluator) -> None:
     first = next(evaluator.tasks.batches(evaluator.sampler, 1))
     with autocast(evaluator.device, evaluator.precision):
         predicted = learner(first.to(evaluator.device)).argmax(-1).cpu()

@@ -23,7 +23,7 @@ from metamann.episodes.tasks import TaskList
 from metamann.errors import ConfigError
 from metamann.evaluation.calibration import calibrate_items
 from metamann.evaluation.continual import accuracy_matrix
-from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.item_evaluator import ItemEvaluator
 from metamann.evaluation.metrics import mean_interval
 from metamann.hardware import autocast
 from metamann.learners.learner import Learner
@@ -81,30 +81,30 @@ class Items(Modality):
         """Its classes."""
         return f"{sampler.store.n_classes} training classes of {data}"
 
-    def evaluator(self, name: str, split: str, sampler: Sampler, tasks: TaskList, compute: Compute) -> Evaluator:
+    def evaluator(self, name: str, split: str, sampler: Sampler, tasks: TaskList, compute: Compute) -> ItemEvaluator:
         """See `Modality.evaluator`."""
-        return Evaluator(name, split, sampler, tasks, compute.device, compute.precision, compute.images_per_batch)
+        return ItemEvaluator(name, split, sampler, tasks, compute.device, compute.precision, compute.images_per_batch)
 
-    def validate(self, learner: Learner[Any], evaluator: Evaluator) -> dict[str, float]:
+    def validate(self, learner: Learner[Any], evaluator: ItemEvaluator) -> dict[str, float]:
         """Accuracies; the margin of novelty is set first, where streams ask for what is new."""
         encoded = evaluator.encode(learner)
         self._settle(learner, evaluator, encoded)
         scores = evaluator.scores(learner, encoded)
         return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
 
-    def settle(self, learner: Learner[Any], evaluator: Evaluator) -> None:
+    def settle(self, learner: Learner[Any], evaluator: ItemEvaluator) -> None:
         """The margin of novelty."""
         self._settle(learner, evaluator, evaluator.encode(learner))
 
-    def calibration(self, learner: Learner[Any], evaluator: Evaluator) -> dict[str, float]:
+    def calibration(self, learner: Learner[Any], evaluator: ItemEvaluator) -> dict[str, float]:
         """One temperature for the answers to validation episodes."""
         rows = evaluator.encode(learner)
-        batches = evaluator.tasks.batches(evaluator.sampler, evaluator.images_per_batch, rows)
+        batches = evaluator.tasks.batches(evaluator.sampler, evaluator.positions_per_batch, rows)
         with autocast(evaluator.device, evaluator.precision):
             on_device = (batch.to(evaluator.device) for batch in batches)
             return calibrate_items(learner.on_features(), on_device, len(evaluator.tasks))
 
-    def judged(self, learner: Learner[Any], evaluator: Evaluator, metric: str | None) -> Judged:
+    def judged(self, learner: Learner[Any], evaluator: ItemEvaluator, metric: str | None) -> Judged:
         """Accuracy, or another score by its name."""
         scores = evaluator.scores(learner)
         name = metric or self.monitor
@@ -112,20 +112,20 @@ class Items(Modality):
             raise ConfigError(f"metric={name} is not measured here; choose one of {', '.join(sorted(scores))}.")
         return Judged(name, np.nan_to_num(scores[name]), (~np.isnan(scores[name])).astype(float))
 
-    def findings(self, directory: Path, learner: Learner[Any], evaluator: Evaluator) -> Findings:
+    def findings(self, directory: Path, learner: Learner[Any], evaluator: ItemEvaluator) -> Findings:
         """See `Modality.findings`."""
         return item_findings(learner, evaluator)
 
     def course(
         self, splits: DataSplits, split: str, protocol: EpisodeProtocol, course: Course, seed: int, compute: Compute
-    ) -> Evaluator:
+    ) -> ItemEvaluator:
         """N-way episodes of all classes of a sequence."""
         ways = course.tasks * course.classes
         all_classes = NWayKShot(ways, course.shots, course.queries, codes=protocol.codes)
         sampler = self.sampler(splits, split, all_classes, seed)
         return self.evaluator(splits.name, split, sampler, TaskList.draw(sampler, course.sequences), compute)
 
-    def matrices(self, learner: Learner[Any], evaluator: Evaluator, tasks: int) -> np.ndarray:
+    def matrices(self, learner: Learner[Any], evaluator: ItemEvaluator, tasks: int) -> np.ndarray:
         """See `Modality.matrices`."""
         rows, found = evaluator.encode(learner), []
         on_features = learner.on_features()
@@ -153,7 +153,7 @@ class Items(Modality):
         return max(protocol.code_width() for protocol in protocols)
 
     @staticmethod
-    def _settle(learner: Learner[Any], evaluator: Evaluator, encoded: Tensor) -> None:
+    def _settle(learner: Learner[Any], evaluator: ItemEvaluator, encoded: Tensor) -> None:
         memory = getattr(learner, "memory", None)
         margin = memory.novelty_margin() if isinstance(memory, Memory) else None
         if margin is not None and isinstance(evaluator.protocol, OnlineStream):

@@ -119,7 +119,7 @@ class Sentences(Modality):
         """One temperature for the scores of entities that are found in validation episodes."""
         learner.to(evaluator.device).eval()
         scores, right = [], []
-        for batch in evaluator.tasks.batches(evaluator.sampler, evaluator.sentences_per_batch):
+        for batch in evaluator.tasks.batches(evaluator.sampler, evaluator.positions_per_batch):
             batch = batch.to(evaluator.device)
             with autocast(evaluator.device, evaluator.precision):
                 state = learner.adapt(batch.support, batch.classes)

@@ -82,7 +82,7 @@ class Sequences(Modality):
         self, name: str, split: str, sampler: Sampler, tasks: TaskList, compute: Compute
     ) -> SequenceEvaluator:
         """See `Modality.evaluator`."""
-        return SequenceEvaluator(sampler, split, tasks, compute.device, compute.images_per_batch)
+        return SequenceEvaluator("random bits", split, sampler, tasks, compute.device, "fp32", compute.images_per_batch)
 
     def validate(self, learner: SequenceLearner, evaluator: SequenceEvaluator) -> dict[str, float]:
         """Means of all scores."""

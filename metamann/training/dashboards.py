@@ -9,6 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from PIL import Image
+
+Image.preinit()  # Pillow loads its formats with the first picture; two runs in two threads could find them half loaded
+
 
 class Dashboard(Protocol):
     """What a mirror shows."""
@@ -94,7 +98,6 @@ class TensorBoardDashboard:
     def picture(self, step: int, name: str, file: Path) -> None:
         """A PNG file."""
         import numpy as np
-        from PIL import Image
 
         with Image.open(file) as image:
             pixels = np.asarray(image.convert("RGB"))

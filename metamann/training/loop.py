@@ -64,6 +64,11 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be followed, with the one to change."""
+        if self.workers == 0:
+            raise ConfigError(
+                "trainer.workers=0: episodes are prepared ahead by threads of the training process, not by processes "
+                "of their own; trainer.workers=1 is the least, and changes no number."
+            )
         for name in ("steps", "batch_size", "accumulate", "validate_every", "log_every", "workers"):
             most = {"steps": MOST_STEPS, "workers": MOST_WORKERS}.get(name, LARGEST_SIZE)
             check_number(f"trainer.{name}", getattr(self, name), least=1, most=most, whole=True)

@@ -121,9 +121,9 @@ def test_a_directory_that_holds_a_run_is_replaced_only_if_asked(copied: Path) ->
         ({"encoder": "recurrent", "data.size": None}, "recurrent"),
     ],
 )
-def test_settings_that_cannot_be_are_one_error(wrong: dict[str, Any], fix: str) -> None:
+def test_settings_that_cannot_be_are_one_error(tmp_path: Path, wrong: dict[str, Any], fix: str) -> None:
     with pytest.raises(ConfigError, match=fix):
-        metamann.train(metamann.settings(**wrong), "never")
+        metamann.train(metamann.settings(**wrong), tmp_path / "run")
 
 
 def test_settings_are_typed_and_are_changed_as_any_dataclass() -> None:

@@ -41,7 +41,9 @@ def scores(
     learner: nn.Module, task: Copy | RepeatCopy = TASK, number: int = 12, steps: int = 4000
 ) -> dict[str, np.ndarray]:
     sampler = Sampler(RandomBits("test"), task)
-    return SequenceEvaluator(sampler, "test", TaskList.draw(sampler, number), CPU, steps).scores(learner)
+    return SequenceEvaluator("random bits", "test", sampler, TaskList.draw(sampler, number), CPU, "fp32", steps).scores(
+        learner
+    )
 
 
 def bits_asked(task: Copy | RepeatCopy = TASK, number: int = 12) -> np.ndarray:
@@ -76,6 +78,6 @@ def test_the_size_of_a_batch_changes_no_score() -> None:
 
 def test_the_description_names_split_and_task() -> None:
     sampler = Sampler(RandomBits("val"), TASK)
-    evaluator = SequenceEvaluator(sampler, "val", TaskList.draw(sampler, 3), CPU, 4000)
+    evaluator = SequenceEvaluator("random bits", "val", sampler, TaskList.draw(sampler, 3), CPU, "fp32", 4000)
     assert evaluator.describe().items() >= {"split": "val", "name": "copy", "lengths": [1, 5], "width": 3}.items()
     assert evaluator.title == "copy, val, 3 sequences"

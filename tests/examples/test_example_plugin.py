@@ -55,7 +55,7 @@ from metamann.errors import ConfigError
 
 search = {"hydra.searchpath": ["pkg://metamann_series.conf"]}
 try:
-    metamann.train(metamann.settings("waves_5way_1shot", **search, encoder="conv", **{"encoder.size": 28}), "never")
+    metamann.train(metamann.settings("waves_5way_1shot", **search, encoder="conv", **{"encoder.size": 28}), "waves")
 except ConfigError as error:
     message = str(error)
     assert "encoder=conv is for images and does not go with" in message and "(time series)" in message, message

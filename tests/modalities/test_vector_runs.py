@@ -100,6 +100,14 @@ def test_a_model_of_rows_is_adapted_saved_and_opened(run: Run, rows_file: Path, 
     assert opened.predict(rows[[3, EACH + 3]]) == answers
 
 
+def test_what_data_say_of_a_null_counts_when_a_run_is_resumed(run: Run, tmp_path: Path) -> None:
+    encoder = dict(run.checkpoint.config["encoder"])
+    metamann.resume(run.directory, {"encoder": {**encoder, "features": None}}, directory=tmp_path / "same")
+    protocol = {**run.checkpoint.config["protocol"], "shots": None}  # no data say how many shots
+    with pytest.raises(MetamannError, match=r"protocol"):
+        metamann.resume(run.directory, {"protocol": protocol}, directory=tmp_path / "other")
+
+
 def test_a_run_goes_on_when_it_is_resumed(run: Run, tmp_path: Path) -> None:
     resumed = metamann.resume(run.directory, {"trainer.steps": 6}, directory=tmp_path / "copy")
     assert resumed.checkpoint.config["encoder"]["features"] == WIDTH

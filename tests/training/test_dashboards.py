@@ -172,6 +172,12 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.parametrize("module", ["metamann.training.dashboards", "metamann.data.images.files"])
+def test_formats_of_pictures_are_loaded_before_threads_can_open_the_first(module: str) -> None:
+    loaded = f"import {module}; from PIL import Image; assert 'PNG' in Image.OPEN"
+    subprocess.run([sys.executable, "-c", loaded], check=True)
+
+
 BLOCK, HEADER = 32768, 7
 
 

@@ -13,7 +13,7 @@ from metamann.data.store import ClassStore
 from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, OnlineStream
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.tasks import TaskList
-from metamann.evaluation.evaluator import Evaluator
+from metamann.evaluation.item_evaluator import ItemEvaluator
 from metamann.evaluation.metrics import score_episodes
 from metamann.learners.mann import MANN
 
@@ -35,9 +35,11 @@ class Counting(nn.Module):
         return features
 
 
-def evaluator_of(store: ClassStore, protocol: EpisodeProtocol, episodes: int, images_per_batch: int = 50) -> Evaluator:
+def evaluator_of(
+    store: ClassStore, protocol: EpisodeProtocol, episodes: int, images_per_batch: int = 50
+) -> ItemEvaluator:
     sampler = Sampler(store, protocol)
-    return Evaluator("tiny", "val", sampler, TaskList.draw(sampler, episodes), CPU, "fp32", images_per_batch)
+    return ItemEvaluator("tiny", "val", sampler, TaskList.draw(sampler, episodes), CPU, "fp32", images_per_batch)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
