@@ -1,4 +1,4 @@
-"""Publish evaluations: copy their results files into docs/results/ and fill the tables of the documents from them.
+"""Publish evaluations: copy their results files into results/ and fill the tables of the documents from them.
 
 python benchmarks/publish.py add NAME RUN...     # evaluation run directories, one a training seed
 python benchmarks/publish.py judged NAME RUN     # what metamann-compare, -continual or -audit wrote
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "docs" / "results"
+RESULTS = ROOT / "results"
 DOCUMENTS = (
     ROOT / "README.md",
     *(RESULTS / name for name in ("omniglot.md", "memories.md", "sentences.md", "learners.md")),
@@ -64,7 +64,7 @@ OVERVIEW_COLUMNS = {
 
 
 def add(name: str, runs: list[str]) -> None:
-    """Copy `results.json` of evaluations to `docs/results/NAME/seed_K.json`, K the training seed."""
+    """Copy `results.json` of evaluations to `results/NAME/seed_K.json`, K the training seed."""
     for run in map(Path, runs):
         content = json.loads((run / "results.json").read_text())
         # paths of the machine say nothing to a reader
@@ -78,7 +78,7 @@ def add(name: str, runs: list[str]) -> None:
 
 
 def judged(name: str, run: str) -> None:
-    """Copy tables and plots of `metamann-compare`, `metamann-continual` or `metamann-audit` to `docs/results/NAME/`."""
+    """Copy tables and plots of `metamann-compare`, `metamann-continual` or `metamann-audit` to `results/NAME/`."""
     target = RESULTS / name
     target.mkdir(parents=True, exist_ok=True)
     for file in [*Path(run).glob("*.md"), *Path(run).glob("plots/*.png")]:
