@@ -20,10 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-DOCUMENTS = (
-    ROOT / "README.md",
-    *(RESULTS / name for name in ("omniglot.md", "memories.md", "sentences.md", "learners.md")),
-)
+DOCUMENTS = (ROOT / "README.md", *sorted(RESULTS.glob("*.md")))
 INSTANCES = (1, 2, 3, 4, 5, 10)
 SEQUENCE_COLUMNS = {
     "accuracy": "bits right %",
