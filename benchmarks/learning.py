@@ -2,7 +2,7 @@
 
 python benchmarks/learning.py run RUNS                    # all memories, three seeds; goes on where it was stopped
 python benchmarks/learning.py run RUNS --memories lrua lrua,least_used=shared lrua,strength=null --seeds 0
-python benchmarks/learning.py tables RUNS                 # docs/results/memories/ from the runs that are there
+python benchmarks/learning.py tables RUNS                 # results/memories/ from the runs that are there
 
 `run` calls `metamann-train experiment=omniglot_memories memory=NAME seed=K` and evaluates the best checkpoint on 1,000
 test streams: as it is, with its reads zeroed (`adapter=blind`) and without a reset between streams
@@ -26,7 +26,7 @@ from metamann.episodes.episode import first_instance_ceiling
 from metamann.training.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "docs" / "results" / "memories"
+RESULTS = ROOT / "results" / "memories"
 INSTANCES = (1, 2, 3, 4, 5, 10)
 PUBLISHED = 0.828  # 2nd instance, Santoro et al. 2016, table 1
 WAYS, STREAMS_PER_STEP = 5, 16

@@ -1,4 +1,4 @@
-"""Publish evaluations: copy their results files into docs/results/ and fill the tables of the documents from them.
+"""Publish evaluations: copy their results files into results/ and fill the tables of the documents from them.
 
 python benchmarks/publish.py add NAME RUN...     # evaluation run directories, one a training seed
 python benchmarks/publish.py judged NAME RUN     # what metamann-compare, -continual or -audit wrote
@@ -6,6 +6,8 @@ python benchmarks/publish.py tables              # rewrite what stands between <
                                                  # <!-- file PATH --> and <!-- end -->, from the repository, and
                                                  # <!-- mean METRIC NAME... --> and <!-- end -->, a mean over results,
                                                  # <!-- overview --> and <!-- end -->, all learners on four tasks
+
+Of the pictures, `add` and `judged` copy those that a page shows: write the link into the page first.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "docs" / "results"
-DOCUMENTS = (
-    ROOT / "README.md",
-    *(RESULTS / name for name in ("omniglot.md", "memories.md", "sentences.md", "learners.md")),
-)
+RESULTS = ROOT / "results"
+DOCUMENTS = (ROOT / "README.md", *sorted(RESULTS.glob("*.md")))  # whose tables are filled
+PAGES = (*DOCUMENTS, *sorted((ROOT / "docs").rglob("*.md")))  # that may show pictures
 INSTANCES = (1, 2, 3, 4, 5, 10)
 SEQUENCE_COLUMNS = {
     "accuracy": "bits right %",
@@ -64,7 +66,7 @@ OVERVIEW_COLUMNS = {
 
 
 def add(name: str, runs: list[str]) -> None:
-    """Copy `results.json` of evaluations to `docs/results/NAME/seed_K.json`, K the training seed."""
+    """Copy `results.json` of evaluations to `results/NAME/seed_K.json`, K the training seed."""
     for run in map(Path, runs):
         content = json.loads((run / "results.json").read_text())
         # paths of the machine say nothing to a reader
@@ -74,19 +76,29 @@ def add(name: str, runs: list[str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(content, indent=2) + "\n")
         for plot in (run / "plots").glob("*.png"):
-            shutil.copy(plot, target.parent / f"{plot.stem}_seed_{content['training_seed']}.png")
+            _copy_picture(plot, target.parent / f"{plot.stem}_seed_{content['training_seed']}.png")
 
 
 def judged(name: str, run: str) -> None:
-    """Copy tables and plots of `metamann-compare`, `metamann-continual` or `metamann-audit` to `docs/results/NAME/`."""
+    """Copy tables and plots of `metamann-compare`, `metamann-continual` or `metamann-audit` to `results/NAME/`."""
     target = RESULTS / name
     target.mkdir(parents=True, exist_ok=True)
-    for file in [*Path(run).glob("*.md"), *Path(run).glob("plots/*.png")]:
+    for file in Path(run).glob("*.md"):
         shutil.copy(file, target / file.name)
+    for plot in Path(run).glob("plots/*.png"):
+        _copy_picture(plot, target / plot.name)
     for file in Path(run).glob("*.json"):
         content = json.loads(file.read_text())
         content["command"] = _without_paths(content["command"])
         (target / file.name).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _copy_picture(plot: Path, target: Path) -> None:
+    """Copy a plot if a page shows it, with a palette of 256 colours: at most half of the size, and as legible."""
+    link = f"{target.relative_to(RESULTS).as_posix()})"
+    if any(link in page.read_text() for page in PAGES):
+        with Image.open(plot) as picture:
+            picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def _without_paths(command: str) -> str:
