@@ -103,7 +103,7 @@ def test_the_commands_of_the_readme_run(line: str, tmp_path: Path, request: pyte
     assert ended.run_directory.is_dir()
 
 
-PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "results").glob("*.md"))]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 WITH_COMMANDS = [page for page in PAGES if any("metamann-" in line for line in commands_of(page))]
 OPEN = re.compile(r"(data|protocol|learner|adapter)\.")  # of the run that is opened
 OTHER_CONF = ("hydra.searchpath", "--config-dir")  # choices that are not those of conf/
