@@ -1,6 +1,6 @@
 """A pytest plug-in: the audit of a sampler and a learner as a fixture of any test suite.
 
-In it, `metamann_audit(sampler=make_my_sampler, learner=MyLearner())`; see docs/comparison.md.
+In it, `metamann_audit(sampler=make_my_sampler, learner=MyLearner())`; see docs/guides/comparing.md.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def working_folder(trained_runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The runs where README and docs/python.md have them, in the folder that the code runs in."""
+    """The runs where README and docs/guides/python.md have them, in the folder that the code runs in."""
     places = {
         "drawings": ("outputs/quickstart/run", "runs/other"),
         "sentences": ("outputs/records/run", "runs/records"),

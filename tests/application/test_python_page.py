@@ -1,4 +1,4 @@
-"""The Python of README.md and docs/python.md runs as it is printed."""
+"""The Python of README.md and docs/guides/python.md runs as it is printed."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_the_page_runs(working_folder: Path) -> None:
         "first_cat": drawings(0)[0], "second_cat": drawings(0)[1], "first_dog": drawings(1)[0],
         "first_bird": drawings(2)[0],
     }  # fmt: skip
-    for block in blocks_of("docs/python.md"):
+    for block in blocks_of("docs/guides/python.md"):
         if LONG not in block:
             exec(block, names)
     assert names["task"].labels == ("cat", "bird")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/guides/python.md"])
 def test_the_blocks_that_train_run(page: str, working_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     long = [block for block in blocks_of(page) if LONG in block]

@@ -1,4 +1,4 @@
-"""Every line of Python of docs/vectors.md runs, in the order of the page."""
+"""Every line of Python of docs/guides/vectors.md runs, in the order of the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metamann.learners.mann import MANN
 from metamann.memory.pairs.prototypes import PrototypeMemory
 from metamann.modalities.item_objects import ItemObjects, Rows
 
-PAGE = Path(__file__).parents[3] / "docs" / "vectors.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guides" / "vectors.md"
 
 
 def test_the_python_of_the_page_runs() -> None:
