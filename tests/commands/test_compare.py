@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from commandline import At, Ended, killed, run
-from conftest import CLASSES, DRAWINGS, draw_folder
+from toy_folder import CLASSES, DRAWINGS, draw_folder
 
 from metamann.training.checkpoint import load_checkpoint
 

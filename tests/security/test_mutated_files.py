@@ -6,7 +6,6 @@ import io
 import json
 import random
 import shutil
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "commands"))
-
 from commandline import Ended, run
 from mutations import mutated_bytes, mutated_data
+from PIL import Image
 
 from metamann.data.images.folder import folder
 from metamann.data.own.own_task import own_task
