@@ -35,7 +35,7 @@ from filelock import FileLock
 TRAIN = "metamann.training.record.Record.train"
 CLOSE = "metamann.training.record.Record.close"
 SAVE = "metamann.training.checkpoint.Checkpoint.save"
-ENCODE = "metamann.evaluation.evaluator.Evaluator.encode"
+ENCODE = "metamann.evaluation.item_evaluator.ItemEvaluator.encode"
 LAST, BEST = Path("checkpoints/last.pt"), Path("checkpoints/best.pt")
 DRAWING = "metamann.episodes.tasks.TaskList.draw"  # of validation episodes, before training
 VALIDATION, SETTLING, REPORT = 1, 3, 4  # calls of encode
