@@ -73,7 +73,7 @@ def _most_ticks(locator: Locator) -> int:
     """How many ticks an axis may get: to make one takes as long as to draw it."""
     if isinstance(locator, NullLocator):
         return 0
-    return len(locator.locs) if isinstance(locator, FixedLocator) else MOST_TICKS
+    return len(locator()) if isinstance(locator, FixedLocator) else MOST_TICKS
 
 
 def drawable(text: str, most: int = NAME) -> str:
