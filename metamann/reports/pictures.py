@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FixedLocator, Locator, NullLocator, ScalarFormatter
 
 from metamann.data.cache import write_atomically
 from metamann.errors import shorten
@@ -56,7 +56,10 @@ def write_figure(path: Path, figure: Figure) -> None:
         if isinstance(formatter, ScalarFormatter):
             formatter.set_usetex(False)
         # labels are made as they are drawn, by the settings of that time; more than are needed are not drawn
-        ticks = [*axis.get_major_ticks(MOST_TICKS), *axis.get_minor_ticks(MOST_TICKS)]
+        ticks = [
+            *axis.get_major_ticks(_most_ticks(axis.get_major_locator())),
+            *axis.get_minor_ticks(_most_ticks(axis.get_minor_locator())),
+        ]
         texts += [label for tick in ticks for label in (tick.label1, tick.label2)]
     for text in texts:
         text.set_parse_math(False)
@@ -64,6 +67,13 @@ def write_figure(path: Path, figure: Figure) -> None:
     content = io.BytesIO()
     FigureCanvasAgg(figure).print_figure(content, format="png", dpi=DPI)
     write_atomically(path, content.getvalue())
+
+
+def _most_ticks(locator: Locator) -> int:
+    """How many ticks an axis may get: to make one takes as long as to draw it."""
+    if isinstance(locator, NullLocator):
+        return 0
+    return len(locator()) if isinstance(locator, FixedLocator) else MOST_TICKS
 
 
 def drawable(text: str, most: int = NAME) -> str:

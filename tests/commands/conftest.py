@@ -4,25 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from commandline import Ended, run
-from PIL import Image
-
-SIDE = 16
-CLASSES, DRAWINGS = 10, 8
-
-
-def draw_folder(root: Path, classes: int, drawings: int, seed: int) -> Path:
-    """Random classes as PNG files: one pattern a class, with noise."""
-    rng = np.random.default_rng(seed)
-    for number in range(classes):
-        (root / f"class{number:02d}").mkdir(parents=True)
-        pattern = rng.integers(0, 256, (SIDE, SIDE))
-        for drawing in range(drawings):
-            noisy = np.clip(pattern + rng.integers(-40, 40, pattern.shape), 0, 255)
-            Image.fromarray(noisy.astype(np.uint8)).save(root / f"class{number:02d}" / f"{drawing}.png")
-    return root
+from toy_folder import CLASSES, DRAWINGS, SIDE, draw_folder
 
 
 @pytest.fixture(scope="session")
@@ -52,4 +36,4 @@ def tiny(toy: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """One whole run of the tiny settings; its directory is read by many tests and changed by none."""
-    return run("train", *tiny, cwd=tmp_path_factory.mktemp("trained"))
+    return run("train", *tiny, cwd=tmp_path_factory.mktemp("trained"), draws=True)

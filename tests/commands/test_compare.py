@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from commandline import At, Ended, killed, run
-from conftest import CLASSES, DRAWINGS, draw_folder
+from toy_folder import CLASSES, DRAWINGS, draw_folder
 
 from metamann.training.checkpoint import load_checkpoint
 
@@ -34,7 +34,8 @@ def compared(ended: Ended) -> dict[str, Any]:
 
 def test_runs_seeds_and_other_learners_stand_in_one_table(trained: Ended, sweep: Path, tmp_path: Path) -> None:
     ours = trained.run_directory
-    ended = run("compare", f"runs=[{ours},{ours}:linear_head,{ours}:majority,{sweep}]", *SHORT, cwd=tmp_path)
+    runs = f"runs=[{ours},{ours}:linear_head,{ours}:majority,{sweep}]"
+    ended = run("compare", runs, *SHORT, cwd=tmp_path, draws=True)
     found = compared(ended)
     rows = {row["name"]: row for row in found["learners"]}
     assert list(rows) == ["KeyValue", "linear_head", "majority", "no memory, lstm"]

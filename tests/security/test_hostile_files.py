@@ -6,7 +6,6 @@ Every file is opened by a command under an audit hook that sees processes, conne
 from __future__ import annotations
 
 import getpass
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -16,9 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "commands"))
-
 from commandline import Ended, run
 from hostile import HOSTILE, Planted, a_pretrained_encoder, write
 from watch import Watch, findings
