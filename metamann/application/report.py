@@ -14,7 +14,7 @@ from metamann.errors import LONGEST_MESSAGE, shorten
 from metamann.evaluation.metrics import Interval, shown
 from metamann.modalities.modality import Modality, Write
 from metamann.reports.results import results_table, write_results
-from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard
+from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard, installed
 from metamann.training.log import note
 
 results = logging.getLogger("metamann.results")
@@ -92,10 +92,17 @@ def attempt(path: Path, write: Write) -> bool:
 
 
 def mirrors_of(logger: LoggerSettings, directory: Path, settings: dict[str, Any]) -> Mirrors:
-    """The dashboards that settings ask for."""
+    """The dashboards that settings ask for; one that is not installed is said, and left out."""
     makers: dict[str, Any] = {}
     if logger.wandb:
         makers["wandb"] = lambda: WandbDashboard(directory, settings, logger.project)
     if logger.tensorboard:
         makers["tensorboard"] = lambda: TensorBoardDashboard(directory)
-    return Mirrors(makers)
+    absent = [name for name in makers if not installed(name)]
+    if absent:
+        off = " ".join(f"logger.{name}=false" for name in absent)
+        note(
+            f"{' and '.join(absent)} not installed, so no curves are sent there. To see them, run "
+            f'pip install "metamann[dashboards]"; to leave this note out, set {off}.'
+        )
+    return Mirrors({name: make for name, make in makers.items() if name not in absent})

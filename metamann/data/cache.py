@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import sys
 import tempfile
 import time
 import warnings
@@ -23,8 +24,23 @@ Result = TypeVar("Result")
 
 
 def cache_folder() -> Path:
-    """Where decoded and downloaded data are kept: `METAMANN_CACHE`, else `~/.cache/metamann`."""
-    return Path(os.environ.get("METAMANN_CACHE", "~/.cache/metamann")).expanduser()
+    """Where decoded and downloaded data are kept: `METAMANN_CACHE`, else the system's folder for caches.
+
+    That is `metamann` in `$XDG_CACHE_HOME`, else in `~/.cache`; on macOS in `~/Library/Caches`; on Windows in
+    `%LOCALAPPDATA%`. A `~/.cache/metamann` that is there already stays the place, so that nothing is fetched again.
+    """
+    chosen = os.environ.get("METAMANN_CACHE")
+    if chosen is not None:
+        return Path(chosen).expanduser()
+    usual = Path("~/.cache/metamann").expanduser()
+    if usual.is_dir():
+        return usual
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local").expanduser() / "metamann" / "Cache"
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/metamann").expanduser()
+    named = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return named / "metamann" if named.is_absolute() else usual  # the convention ignores relative paths
 
 
 def data_folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import netrc
 import os
 import warnings
@@ -164,6 +165,12 @@ class Mirrors:
         except Exception as error:  # a mirror may fail in any way; the record and the training must not
             self._dashboards.pop(name, None)
             warnings.warn(f"dashboard {name} failed and is switched off: {error!r}", stacklevel=3)
+
+
+def installed(name: str) -> bool:
+    """Whether the package of a dashboard is there; a folder of that name, such as offline runs, is none."""
+    found = importlib.util.find_spec(name)
+    return found is not None and found.origin is not None
 
 
 def _logged_in() -> bool:

@@ -12,8 +12,10 @@ import pytest
 import torch
 from toy_words import ToyEncoder, toy_store
 
+from metamann.application import report as report_module
 from metamann.application.directory import locked
-from metamann.application.report import attempt, report
+from metamann.application.report import attempt, mirrors_of, report
+from metamann.application.settings import LoggerSettings
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
@@ -24,7 +26,7 @@ from metamann.learners.mann import MANN
 from metamann.memory.pairs.nearest import NearestMemory
 from metamann.modalities import sentence_findings as module
 from metamann.modalities.sentences import Sentences
-from metamann.training.dashboards import Mirrors
+from metamann.training.dashboards import Mirrors, installed
 from metamann.training.log import console
 from metamann.training.loop import Interrupted
 
@@ -173,3 +175,24 @@ def test_a_query_without_an_entity_has_a_score_and_no_confusion(learner: MANN, t
     assert metrics["recall"].mean == 0
     assert "plots/confusion.png" not in files(tmp_path)
     json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_a_dashboard_that_is_not_installed_is_said_once_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(report_module, "installed", lambda name: name == "nothing")
+    mirrors = mirrors_of(LoggerSettings(), tmp_path, {})
+    mirrors.scalars(1, {"train/loss": 1.0})
+    mirrors.close()
+    (record,) = caplog.records
+    for part in ("wandb and tensorboard", 'pip install "metamann[dashboards]"', "logger.wandb=false"):
+        assert part in record.getMessage()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_offline_runs_is_no_installed_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "offline_runs").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert not installed("offline_runs")
+    assert installed("json")
+    assert not installed("no_such_package")

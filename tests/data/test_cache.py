@@ -36,6 +36,7 @@ def test_folders_come_from_the_environment(folder: Path, monkeypatch: pytest.Mon
     assert (cache_folder(), data_folder()) == (folder, tmp_path / "data")
     monkeypatch.setenv("METAMANN_DATA", "~/data")
     monkeypatch.delenv("METAMANN_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert (cache_folder(), data_folder()) == (Path.home() / ".cache" / "metamann", Path.home() / "data")
 
 
@@ -162,3 +163,30 @@ def test_a_written_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> No
     (tmp_path / "plain").write_bytes(b"")
     write_atomically(tmp_path / "atomic", b"")
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "there", "place"),
+    [
+        ("linux", {}, False, ".cache/metamann"),
+        ("linux", {"XDG_CACHE_HOME": "{home}/fast"}, False, "fast/metamann"),
+        ("linux", {"XDG_CACHE_HOME": "relative"}, False, ".cache/metamann"),
+        ("linux", {"XDG_CACHE_HOME": "{home}/fast"}, True, ".cache/metamann"),  # of earlier versions
+        ("darwin", {}, False, "Library/Caches/metamann"),
+        ("win32", {"LOCALAPPDATA": "{home}/Local"}, False, "Local/metamann/Cache"),
+        ("win32", {}, False, "AppData/Local/metamann/Cache"),
+        ("linux", {"XDG_CACHE_HOME": "{home}/fast", "METAMANN_CACHE": "{home}/mine"}, True, "mine"),
+    ],
+)
+def test_the_cache_is_where_the_system_keeps_caches(
+    system: str, variables: dict[str, str], there: bool, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("METAMANN_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(home=tmp_path))
+    if there:
+        (tmp_path / ".cache" / "metamann").mkdir(parents=True)
+    monkeypatch.setattr("metamann.data.cache.sys.platform", system)
+    assert cache_folder() == tmp_path / place
