@@ -17,7 +17,7 @@ from metamann.errors import DataError, excerpt
 # lower case; what systems and archivers put beside the files of a user, besides names that start with a full stop
 SYSTEM_NAMES = {
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "icon\r",
-    "system volume information", "lost+contents", "__pycache__",
+    "system volume information", "lost+found", "__pycache__",
 }  # fmt: skip
 PART_OF = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
