@@ -9,7 +9,6 @@ own types alone: no entity of val or test stands unlabelled in train.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import random
 import re
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from metamann.data.cache import cached, expect
+from metamann.data.sentences.record_languages import RULES
 from metamann.data.sentences.record_values import WORD_LISTS, Values
 from metamann.data.sentences.store import PARTS, Sentence, SentenceSplits, SentenceStore, Span
 from metamann.errors import check_seed, check_sizes
@@ -42,7 +42,7 @@ TEMPLATES = Path(__file__).with_name("records.txt")
 def records(sentences: Sequence[int] = (4000, 1000, 1000), seed: int = 0) -> SentenceSplits:
     """Make sentences with 18, 6 and 6 types for train, val and test.
 
-    The same seed gives the same sentences, as long as the version of Faker is the same. They are kept in the cache.
+    The same seed gives the same sentences. They are kept in the cache.
 
     Args:
         sentences: of train, val and test.
@@ -53,10 +53,9 @@ def records(sentences: Sequence[int] = (4000, 1000, 1000), seed: int = 0) -> Sen
     """
     check_sizes("data.sentences", sentences, PARTS)
     check_seed("data.seed", seed)
-    version = importlib.metadata.version("faker")
-    key = f"records-{'-'.join(map(str, sentences))}-{seed}-{_digest()}-faker{version}"
+    key = f"records-{'-'.join(map(str, sentences))}-{seed}-{_digest()}"
     train, val, test = cached(key, lambda: _packed(sentences, seed), _unpacked)
-    return SentenceSplits("records", train, val, test, notes=(f"made with Faker {version}",))
+    return SentenceSplits("records", train, val, test)
 
 
 def _unpacked(tensors: dict[str, Tensor]) -> list[SentenceStore]:
@@ -124,8 +123,13 @@ def segments() -> list[_Segment]:
 
 
 def _digest() -> str:
-    """Of everything that the sentences follow from, Faker apart: what is cached is made anew when it changes."""
-    sources = (TEMPLATES, WORD_LISTS, Path(__file__), Path(__file__).with_name("record_values.py"))
+    """Of everything that the sentences follow from: what is cached is made anew when it changes."""
+    code = (
+        Path(__file__),
+        Path(__file__).with_name("record_values.py"),
+        Path(__file__).with_name("record_languages.py"),
+    )
+    sources = (TEMPLATES, WORD_LISTS, RULES, *code)
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 

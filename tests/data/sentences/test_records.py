@@ -172,6 +172,31 @@ def test_the_same_seed_gives_the_same_sentences_and_leaves_random_states_alone(
         assert other.split(part).fingerprint != first.split(part).fingerprint
 
 
+PUBLISHED = {  # sentences of each split and seed: fingerprints that published results name
+    ((4000, 1000, 1000), 0): (
+        "63ee54028a589aef1e3d6ce4e863ce9cc22f93b55c31f6007be85bc3dc3afd53",
+        "5eef993f36269fea478b8c22a544e420dbcb615e8377266d854af7aae9b5bc82",
+        "422c304835da271a4c65ce7d5e874217ffa337855a83ea45288ed5b13d4c2721",
+    ),
+    ((300, 100, 100), 1): (
+        "c9fbed09e655d3afea672e2bac8e1a7660c11c18de30f7d55801d68dcba4f326",
+        "b20269a1f7a4bc49eae701965592ef30a4ce8f6fb03aebb75b24c360bc0366cc",
+        "498057329b098309171bf803cba31ecd5d88e1039b8924c4ea7979ad673bb24a",
+    ),
+    ((400, 60, 200), 7): (
+        "297a0f2b890316851ca8201a31d51ce16effe99afbdd99223e3f1023682022f8",
+        "b50f3ea7c8c3d4a9ffaf227f60fd5fd7d87ef8ed444095db88f71aa0197fce80",
+        "871a4ee847cbb0d1c9330700217ff65e7180c55a680ac3b524b525dc031d682f",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sentences", "seed"), PUBLISHED)
+def test_sentences_are_those_of_the_published_results(sentences: tuple[int, ...], seed: int) -> None:
+    made = records(sentences, seed)
+    assert tuple(made.split(part).fingerprint for part in PARTS) == PUBLISHED[sentences, seed]
+
+
 def test_every_process_makes_the_same_sentences(tmp_path: Path) -> None:
     """The order of sets differs from process to process, and sentences must not follow from it."""
     code = "from metamann.data.sentences.records import records; s = records((400, 60, 200))"
