@@ -1,4 +1,4 @@
-"""How far two answers are apart, and the words for it."""
+"""How much two answers differ, as a number and in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDING = 1e-4  # of a probability: float32 summed in another order
 
 
 def common(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut to what both answer: the padding of sentences goes with the company."""
+    """Both answers cut to the positions they share: the padding of sentences depends on the batch."""
     shape = [slice(min(sizes)) for sizes in zip(first.shape, second.shape, strict=True)]
     return first[tuple(shape)], second[tuple(shape)]
 
@@ -26,7 +26,7 @@ def largest_change(first: Tensor, second: Tensor) -> float:
     return change if np.isfinite(change) else float("inf")
 
 
-def said_change(first: Tensor, second: Tensor) -> str:
+def change_in_words(first: Tensor, second: Tensor) -> str:
     """The largest change, in words."""
     return in_words(largest_change(first, second))
 

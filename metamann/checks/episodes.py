@@ -13,11 +13,11 @@ from metamann.checks.changes import (
     ROUNDING,
     TOGETHER,
     AnyLearner,
+    change_in_words,
     common,
     in_words,
     largest_change,
     percent,
-    said_change,
 )
 from metamann.checks.finding import TOO_MANY_ERRORS, Finding, errors_above, passes
 from metamann.checks.samplers import AnySampler, scheme_of
@@ -27,13 +27,13 @@ from metamann.learners.learner import Learner
 
 
 def audit_answers(learner: AnyLearner, sampler: AnySampler, batch: Episode, episodes: int) -> list[Finding]:
-    """Check the answers to a batch, and how many are right where the support misleads.
+    """Check the answers to a batch, and the accuracy with a misleading support.
 
     Args:
-        learner: see `metamann.checks.learners.audit_learner`, and there the others.
-        sampler: deals the episodes.
-        batch: of it.
-        episodes: how many are answered where a share is compared with chance.
+        learner: see `metamann.checks.learners.audit_learner`.
+        sampler: draws the episodes.
+        batch: of the sampler.
+        episodes: number of episodes to answer where a share is compared with chance.
     """
     return [
         _query_labels_unused(learner, batch),
@@ -48,20 +48,20 @@ def _query_labels_unused(learner: AnyLearner, batch: Episode) -> Finding:
     ways = batch.classes.ways.view(-1, *[1] * (labels.dim() - 1))
     garbled = torch.where(labels == PADDING, labels, (labels + 1) % ways)
     first, second = learner(batch), learner(batch._replace(query=Examples(batch.query.inputs, garbled)))
-    return passes("labels of the query are not used", torch.equal(first, second), said_change(first, second))
+    return passes("labels of the query are not used", torch.equal(first, second), change_in_words(first, second))
 
 
 def _queries_isolated(learner: AnyLearner, batch: Episode) -> list[Finding]:
-    """The first and the last query in the company of all others, and by themselves.
+    """The first and the last query, together with all others and alone.
 
-    The last as well: a learner that goes on writing while it answers leaves the first as it is.
+    A learner that writes while it answers changes the last query only.
     """
     check, together, changes = "queries do not see each other", learner(batch), []
     for number in (0, batch.query.labels.shape[1] - 1):
         query = batch.query.part(number, number + 1)
         ours, theirs = common(together[:, number : number + 1], learner(batch._replace(query=query)))
-        asked = query.labels != PADDING  # an episode can have fewer queries, a sentence fewer words
-        changes.append(largest_change(ours[asked], theirs[asked]))
+        mask = query.labels != PADDING  # an episode can have fewer queries, a sentence fewer words
+        changes.append(largest_change(ours[mask], theirs[mask]))
     declared = bool(getattr(learner, "transductive", False))
     isolated = passes(check, max(changes) < ROUNDING, f"the first and the last one alone: {in_words(max(changes))}")
     if declared and isolated.outcome == "fail":
@@ -70,7 +70,7 @@ def _queries_isolated(learner: AnyLearner, batch: Episode) -> list[Finding]:
 
 
 def _scored_alone(learner: AnyLearner, batch: Episode) -> list[Finding]:
-    """As above, of the labels that an evaluation counts, where they are not just the most probable ones."""
+    """As above, for the labels that an evaluation scores, where these are not simply the most probable ones."""
     if not isinstance(learner, Learner) or type(learner).answer is Learner.answer:
         return []
     state = learner.adapt(batch.support, batch.classes)
@@ -86,7 +86,8 @@ def _no_batch_statistics(learner: AnyLearner, declared: bool) -> Finding:
     check = "no statistics are taken over a batch (no transduction)"
     if not isinstance(learner, nn.Module):
         return Finding(check, "skipped", "the learner is no module")
-    norms = {name: each for name, each in learner.named_modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)}
+    batch_norm = nn.modules.batchnorm._BatchNorm
+    norms = {name: module for name, module in learner.named_modules() if isinstance(module, batch_norm)}
     of_batch = [name for name, norm in norms.items() if norm.training or norm.running_mean is None]
     if of_batch and declared:
         return Finding(check, "declared", f"the learner says that it is transductive; {', '.join(of_batch)}")
@@ -94,7 +95,7 @@ def _no_batch_statistics(learner: AnyLearner, declared: bool) -> Finding:
 
 
 def _padding_inert(learner: AnyLearner, batch: Episode) -> Finding:
-    """One episode with an item of the support that is marked as padding."""
+    """The episodes with one more item in the support, which is marked as padding."""
     check = "padding of the support changes nothing"
     inputs: Any = batch.support.inputs
     queries: Any = batch.query.inputs
@@ -108,7 +109,7 @@ def _padding_inert(learner: AnyLearner, batch: Episode) -> Finding:
 
 
 def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -> Finding:
-    """Where the labels of the support say nothing, answers must be right by chance alone."""
+    """With uninformative labels in the support, answers may be right by chance only."""
     rng, scheme = np.random.default_rng(0), scheme_of(sampler)
     right: list[float] = []
     true: list[float] = []
@@ -119,13 +120,13 @@ def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -
         labels = batch.support.labels.clone()
         for row, ways in zip(labels, batch.classes.ways.tolist(), strict=True):
             if row.dim() == 1:
-                told = row != PADDING
-                row[told] = row[told][torch.from_numpy(rng.permutation(int(told.sum())))]
+                mask = row != PADDING
+                row[mask] = row[mask][torch.from_numpy(rng.permutation(int(mask.sum())))]
             else:
                 row.copy_(_other_types(row, ways, scheme, rng))
         shuffled = batch._replace(support=Examples(batch.support.inputs, labels))
-        for each, found in ((shuffled, right), (batch, true)):
-            found += _right_classes(of_features(each), batch.query.labels, scheme)
+        right += _right_classes(of_features(shuffled), batch.query.labels, scheme)
+        true += _right_classes(of_features(batch), batch.query.labels, scheme)
         chance += [1 / _n_classes(ways, batch.query.labels.dim(), scheme) for ways in batch.classes.ways.tolist()]
     errors = errors_above(np.array(right), np.array(chance))
     evidence = (
@@ -136,7 +137,7 @@ def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -
 
 
 def encoded(learner: AnyLearner, batch: Episode | Stream) -> tuple[AnyLearner, Episode | Stream]:
-    """A batch encoded once, where it is answered twice, and the learner of what was encoded; as given if it cannot."""
+    """The learner of features and the batch encoded once, where it is answered twice; unchanged for other modules."""
     if not isinstance(learner, Learner):
         return learner, batch
     if isinstance(batch, Stream):
@@ -146,7 +147,7 @@ def encoded(learner: AnyLearner, batch: Episode | Stream) -> tuple[AnyLearner, E
 
 
 def _n_classes(ways: int, dims: int, scheme: TagScheme) -> int:
-    """Classes of an episode; for sentences types of entities, `ways` being tags."""
+    """Classes of an episode; for sentences, where `ways` counts tags, types of entities."""
     if dims == 2:
         return ways
     return (ways - 1) // (n_tags(scheme, 1) - 1)
@@ -154,20 +155,20 @@ def _n_classes(ways: int, dims: int, scheme: TagScheme) -> int:
 
 def _other_types(tags: Tensor, ways: int, scheme: TagScheme, rng: np.random.Generator) -> Tensor:
     """Tags with all types renumbered by one rotation drawn at random."""
-    each = n_tags(scheme, 1) - 1  # tags of a type
-    types = (ways - 1) // each
-    turned = (tags - 1 + each * int(rng.integers(types))) % (types * each) + 1
-    return torch.where(tags > 0, turned, tags)
+    per_type = n_tags(scheme, 1) - 1
+    types = (ways - 1) // per_type
+    rotated = (tags - 1 + per_type * int(rng.integers(types))) % (types * per_type) + 1
+    return torch.where(tags > 0, rotated, tags)
 
 
 def _right_classes(log_probs: Tensor, labels: Tensor, scheme: TagScheme) -> list[float]:
-    """Share of right answers in each episode; for sentences among words that are in an entity and taken to be."""
-    answers, asked = log_probs.argmax(-1).numpy(), labels.numpy()
+    """Share of right answers in each episode; for sentences among words inside an entity that are predicted inside."""
+    pairs = list(zip(log_probs.argmax(-1).numpy(), labels.numpy(), strict=True))
     if labels.dim() == 2:
-        return [float(np.mean(a[q != PADDING] == q[q != PADDING])) for a, q in zip(answers, asked, strict=True)]
-    found = []
-    for given, wanted in zip(answers, asked, strict=True):
-        ours, theirs = read_classes(scheme, given)[0], read_classes(scheme, wanted)[0]
+        return [float(np.mean(answers[gold != PADDING] == gold[gold != PADDING])) for answers, gold in pairs]
+    shares = []
+    for answers, gold in pairs:
+        ours, theirs = read_classes(scheme, answers)[0], read_classes(scheme, gold)[0]
         both = (ours >= 0) & (theirs >= 0)
-        found.append(float(np.mean(ours[both] == theirs[both])) if both.any() else float("nan"))
-    return found
+        shares.append(float(np.mean(ours[both] == theirs[both])) if both.any() else float("nan"))
+    return shares

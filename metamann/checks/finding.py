@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The outcome of a check."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ class Finding(NamedTuple):
 
     Attributes:
         check: the contract, in words.
-        outcome: `pass`; `fail`; `declared`, a known weakness that was said beforehand; `skipped`, it does not apply.
-        evidence: what was seen.
+        outcome: `pass`; `fail`; `declared`, a known weakness that is documented; `skipped`, it does not apply.
+        evidence: the observation behind the outcome.
+
+    Example:
+        >>> finding = passes("support and query are disjoint", True, "400 episodes")
+        >>> print(markdown([finding])[-1])
+        | support and query are disjoint | pass | 400 episodes |
     """
 
     check: str
@@ -33,19 +38,19 @@ def passes(check: str, holds: bool, evidence: str) -> Finding:
 
 def markdown(findings: Sequence[Finding]) -> list[str]:
     """A table of findings, one row each."""
-    rows = ["| " + " | ".join(cell.replace("|", r"\|") for cell in found) + " |" for found in findings]
+    rows = ["| " + " | ".join(cell.replace("|", r"\|") for cell in finding) + " |" for finding in findings]
     return ["| check | outcome | evidence |", "| --- | --- | --- |", *rows]
 
 
 def errors_above(values: np.ndarray, expected: float | np.ndarray) -> float:
-    """How many standard errors the mean over episodes lies above what is expected.
+    """How many standard errors the mean over episodes lies above its expected value.
 
     Args:
-        values: `episodes`, NaN where an episode says nothing.
-        expected: of their mean, or one for each episode.
+        values: `episodes`, NaN where an episode has no value.
+        expected: value of their mean, or one for each episode.
 
     Returns:
-        0 if no episode says anything; infinity if they all differ in the same way.
+        0 if no episode has a value; infinity if all differ by the same amount.
     """
     excess = values - expected
     excess = excess[~np.isnan(excess)]

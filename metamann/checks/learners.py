@@ -9,10 +9,10 @@ from metamann.checks.changes import (
     ROUNDING,
     TOGETHER,
     AnyLearner,
+    change_in_words,
     common,
     in_words,
     largest_change,
-    said_change,
 )
 from metamann.checks.episodes import audit_answers
 from metamann.checks.finding import Finding, passes
@@ -25,36 +25,33 @@ def audit_learner(learner: AnyLearner, sampler: AnySampler, episodes: int = 100)
     """Check that an answer follows from the support set, the query and nothing else.
 
     Args:
-        learner: a module that gives log-probabilities of a batch of episodes, `metamann.learners.learner.Learner` or a
-            user's own; it is put into evaluation mode. With an attribute `transductive`, true, it declares that its
-            queries see one another.
-        sampler: deals episodes; of images, sentences, or streams.
-        episodes: how many are answered where a share is compared with chance.
+        learner: a module that returns log-probabilities for a batch of episodes, `metamann.learners.learner.Learner` or
+            a user's own; it is put into evaluation mode. An attribute `transductive`, true, declares that its queries
+            see one another.
+        sampler: draws the episodes, of images, sentences, or streams.
+        episodes: number of episodes to answer where a share is compared with chance.
     """
     if isinstance(learner, nn.Module):
         learner.eval()
     batch = sampler.batch(range(TOGETHER))
     with torch.no_grad():
-        findings = [*_reset(learner, sampler, batch), _state_dict_kept(learner, batch)]
+        findings = [*_reset(learner, sampler, batch), _state_dict_unchanged(learner, batch)]
         if isinstance(batch, Stream):
             return [*findings, *audit_streaming(learner, sampler, batch, episodes)]
         return [*findings, *audit_answers(learner, sampler, batch, episodes)]
 
 
 def _reset(learner: AnyLearner, sampler: AnySampler, batch: Episode | Stream) -> list[Finding]:
-    """The same episodes again after others, and the first and the last of them beside others, and alone."""
+    """The same episodes after others; the first and the last of them in a batch with others, and alone."""
     others = list(range(TOGETHER, 2 * TOGETHER - 1))
     first = learner(batch)
     learner(sampler.batch(range(TOGETHER, 2 * TOGETHER)))
     after = learner(batch)
-    findings = [
-        passes(
-            "memory is reset: the same bits after other episodes", torch.equal(first, after), said_change(first, after)
-        )
-    ]
-    company = [(0, sampler.batch([0, *others])), (TOGETHER - 1, sampler.batch([*others, TOGETHER - 1]))]
-    beside = [(first[row], learner(each)[row]) for row, each in company]
-    # the padding of sentences, and so the order of sums, goes with the company
+    check = "memory is reset: the same bits after other episodes"
+    findings = [passes(check, torch.equal(first, after), change_in_words(first, after))]
+    batches = [(0, sampler.batch([0, *others])), (TOGETHER - 1, sampler.batch([*others, TOGETHER - 1]))]
+    beside = [(first[row], learner(mixed)[row]) for row, mixed in batches]
+    # the padding of sentences, and with it the order of sums, depends on the batch
     exact = first.dim() == 3 and all(ours.shape == theirs.shape for ours, theirs in beside)
     change = max(largest_change(*common(*pair)) for pair in beside)
     check = "memory is reset: the same answer beside other episodes"
@@ -65,7 +62,7 @@ def _reset(learner: AnyLearner, sampler: AnySampler, batch: Episode | Stream) ->
     return [*findings, passes(check, change < ROUNDING, in_words(change))]
 
 
-def _state_dict_kept(learner: AnyLearner, batch: Episode | Stream) -> Finding:
+def _state_dict_unchanged(learner: AnyLearner, batch: Episode | Stream) -> Finding:
     check = "answering changes no parameter and no buffer"
     if not isinstance(learner, nn.Module):
         return Finding(check, "skipped", "the learner is no module")

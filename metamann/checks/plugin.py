@@ -13,11 +13,12 @@ import pytest
 
 @pytest.fixture
 def metamann_audit() -> Callable[..., None]:
-    """Audit `sampler`, a function that makes one, and what else is given; fail with what was found.
+    """Audit the sampler that the function `sampler` makes; fail with the findings.
 
-    Also taken are a `learner`, `splits`, and `test_sampler`, which makes the sampler that `sampler` must not meet.
+    Optional are a `learner`, `splits`, and `test_sampler`, a function that makes the sampler of the test tasks, which
+    must share no item with those of `sampler`.
     """
-    # pytest loads plug-ins in every run of every project: what is heavy is imported when it is asked for
+    # pytest loads plug-ins in every run of every project: heavy modules are imported on first use
     from metamann.checks.finding import Finding, markdown
     from metamann.checks.learners import audit_learner
     from metamann.checks.samplers import audit_sampler
@@ -38,7 +39,7 @@ def metamann_audit() -> Callable[..., None]:
             findings.append(audit_tasks_apart(sampler(), test_sampler(), episodes))
         if learner is not None:
             findings += audit_learner(learner, sampler(), answered)
-        failed = [found for found in findings if found.outcome == "fail"]
+        failed = [finding for finding in findings if finding.outcome == "fail"]
         if failed:
             pytest.fail("\n".join(markdown(failed)), pytrace=False)
 

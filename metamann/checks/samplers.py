@@ -14,22 +14,22 @@ from metamann.episodes.episode import PADDING, Episode, Examples, Stream
 from metamann.episodes.sentences.tagging import TagScheme, read_classes
 from metamann.episodes.text import Text
 
-REPEATED = 8  # episodes that are dealt again in other ways
+REPEATED = 8  # episodes that are drawn again in other ways
 
 
 class AnySampler(Protocol):
-    """What can be audited. It may also have `class_ids(index)`: what each class number of an episode stands for."""
+    """A sampler to audit. It may also have `class_ids(index)`, the class that each class number stands for."""
 
     def batch(self, indices: Sequence[int]) -> Episode | Stream:
         """The episodes of these indices."""
 
 
 def audit_sampler(make: Callable[[], AnySampler], episodes: int = 400) -> list[Finding]:
-    """Check that episodes are what their index says, and that labels follow from the items alone.
+    """Check that episodes depend on their index alone, and that labels follow from the items alone.
 
     Args:
-        make: a fresh sampler, the same at every call.
-        episodes: how many are dealt to look for rules in their labels.
+        make: makes a new sampler, the same at every call.
+        episodes: number of episodes in which to look for patterns in the labels.
     """
     sampler = make()
     expected: list[Any] = []
@@ -39,7 +39,7 @@ def audit_sampler(make: Callable[[], AnySampler], episodes: int = 400) -> list[F
         batch = sampler.batch([index])
         if index < REPEATED:
             expected += _contents(batch)
-        labels.append(_told(batch, scheme_of(sampler)))
+        labels.append(_labels_in_order(batch, scheme_of(sampler)))
         if isinstance(batch, Episode):
             shared = (shared or 0) + _items_of_both(batch)
     findings = [_same_episodes(make, expected)]
@@ -56,24 +56,25 @@ def scheme_of(sampler: Any) -> TagScheme:
 
 
 def identities(inputs: Tensor | Text) -> list[list[str]]:
-    """What each item of each episode is: what the inputs say themselves, or digests of their numbers."""
+    """The identity of each item of each episode: by a method of the inputs, or as a digest of their numbers."""
     if hasattr(inputs, "identities"):
-        said: list[list[str]] = inputs.identities()
-        return said
-    return [[pixels_digest(item).hex() for item in each] for each in inputs]
+        names: list[list[str]] = inputs.identities()
+        return names
+    return [[pixels_digest(item).hex() for item in episode] for episode in inputs]
 
 
 def _same_episodes(make: Callable[[], AnySampler], expected: Sequence[Any]) -> Finding:
-    """Dealt again by fresh samplers: backwards, in one batch, by threads."""
-    numbers = list(range(len(expected)))
-    again = {"asked backwards": [_contents(each)[0] for each in map(make().batch, [[n] for n in numbers[::-1]])][::-1]}
-    again["in one batch"] = _contents(make().batch(numbers))
+    """Drawn again by new samplers: backwards, in one batch, by threads."""
+    indices = list(range(len(expected)))
+    backwards = make()
+    again = {"drawn backwards": [_contents(backwards.batch([index]))[0] for index in indices[::-1]][::-1]}
+    again["in one batch"] = _contents(make().batch(indices))
     half = len(expected) // 2
-    again["resumed in the middle"] = [*expected[:half], *_contents(make().batch(numbers[half:]))]
+    again["resumed in the middle"] = [*expected[:half], *_contents(make().batch(indices[half:]))]
     for workers in (1, 3):
         threaded: Any = make()
         if hasattr(threaded, "batches"):
-            parts = threaded.batches([numbers[:3], numbers[3:]], workers)
+            parts = threaded.batches([indices[:3], indices[3:]], workers)
             again[f"with {workers} workers"] = [content for part in parts for content in _contents(part)]
     wrong = [how for how, contents in again.items() if contents != [*expected]]
     evidence = f"others when {', '.join(wrong)}" if wrong else f"{len(expected)} episodes, {', '.join(again)}"
@@ -87,55 +88,60 @@ def _items_of_both(episode: Episode) -> int:
 
 
 def _not_from_class_id(sampler: AnySampler, episodes: int) -> Finding:
-    """Guess the number of a class from what it stands for: from its rank in the episode, and from other episodes."""
+    """Guess the number of a class from its identity: from its rank in the episode, and from other episodes."""
     check = "labels cannot be guessed from the class"
     ids = [_class_ids(sampler, index) for index in range(episodes)]
-    known = [each for each in ids if each is not None]
+    known = [class_ids for class_ids in ids if class_ids is not None]
     if len(known) < len(ids):
         return Finding(check, "skipped", "give the sampler a method class_ids(index) to have it checked")
-    chance = np.array([1 / len(each) for each in known])
-    by_rank = np.array([np.mean(np.argsort(np.argsort(each)) == np.arange(len(each))) for each in known])
+    chance = np.array([1 / len(class_ids) for class_ids in known])
+    ranks = [np.argsort(np.argsort(class_ids)) for class_ids in known]
+    by_rank = np.array([np.mean(rank == np.arange(len(rank))) for rank in ranks])
     half = len(known) // 2
     usual: dict[int, dict[int, int]] = {}
-    for each in known[:half]:
-        for number, name in enumerate(each):
-            counts = usual.setdefault(name, {})
-            counts[number] = counts.get(number, 0) + 1
-    guess = {name: max(counts, key=counts.__getitem__) for name, counts in usual.items()}
-    met = [[guess[name] == number for number, name in enumerate(each) if name in guess] for each in known[half:]]
-    by_habit = np.array([np.mean(each) if each else np.nan for each in met])
+    for class_ids in known[:half]:
+        for label, class_id in enumerate(class_ids):
+            counts = usual.setdefault(class_id, {})
+            counts[label] = counts.get(label, 0) + 1
+    guess = {class_id: max(counts, key=counts.__getitem__) for class_id, counts in usual.items()}
+    right = [
+        [guess[class_id] == label for label, class_id in enumerate(class_ids) if class_id in guess]
+        for class_ids in known[half:]
+    ]
+    by_habit = np.array([np.mean(episode) if episode else np.nan for episode in right])
     return _guessed(check, {"rank": (by_rank, chance), "other episodes": (by_habit, chance[half:])})
 
 
 def _not_from_position(labels: Sequence[np.ndarray]) -> Finding:
-    """Guess the label at each position from the labels that stood there in the first half of the episodes."""
+    """Guess the label at each position from the labels at this position in the first half of the episodes."""
     half, longest = len(labels) // 2, max(map(len, labels))
-    counts = np.zeros((longest, 1 + max(int(each.max(initial=0)) for each in labels)), dtype=np.int64)
-    for each in labels[:half]:
-        told = np.flatnonzero(each >= 0)
-        counts[told, each[told]] += 1
+    counts = np.zeros((longest, 1 + max(int(episode.max(initial=0)) for episode in labels)), dtype=np.int64)
+    for episode in labels[:half]:
+        positions = np.flatnonzero(episode >= 0)
+        counts[positions, episode[positions]] += 1
     guess = counts.argmax(1)
     shares, chance = [], []
-    for each in labels[half:]:
-        told = np.flatnonzero(each >= 0)
-        shares.append(np.mean(guess[told] == each[told]) if len(told) else np.nan)
-        # what any fixed guess hits, were the labels shuffled
-        chance.append(np.mean([np.mean(each[told] == number) for number in guess[told]]) if len(told) else np.nan)
+    for episode in labels[half:]:
+        positions = np.flatnonzero(episode >= 0)
+        present, guesses = episode[positions], guess[positions]
+        shares.append(np.mean(guesses == present) if len(positions) else np.nan)
+        # the accuracy of the same guesses if the labels were shuffled
+        chance.append(np.mean([np.mean(present == label) for label in guesses]) if len(positions) else np.nan)
     return _guessed("labels cannot be guessed from the position", {"position": (np.array(shares), np.array(chance))})
 
 
 def _not_from_order(labels: Sequence[np.ndarray]) -> Finding:
-    """Are neighbours of one class more, or less, often than in a shuffled order?"""
-    found, shuffled = [], []
-    for each in labels:
-        told = each[each >= 0]
-        if len(told) < 3:
+    """Are neighbours of one class more, or less, frequent than in a shuffled order?"""
+    observed, shuffled = [], []
+    for episode in labels:
+        present = episode[episode >= 0]
+        if len(present) < 3:
             continue
-        counts = np.bincount(told)
-        found.append(np.mean(told[1:] == told[:-1]))
-        shuffled.append((counts * (counts - 1)).sum() / (len(told) * (len(told) - 1)))
-    errors = abs(errors_above(np.array(found), np.array(shuffled)))
-    evidence = f"{_percent(found)} of neighbours are of one class, {_percent(shuffled)} if shuffled"
+        counts = np.bincount(present)
+        observed.append(np.mean(present[1:] == present[:-1]))
+        shuffled.append((counts * (counts - 1)).sum() / (len(present) * (len(present) - 1)))
+    errors = abs(errors_above(np.array(observed), np.array(shuffled)))
+    evidence = f"{_percent(observed)} of neighbours are of one class, {_percent(shuffled)} if shuffled"
     return passes("labels cannot be guessed from the order", errors < TOO_MANY_ERRORS, evidence)
 
 
@@ -150,12 +156,12 @@ def _percent(values: Sequence[float] | np.ndarray) -> str:
 
 
 def _class_ids(sampler: Any, index: int) -> np.ndarray | None:
-    """What each class number of an episode stands for."""
+    """The class that each class number of an episode stands for; None if the sampler cannot tell."""
     return np.asarray(sampler.class_ids(index)) if hasattr(sampler, "class_ids") else None
 
 
-def _told(episodes: Episode | Stream, scheme: TagScheme) -> np.ndarray:
-    """Classes of the items that one episode tells, in order, negative for none; of a sentence its first entity's."""
+def _labels_in_order(episodes: Episode | Stream, scheme: TagScheme) -> np.ndarray:
+    """Classes of the labelled items of one episode, in order, negative for none; of a sentence its first entity's."""
     labels = (episodes.labels if isinstance(episodes, Stream) else episodes.support.labels)[0].numpy()
     if labels.ndim == 1:
         return labels
@@ -165,7 +171,7 @@ def _told(episodes: Episode | Stream, scheme: TagScheme) -> np.ndarray:
 
 
 def _contents(episodes: Episode | Stream) -> list[Any]:
-    """What each episode of a batch holds, whatever its padding."""
+    """Items, labels, number of classes and codes of each episode of a batch, without padding."""
     parts = [episodes.support, episodes.query] if isinstance(episodes, Episode) else [Examples(*episodes[:2])]
     items = [_present(part) for part in parts]
     ways, codes = episodes.classes.ways, episodes.classes.codes

@@ -1,4 +1,4 @@
-"""Are the classes of meta-training, validation and test apart? By name, by pixels and by text."""
+"""Are the classes of meta-training, validation and test disjoint? By name, by pixels and by text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPEATED_TEXTS = 0.05
 
 
 def audit_splits(splits: DataSplits | SentenceSplits | FixedEpisodeSplits) -> list[Finding]:
-    """Check that no class, drawing, alphabet, type or sentence of one split can be met in another."""
+    """Check that no class, drawing, alphabet, type or sentence of one split is in another."""
     return [CHECKS[name](splits) for name in splits.audited]
 
 
@@ -27,15 +27,15 @@ def _classes_apart(splits: DataSplits) -> Finding:
 
 def _drawings_apart(splits: DataSplits) -> Finding:
     upright = {part: _upright(splits.split(part)) for part in PARTS}
-    found = []
+    leaks = []
     for first, second in PAIRS:
         known, other = splits.split(first).row_of.keys(), upright[second]
-        met = [row for row in range(len(other.items)) if not known.isdisjoint(map(pixels_digest, other.looks_of(row)))]
-        if met:
-            example = plain_name(other.class_names[other.class_of(met[0])])
-            found.append(f"{len(met)} drawings of {second} are in {first}, such as one of {example}")
-    seen = f"{sum(len(each.items) for each in upright.values()):,} upright drawings compared by their pixels"
-    return passes("no drawing stands in two splits, turned or mirrored", not found, "; ".join(found) or seen)
+        rows = [row for row in range(len(other.items)) if not known.isdisjoint(map(pixels_digest, other.looks_of(row)))]
+        if rows:
+            example = plain_name(other.class_names[other.class_of(rows[0])])
+            leaks.append(f"{len(rows)} drawings of {second} are in {first}, such as one of {example}")
+    compared = f"{sum(len(store.items) for store in upright.values()):,} upright drawings compared by their pixels"
+    return passes("no drawing stands in two splits, turned or mirrored", not leaks, "; ".join(leaks) or compared)
 
 
 def _alphabets_apart(splits: DataSplits) -> Finding:
@@ -62,7 +62,7 @@ def _texts_apart(splits: SentenceSplits | FixedEpisodeSplits) -> Finding:
     texts = {part: _texts(splits.split(part)) for part in PARTS}
     shared = _shared(texts)
     if not shared:
-        return Finding(check, "pass", f"{[len(each) for each in texts.values()]} distinct sentences")
+        return Finding(check, "pass", f"{[len(distinct) for distinct in texts.values()]} distinct sentences")
     share = max(
         len(texts[one] & texts[other]) / max(1, min(len(texts[one]), len(texts[other]))) for one, other in PAIRS
     )
@@ -70,7 +70,7 @@ def _texts_apart(splits: SentenceSplits | FixedEpisodeSplits) -> Finding:
 
 
 def _shared(names: Mapping[str, set[str]]) -> str:
-    """What two splits have in common, in words; empty if they are apart."""
+    """The names that two splits share, in words; empty if they are disjoint."""
     pairs = [(one, other, names[one] & names[other]) for one, other in PAIRS]
     return "; ".join(f"{one} and {other} share {len(both)}, such as {min(both)}" for one, other, both in pairs if both)
 
@@ -85,7 +85,7 @@ def _upright(store: ClassStore) -> ClassStore:
     return store.subset(store.name, upright) if 0 < len(upright) < store.n_classes else store
 
 
-CHECKS: dict[str, Callable[[Any], Finding]] = {  # by the names that splits ask for
+CHECKS: dict[str, Callable[[Any], Finding]] = {  # by the names in `audited` of splits
     "classes": _classes_apart,
     "drawings": _drawings_apart,
     "alphabets": _alphabets_apart,

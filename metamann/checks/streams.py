@@ -1,4 +1,4 @@
-"""Do answers in a stream follow from what came before them alone?"""
+"""Do answers in a stream follow from earlier steps alone?"""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from metamann.episodes.episode import PADDING, Stream, first_instance_ceiling, i
 
 
 def audit_streaming(learner: AnyLearner, sampler: AnySampler, batch: Stream, episodes: int) -> list[Finding]:
-    """Check the answers to streams, and how many are right where nothing can be known.
+    """Check the answers to streams, and the accuracy where nothing can be known.
 
     Args:
-        learner: see `metamann.checks.learners.audit_learner`, and there the others.
-        sampler: deals the streams.
-        batch: of it.
-        episodes: how many are answered where a share is compared with chance.
+        learner: see `metamann.checks.learners.audit_learner`.
+        sampler: draws the streams.
+        batch: of the sampler.
+        episodes: number of streams to answer where a share is compared with chance.
     """
     return [
         _label_late(learner, batch),
@@ -33,7 +33,7 @@ def audit_streaming(learner: AnyLearner, sampler: AnySampler, batch: Stream, epi
 
 
 def _label_late(learner: AnyLearner, stream: Stream) -> Finding:
-    """Another label at step t, and the answers up to and with t."""
+    """Another label at step t must not change the answers up to step t."""
     first, changes = learner(stream), []
     for step in _some_steps(stream):
         labels = stream.labels.clone()
@@ -44,7 +44,7 @@ def _label_late(learner: AnyLearner, stream: Stream) -> Finding:
 
 
 def _later_inputs_unseen(learner: AnyLearner, stream: Stream) -> Finding:
-    """Other items and labels behind step t, and the answers up to and with t."""
+    """Other items and labels after step t must not change the answers up to step t."""
     first, changes = learner(stream), []
     for step in _some_steps(stream):
         inputs, labels = stream.inputs.clone(), stream.labels.clone()
@@ -57,7 +57,7 @@ def _later_inputs_unseen(learner: AnyLearner, stream: Stream) -> Finding:
 
 
 def _padded_step_inert(learner: AnyLearner, stream: Stream) -> Finding:
-    """The streams with a step in their middle that is marked as padding."""
+    """The streams with one more step in the middle, which is marked as padding."""
     middle = stream.labels.shape[1] // 2
     inputs = torch.cat([stream.inputs[:, :middle], stream.inputs[:, :1], stream.inputs[:, middle:]], 1)
     padding = stream.labels.new_full((len(stream.labels), 1), PADDING)
@@ -68,21 +68,21 @@ def _padded_step_inert(learner: AnyLearner, stream: Stream) -> Finding:
 
 
 def _chance_in_streams(learner: AnyLearner, sampler: AnySampler, episodes: int) -> list[Finding]:
-    """First instances cannot be known, and nothing can be where the labels told say nothing."""
+    """First instances cannot be known, and with shuffled labels no instance can."""
     rng, first, shuffled, true, ceilings, chance = np.random.default_rng(0), [], [], [], [], []
     for start in range(0, episodes, TOGETHER):
         of_features, stream = encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
         assert isinstance(stream, Stream)
         labels = stream.labels.clone()
         for row in labels:
-            told = row != PADDING
-            row[told] = row[told][torch.from_numpy(rng.permutation(int(told.sum())))]
+            mask = row != PADDING
+            row[mask] = row[mask][torch.from_numpy(rng.permutation(int(mask.sum())))]
         right = of_features(stream).argmax(-1) == stream.labels
         misled = of_features(stream._replace(labels=labels)).argmax(-1) == stream.labels
-        which, told = instances(stream.labels), stream.labels != PADDING
-        first += _shares(right, which == 1)
-        true += _shares(right, told)
-        shuffled += _shares(misled, told)
+        mask = stream.labels != PADDING
+        first += _shares(right, instances(stream.labels) == 1)
+        true += _shares(right, mask)
+        shuffled += _shares(misled, mask)
         ceilings += [first_instance_ceiling(ways) for ways in stream.classes.ways.tolist()]
         chance += [1 / ways for ways in stream.classes.ways.tolist()]
     return [
@@ -100,8 +100,8 @@ def _chance_in_streams(learner: AnyLearner, sampler: AnySampler, episodes: int) 
     ]
 
 
-def _shares(right: Tensor, where: Tensor) -> list[float]:
-    return ((right & where).sum(1) / where.sum(1)).tolist()
+def _shares(right: Tensor, mask: Tensor) -> list[float]:
+    return ((right & mask).sum(1) / mask.sum(1)).tolist()
 
 
 def _some_steps(stream: Stream) -> Sequence[int]:

@@ -1,4 +1,4 @@
-"""Do the tasks of meta-training reach what is tested? For samplers whose splits cannot be looked into."""
+"""Do the tasks of meta-training contain test items? For samplers whose splits are not accessible."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from metamann.episodes.episode import Episode
 
 
 def audit_tasks_apart(train: AnySampler, test: AnySampler, episodes: int = 400) -> Finding:
-    """Deal episodes of both, and look for items that both hold; images also turned and mirrored.
+    """Draw episodes of both, and look for items that both contain; images also rotated and mirrored.
 
     Args:
-        train: deals what is trained on.
-        test: deals what is tested on.
-        episodes: of each. A leak shows once an item is met on both sides: the more episodes, the surer.
+        train: draws the tasks of meta-training.
+        test: draws the tasks of the test.
+        episodes: of each sampler. A leak is detected once both have drawn one item; more episodes detect smaller leaks.
     """
-    known = {name for inputs in _inputs(train, episodes) for each in identities(inputs) for name in each}
+    known = {name for inputs in _inputs(train, episodes) for episode in identities(inputs) for name in episode}
     turnable = getattr(getattr(test, "store", None), "turnable", True)
     tested: dict[str, set[str]] = {}  # every item in all its forms
     for inputs in _inputs(test, episodes):
         for forms in _forms(inputs, turnable):
             tested.setdefault(min(forms), forms)
-    met = sum(not known.isdisjoint(forms) for forms in tested.values())
-    evidence = f"{met} of {len(tested)} items dealt for testing are dealt for training: {episodes} episodes of each"
-    return passes("tasks of meta-training do not reach what is tested", not met, evidence)
+    shared = sum(not known.isdisjoint(forms) for forms in tested.values())
+    evidence = f"{shared} of {len(tested)} items dealt for testing are dealt for training: {episodes} episodes of each"
+    return passes("tasks of meta-training do not reach what is tested", not shared, evidence)
 
 
 def _inputs(sampler: AnySampler, episodes: int) -> Iterator[Any]:
@@ -37,9 +37,9 @@ def _inputs(sampler: AnySampler, episodes: int) -> Iterator[Any]:
 
 
 def _forms(inputs: Any, turnable: bool) -> Iterator[set[str]]:
-    """What each item is: by its own words, or in all the ways in which an image can be turned and mirrored."""
+    """The identities of each item: of an image one for each way to rotate and mirror it."""
     if turnable and not hasattr(inputs, "identities"):
         for image in inputs.flatten(0, 1):
             yield {pixels_digest(look).hex() for look in looks(image)}
     else:
-        yield from ({name} for each in identities(inputs) for name in each)
+        yield from ({name} for episode in identities(inputs) for name in episode)

@@ -1,4 +1,4 @@
-"""Folders of the data and of the cache, and tensors kept there."""
+"""Folders of the data and of the cache, and cached tensors."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove_halves(folder: Path, names: str, age: float = 0.0) -> None:
-    """Remove what writers that were killed have left of files in a folder.
+    """Remove temporary files that killed writers have left in a folder.
 
     Args:
         folder: may be missing.
-        names: regular expression of the names of the files, whole.
-        age: seconds since the last change of what is removed; where others may be writing now, more than a write takes.
+        names: regular expression of the whole names of the files that were written.
+        age: least seconds since the last change; longer than a write takes, where other processes may be writing.
     """
     for path in folder.glob(".*"):
         if re.fullmatch(rf"\.({names})\.[a-z0-9_]{{4,}}", path.name):
@@ -87,18 +87,18 @@ def remove_halves(folder: Path, names: str, age: float = 0.0) -> None:
 
 
 def cached(key: str, make: Callable[[], dict[str, Tensor]], use: Callable[[dict[str, Tensor]], Result]) -> Result:
-    """What is used of tensors that are made once and kept in the cache folder.
+    """The result of `use` for tensors that are made once and stored in the cache folder.
 
-    A cache that cannot be read, or holds something else than is used, is made anew; one that cannot be written costs
-    time, not the run. Every checksum is compared when it is read, and nothing in it is run.
+    A cache file that cannot be read, or has other content than expected, is made again; if it cannot be written, the
+    run goes on without it. Every checksum is compared when a file is read, and nothing in it is executed.
 
     Args:
         key: name of the file, without its ending; letters, digits, dots and hyphens.
-        make: the tensors.
-        use: turns tensors, made or read, into the result; it raises, whatever it likes, where they are others.
+        make: makes the tensors.
+        use: turns the tensors, made or read, into the result; it raises any exception if they are not as expected.
 
     Raises:
-        ValueError: if the key is no plain name.
+        ValueError: if the key is not a plain name.
     """
     if re.fullmatch(r"[\w.-]+", key) is None:
         raise ValueError(f"{key!r} is no name of a cache file")
@@ -126,7 +126,7 @@ def expect(tensor: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
     """The tensor, if it is of this kind and shape; -1 stands for any length.
 
     Raises:
-        TensorFileError: if it is another.
+        TensorFileError: if it is not.
     """
     same_shape = len(shape) == tensor.dim() and all(map(lambda want, have: want in (-1, have), shape, tensor.shape))
     if tensor.dtype != dtype or not same_shape:
@@ -135,7 +135,7 @@ def expect(tensor: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
 
 
 def serialised(content: object) -> bytes:
-    """What `torch.save` writes, as bytes, so that writing them can fail cleanly."""
+    """The output of `torch.save` as bytes, so that a failed write leaves no partial file."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()

@@ -20,7 +20,7 @@ LARGEST = 2**30  # bytes; the largest published file is a hundredth of it
 def fetch(url: str, folder: str, remedy: str, sha256: str | None = None) -> Path:
     """The file of a URL in `folder` of the cache, downloaded if it is not there yet.
 
-    Only https is spoken, after a redirection too, and nothing is written outside of the cache folder.
+    Only https is used, also after a redirection, and nothing is written outside of the cache folder.
 
     Args:
         url: where it is published.
@@ -29,7 +29,7 @@ def fetch(url: str, folder: str, remedy: str, sha256: str | None = None) -> Path
         sha256: start of its published checksum, where there is one.
 
     Raises:
-        DataError: if it cannot be downloaded, kept, or is not what was published.
+        DataError: if it cannot be downloaded or written, or is not the published file.
     """
     path = cache_folder() / folder / url.rpartition("/")[2]
     if not path.resolve().is_relative_to(cache_folder().resolve()) or path.resolve() == cache_folder().resolve():
@@ -63,7 +63,7 @@ def fetch(url: str, folder: str, remedy: str, sha256: str | None = None) -> Path
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection to https alone."""
+    """Follows redirections to https only."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         _check_scheme(newurl)
@@ -73,4 +73,4 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 def _check_scheme(url: str) -> None:
     scheme = url.partition(":")[0].lower()
     if scheme not in SCHEMES:
-        raise urllib.error.URLError(f"only {' and '.join(SCHEMES)} is spoken, not {excerpt(scheme)}")
+        raise urllib.error.URLError(f"only {' and '.join(SCHEMES)} is used, not {excerpt(scheme)}")

@@ -1,4 +1,4 @@
-"""Units dealt to the three splits by share: classes, groups of classes, types of entities, texts."""
+"""Units distributed over the three splits by share: classes, groups of classes, types of entities, texts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from metamann.errors import DataError, check_seed, setting
 
 
 def deal(units: Sequence[Any], shares: Sequence[float], seed: int) -> dict[str, list[int]]:
-    """Positions in `units` that train, val and test get; equal units stay together.
+    """Positions in `units` of train, val and test; equal units stay together.
 
     Args:
-        units: one an item, of a kind that can be sorted.
-        shares: of the distinct units that train, val and test get.
-        seed: of the order in which they are dealt.
+        units: one for each item, of a kind that can be sorted.
+        shares: of the distinct units for train, val and test.
+        seed: of the random order of the units.
 
     Raises:
-        DataError: if these are no three shares that sum to 1.
-        ConfigError: if the seed is none.
+        DataError: if there are not three shares that sum to 1.
+        ConfigError: if the seed is not a whole number in range.
     """
     numbers = isinstance(shares, Sequence) and all(type(share) in (int, float) and share >= 0 for share in shares)
     if not numbers or len(shares) != 3 or not np.isclose(sum(shares), 1):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from metamann.errors import DataError, excerpt
 
-UPRIGHT = re.compile("(?:[^@]|@@)*")  # all before the first single @
+UPRIGHT = re.compile("(?:[^@]|@@)*")  # everything before the first single @
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,14 +24,21 @@ class ClassStore:
     """Items of many classes in one tensor, sorted by class.
 
     Attributes:
-        name: what the errors and reports call it, such as `omniglot/vinyals/test`.
+        name: in errors and reports, such as `omniglot/vinyals/test`.
         items: images, `items x channels x height x width`, uint8, 0 for paper and 255 for ink; or rows of features,
-            `items x width`, float32; or items of whatever other shape.
-        class_names: one name a class; a rotated copy ends in `@90`, `@180` or `@270`, a mirrored one in `@mirrored`. An
-            `@` of the name itself is doubled, see `escape_marks`.
-        groups: one name a class: its alphabet, or parent folder. Episodes may stay within one.
+            `items x width`, float32; or items of any other shape.
+        class_names: one name for each class; the name of a rotated copy ends in `@90`, `@180` or `@270`, that of a
+            mirrored copy in `@mirrored`. An `@` of the name itself is doubled, see `escape_marks`.
+        groups: one name for each class: its alphabet, or parent folder. Episodes may stay within one group.
         first_item: `classes + 1` offsets; class c owns `items[first_item[c]:first_item[c + 1]]`.
-        turnable: an item that is turned or mirrored is the same item still, as a drawing is; only images can be turned.
+        turnable: whether a rotated or mirrored item counts as the same item, as for drawings; only images can be
+            rotated.
+
+    Example:
+        >>> images = torch.zeros(2, 3, 1, 28, 28, dtype=torch.uint8)  # 2 classes of 3 images
+        >>> store = ClassStore.from_classes("letters", list(images), ["greek/alpha", "greek/beta"], ["greek", "greek"])
+        >>> store.with_rotations().n_classes
+        8
     """
 
     name: str
@@ -50,19 +57,19 @@ class ClassStore:
         groups: Sequence[str],
         turnable: bool = True,
     ) -> ClassStore:
-        """Put the classes' items, each `items x ...`, behind one another.
+        """A store of the items of each class, `items x ...`.
 
         Raises:
             DataError: if there is no class at all.
         """
         if not items:
             raise DataError(f"data set '{name}' has no classes; give it some, or choose another split.")
-        first_item = np.concatenate([[0], np.cumsum([len(each) for each in items])]).astype(np.int64)
+        first_item = np.concatenate([[0], np.cumsum(list(map(len, items)))]).astype(np.int64)
         return cls(name, torch.cat(list(items)), tuple(class_names), tuple(groups), first_item, turnable)
 
     @property
     def n_classes(self) -> int:
-        """Number of classes, rotated copies counted."""
+        """Number of classes, rotated copies included."""
         return len(self.class_names)
 
     @cached_property
@@ -89,7 +96,7 @@ class ClassStore:
 
     @cached_property
     def row_of(self) -> dict[bytes, int]:
-        """The first row of `items` that holds an item, by `pixels_digest` of the item."""
+        """The first row of `items` that holds an item, by the item's `pixels_digest`."""
         rows: dict[bytes, int] = {}
         for row, item in enumerate(self.items):
             rows.setdefault(pixels_digest(item), row)
@@ -104,7 +111,7 @@ class ClassStore:
         return self.items[int(self.first_item[number]) : int(self.first_item[number + 1])]
 
     def looks_of(self, row: int) -> list[Tensor]:
-        """A row of `items` in all the ways in which it is the same item: an image turned and mirrored, others as is."""
+        """All forms of a row of `items` that count as the same item: an image rotated and mirrored, others as is."""
         return looks(self.items[row]) if self.turnable else [self.items[row]]
 
     def subset(self, name: str, numbers: Sequence[int]) -> ClassStore:
@@ -154,13 +161,13 @@ class ClassStore:
 
 
 def looks(image: Tensor) -> list[Tensor]:
-    """An image, `channels x height x width`, in all eight ways to turn and mirror it."""
+    """The eight ways to rotate and mirror an image, `channels x height x width`."""
     sides = (image, image.flip(-1))
     return [torch.rot90(side, turns, (-2, -1)) for side, turns in itertools.product(sides, range(4))]
 
 
 def pixels_digest(item: Tensor) -> bytes:
-    """Short hash of an image's pixels, or of any other item's numbers: equal for equal items of one shape."""
+    """Short hash of the pixels of an image, or the numbers of another item: equal for equal items of one shape."""
     return hashlib.blake2b(item.contiguous().numpy().tobytes(), digest_size=12).digest()
 
 
@@ -172,14 +179,20 @@ class DataSplits:
         name: the data set and how it was split, such as `omniglot/vinyals`.
         train: classes for meta-training.
         val: classes for every choice: checkpoints, hyper-parameters.
-        test: classes for the figures that are reported.
-        disjoint_groups: no group of classes, such as an alphabet, stands in two splits; false for a split by class.
-        notes: what the reader found and decided, one line each.
-        audited: what an audit looks at.
-        own: a user's own items: a class that has too few of them for a protocol is left out of its episodes.
+        test: classes for reported results.
+        disjoint_groups: no group of classes, such as an alphabet, is in two splits; false for a split by class.
+        notes: observations and decisions of the reader, one line for each.
+        audited: names of the checks of an audit.
+        own: the items are a user's own: a class with too few items for a protocol is left out of its episodes.
 
     Raises:
-        DataError: if a class, or a rotated copy of it, stands in two splits.
+        DataError: if a class, or a rotated copy of it, is in two splits.
+
+    Example:
+        >>> letter = torch.zeros(3, 1, 28, 28, dtype=torch.uint8)
+        >>> train, val, test = (ClassStore.from_classes(name, [letter], [name], ["letters"]) for name in "abc")
+        >>> DataSplits("letters", train, val, test).split("val").class_names
+        ('b',)
     """
 
     audited: ClassVar[tuple[str, ...]] = ("classes", "drawings", "alphabets")
@@ -193,7 +206,7 @@ class DataSplits:
     own: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse overlapping splits at start, before anything is trained on them."""
+        """Refuse overlapping splits before anything is trained on them."""
         for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
             shared = upright_names(self.split(first)) & upright_names(self.split(second))
             if shared:
@@ -215,22 +228,22 @@ class DataSplits:
 
 
 def escape_marks(name: str) -> str:
-    """A name in which `@` may stand, as a class name of a store, where a single `@` marks a rotated copy."""
+    """A name with its `@` doubled, as a class name of a store, where a single `@` marks a rotated copy."""
     return name.replace("@", "@@")
 
 
 def plain_name(class_name: str) -> str:
-    """A class name of a store as its user wrote it, the mark of a copy behind it."""
+    """A class name of a store as its user wrote it, followed by the mark of a copy."""
     return class_name.replace("@@", "@")
 
 
 def upright_name(class_name: str) -> str:
     """The name without the marks of a rotated or mirrored copy."""
-    found = UPRIGHT.match(class_name)
-    assert found is not None  # it matches nothing at all, too
-    return found[0]
+    match = UPRIGHT.match(class_name)
+    assert match is not None  # the pattern matches the empty string too
+    return match[0]
 
 
 def upright_names(store: ClassStore) -> set[str]:
-    """Names of the classes, a rotated or mirrored copy by the name of what it was made from."""
+    """Names of the classes, with the marks of rotated and mirrored copies removed."""
     return set(map(upright_name, store.class_names))

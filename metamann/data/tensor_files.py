@@ -42,7 +42,7 @@ def read_tensors(path: Path) -> Any:
         raise TensorFileError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     except TensorFileError:
         raise
-    except Exception as error:  # a file that was changed on purpose can make torch raise anything; the cause is kept
+    except Exception as error:  # a manipulated file can make torch raise anything; the cause is chained
         raise TensorFileError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 

@@ -1,4 +1,4 @@
-"""Batches prepared by threads ahead of the step that uses them."""
+"""Batches that threads prepare ahead of the step that uses them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BATCHES_AHEAD = 2
 def prepared_ahead(
     prepare: Callable[[Sequence[int]], Batch], batches: Sequence[Sequence[int]], workers: int
 ) -> Iterator[Batch]:
-    """What `prepare` makes of each batch of indices, in their order.
+    """The result of `prepare` for each batch of indices, in order.
 
     Args:
         prepare: a pure function of the indices.
         batches: episode indices.
-        workers: threads; each may be up to `BATCHES_AHEAD` batches ahead.
+        workers: number of threads; `BATCHES_AHEAD` batches per thread are prepared ahead.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="episodes") as pool:
         ahead: deque[Future[Batch]] = deque()

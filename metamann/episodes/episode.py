@@ -1,7 +1,7 @@
 """What a learner sees of a task: support and query sets, or an online stream; always a batch of them.
 
-The leading axis is the episode. Labels number the classes of this episode alone, at random; -100 is padding. An image
-is one labelled position, a sentence one for each token.
+The leading axis is the episode. Labels number the classes of this episode only, at random; -100 is padding. An image
+is one labelled position, a sentence has one position for each token.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ class Examples(NamedTuple):
         inputs: images, `batch x items x channels x height x width`, uint8; or the text of sentences.
         labels: of images, `batch x items`, class numbers of the episode; of sentences, `batch x sentences x length`,
             tag numbers of the episode. `PADDING` where there is no item, or no word.
+
+    Example:
+        >>> images = torch.zeros(1, 3, 1, 28, 28, dtype=torch.uint8)  # one episode of 3 images
+        >>> examples = Examples(images, torch.tensor([[0, 1, 0]]))
+        >>> examples.part(0, 2).labels
+        tensor([[0, 1]])
     """
 
-    inputs: Any  # what a learner of them reads: a tensor, or `Text`
+    inputs: Any  # a tensor, or `Text`
     labels: Tensor
 
     def to(self, device: torch.device) -> Examples:
@@ -34,14 +40,14 @@ class Examples(NamedTuple):
         return Examples(self.inputs.to(device), self.labels.to(device))
 
     def part(self, start: int, stop: int) -> Examples:
-        """Items `start` to `stop - 1` of every episode; sentences are cut to the longest that is left."""
+        """Items `start` to `stop - 1` of every episode; sentences are cut to the longest of these."""
         items = min(stop, self.labels.shape[1]) - start
         inputs, labels = self.inputs.narrow(1, start, items), self.labels.narrow(1, start, items)
         return Examples(inputs, labels[tuple(slice(size) for size in inputs.shape[: labels.dim()])])
 
     @property
     def tagged(self) -> bool:
-        """Whether the labels are tags of the words of sentences, which are padded with no words."""
+        """Whether the labels are tags of the words of sentences."""
         return self.labels.dim() > 2
 
 
@@ -51,9 +57,15 @@ class Classes(NamedTuple):
     Attributes:
         ways: `batch`, classes of each episode; at most the `classes` axis of `codes`. For sentences these are tags,
             O included.
-        codes: `batch x classes x width`: one-hot rows, or random label codes drawn for this episode alone.
-        names: of sentences, what the types of entities are called, `batch x types x length`; None where classes have
-            no names. A learner looks at them only where it is told to.
+        codes: `batch x classes x width`: one-hot rows, or random label codes drawn for this episode only.
+        names: for sentences, the names of the entity types, `batch x types x length`; None where classes have no
+            names. A learner uses them only where its settings say so.
+
+    Example:
+        >>> classes = Classes.one_hot(batch=1, classes=3)
+        >>> classes.of_labels(torch.tensor([[2, PADDING]]))
+        tensor([[[0., 0., 1.],
+                 [0., 0., 0.]]])
     """
 
     ways: Tensor
@@ -71,7 +83,7 @@ class Classes(NamedTuple):
         return Classes(self.ways.to(device), self.codes.to(device), names)
 
     def of_labels(self, labels: Tensor) -> Tensor:
-        """Code of each label, one more axis than the labels, `width`; zeros for padding.
+        """Code of each label, with one axis more than the labels, `width`; zeros for padding.
 
         Args:
             labels: `batch x items`, or `batch x sentences x length`.
@@ -85,12 +97,18 @@ class Classes(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """A batch of N-way K-shot episodes: adapt to the support, be judged on the query.
+    """A batch of N-way K-shot episodes: a learner adapts to the support and is scored on the query.
 
     Attributes:
         support: the labelled examples, in random order.
-        query: the items to answer, with the labels to judge the answers by.
+        query: the items to answer, with the labels that score the answers.
         classes: the episode's classes.
+
+    Example:
+        >>> images, labels = torch.zeros(2, 5, 1, 28, 28, dtype=torch.uint8), torch.arange(5).repeat(2, 1)
+        >>> episode = Episode(Examples(images, labels), Examples(images, labels), Classes.one_hot(2, 5))
+        >>> [part.labels.shape[1] for part in episode.query_parts(2)]  # the query, 2 items at a time
+        [2, 2, 1]
     """
 
     support: Examples
@@ -103,11 +121,11 @@ class Episode(NamedTuple):
 
     @property
     def targets(self) -> Tensor:
-        """Labels that predictions are judged by, those of the query."""
+        """Labels that score the predictions, those of the query."""
         return self.query.labels
 
     def query_parts(self, size: int) -> Iterator[Examples]:
-        """The query, `size` items or sentences at a time: for queries too many to be answered at once."""
+        """The query, `size` items or sentences at a time, for queries that do not fit into memory together."""
         for start in range(0, self.query.labels.shape[1], size):
             yield self.query.part(start, start + size)
 
@@ -122,6 +140,12 @@ class Stream(NamedTuple):
         inputs: `batch x steps x channels x height x width`, uint8.
         labels: `batch x steps`, class numbers of the episode, `PADDING` after its end.
         classes: the episode's classes.
+
+    Example:
+        >>> images, labels = torch.zeros(1, 4, 1, 28, 28, dtype=torch.uint8), torch.tensor([[1, 0, 1, 1]])
+        >>> stream = Stream(images, labels, Classes.one_hot(1, 2))
+        >>> instances(stream.labels)
+        tensor([[1, 1, 2, 3]])
     """
 
     inputs: Tensor
@@ -134,12 +158,12 @@ class Stream(NamedTuple):
 
     @property
     def targets(self) -> Tensor:
-        """Labels that predictions are judged by, `batch x steps`."""
+        """Labels that score the predictions, `batch x steps`."""
         return self.labels
 
 
 def instances(labels: Tensor) -> Tensor:
-    """How often the class of each item has been seen up to and with it, `batch x items`; 0 for padding.
+    """The instance number of each item within its class, `batch x items`; 0 for padding.
 
     The first item of a class is instance 1: its label cannot be known, only guessed among the unused ones.
     """
@@ -148,5 +172,8 @@ def instances(labels: Tensor) -> Tensor:
 
 
 def first_instance_ceiling(ways: int) -> float:
-    """Highest honest accuracy on first instances, H_C / C: novelty known, unused labels guessed evenly."""
+    """Highest accuracy that can be expected on first instances, H_C / C.
+
+    It is reached by a learner that recognises each new class as new and guesses evenly among the unused labels.
+    """
     return sum(1 / k for k in range(1, ways + 1)) / ways

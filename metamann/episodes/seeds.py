@@ -11,7 +11,8 @@ import numpy as np
 
 from metamann.errors import check_seed
 
-PLAN, CODES = 0, 1  # what numbers are for: label codes have a stream of their own, so that they leave the items alone
+# purposes of random numbers: label codes have a stream of their own, so that the items are the same for any codes
+PLAN, CODES = 0, 1
 
 
 class Seeds(NamedTuple):
@@ -21,6 +22,13 @@ class Seeds(NamedTuple):
         entropy: of the data and the protocol, 128 bits.
         seed: of the sequence of episodes.
         purposes: whether plans and codes have streams of their own; where there are no codes, there is one stream.
+
+    Example:
+        >>> seeds = Seeds.of(["data", "protocol"], seed=0)
+        >>> bool(seeds.rng(3, PLAN).random() == seeds.rng(3, PLAN).random())  # a pure function of its arguments
+        True
+        >>> bool(seeds.rng(3, PLAN).random() == seeds.rng(4, PLAN).random())
+        False
     """
 
     entropy: int
@@ -32,16 +40,16 @@ class Seeds(NamedTuple):
         """Seeds of episodes of these data under this protocol.
 
         Args:
-            identity: what names data and protocol, as plain data.
+            identity: of the data and the protocol, as plain data.
             seed: of the sequence of episodes.
             purposes: see the attribute.
 
         Raises:
-            ConfigError: if the seed is none.
+            ConfigError: if the seed is not a whole number in range.
         """
         check_seed("seed", seed)
-        named = json.dumps(identity, sort_keys=True)
-        return cls(int.from_bytes(hashlib.sha256(named.encode()).digest()[:16], "big"), seed, purposes)
+        text = json.dumps(identity, sort_keys=True)
+        return cls(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"), seed, purposes)
 
     def rng(self, index: int, purpose: int) -> np.random.Generator:
         """Generator of episode `index`, for its `PLAN` or its `CODES`."""

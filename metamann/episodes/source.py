@@ -1,4 +1,4 @@
-"""What a sampler deals from: a store indexed once for one protocol."""
+"""What a sampler draws from: a store indexed once for one protocol."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BatchOf = TypeVar("BatchOf")
 
 
 class Load(NamedTuple):
-    """What an episode writes into a memory.
+    """The most that an episode writes into a memory.
 
     Attributes:
-        number: how much it is at most.
+        number: of units.
         unit: what is counted.
     """
 
@@ -28,11 +28,11 @@ class Load(NamedTuple):
 
 
 class Store(Protocol):
-    """What all data are known by."""
+    """What all stores have."""
 
     @property
     def name(self) -> str:
-        """What errors and reports call them."""
+        """The name in errors and reports."""
 
     @property
     def fingerprint(self) -> str:
@@ -40,7 +40,7 @@ class Store(Protocol):
 
 
 class TaskProtocol(Protocol):
-    """What a sampler needs of a protocol, whatever it deals."""
+    """What a sampler needs of a protocol, for any kind of data."""
 
     def describe(self) -> dict[str, object]:
         """Name and settings, to be printed beside every number."""
@@ -55,7 +55,7 @@ class TaskProtocol(Protocol):
 class Source(ABC, Generic[PlanOf, BatchOf]):
     """Plans episodes of one store under one protocol, and makes batches of them.
 
-    A plan is a named tuple of numbers. Plans are packed into arrays of the same names for a task list.
+    A plan is a named tuple of numbers. For a task list, plans are packed into arrays with the names of its fields.
 
     Args:
         store: the data.
@@ -84,7 +84,7 @@ class Source(ABC, Generic[PlanOf, BatchOf]):
         """Where the random numbers of all episodes come from.
 
         Raises:
-            ConfigError: if the seed is none.
+            ConfigError: if the seed is not a whole number in range.
         """
         return Seeds.of([self.store.fingerprint, self.protocol.describe()], seed)
 
@@ -118,20 +118,20 @@ class Source(ABC, Generic[PlanOf, BatchOf]):
 
     @abstractmethod
     def class_ids(self, plan: PlanOf) -> np.ndarray:
-        """What each class number of an episode stands for."""
+        """The class of the store that each class number of an episode stands for."""
 
     @abstractmethod
     def loads(self) -> list[Load]:
-        """What an episode writes into a memory at most; nothing if it is told nothing."""
+        """The most that an episode writes into a memory; empty if it has no labels to learn from."""
 
     def batches(
         self, plans: Sequence[PlanOf], codes: Callable[[int], np.ndarray], size: int, rows: Tensor | None = None
     ) -> Iterator[BatchOf]:
-        """Episodes in order, in batches of up to about so many `positions`; at least one episode.
+        """Episodes in order, in batches of at most `size` positions, or of one episode that has more.
 
         Args:
             plans: of all episodes.
-            codes: gives the label codes of an episode by its number.
+            codes: the label codes of an episode, by its index.
             size: positions of a batch.
             rows: as in `fetch`.
         """
@@ -140,5 +140,5 @@ class Source(ABC, Generic[PlanOf, BatchOf]):
             stop = start + 1
             while stop < len(plans) and self.positions(plans[start : stop + 1]) <= size:
                 stop += 1
-            yield self.fetch(plans[start:stop], [codes(number) for number in range(start, stop)], rows)
+            yield self.fetch(plans[start:stop], [codes(index) for index in range(start, stop)], rows)
             start = stop

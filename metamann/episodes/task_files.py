@@ -1,4 +1,4 @@
-"""Files of task lists: a header and arrays of numbers, nothing that could be run."""
+"""Files of task lists: a header and arrays of numbers, nothing that could be executed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from metamann.errors import LARGEST_SEED, EpisodeError, excerpt
 
 NO_LIST = "no task list of such episodes ({}); give a tasks.npz that an evaluation of them wrote."
 LARGEST = 2**31  # bytes of all arrays; a list of 100,000 episodes of 100 classes is a tenth of it
-# what numpy raises for files that are truncated, damaged, of another kind, or claim to be endless
+# what numpy raises for files that are truncated, damaged, of another kind, or have absurd sizes in their headers
 UNREADABLE = (
     OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, IndexError, OverflowError, MemoryError,
     RecursionError, SyntaxError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
@@ -37,13 +37,13 @@ def read_tasks(path: Path, kinds: Mapping[str, type]) -> tuple[dict[str, object]
 
     Args:
         path: of the file.
-        kinds: what numbers each array is of, by its name.
+        kinds: type of the numbers of each array, by its name.
 
     Returns:
         The header, which has a seed, and the arrays.
 
     Raises:
-        EpisodeError: if the file is missing, damaged, or no such list.
+        EpisodeError: if the file is missing, damaged, or not such a list.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""Evaluation task lists: episodes as numbers that can be saved, hashed and loaded, no pixels and no text."""
+"""Evaluation task lists: episodes as numbers, without pixels and text, that can be saved, hashed and loaded."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ class TaskList:
         header: what they were drawn from: data, protocol and seed.
         plans: of the episodes.
         source: packs the plans into arrays.
+
+    Example:
+        >>> from metamann.episodes.sequences.algorithmic import Copy
+        >>> from metamann.episodes.sequences.source import RandomBits
+        >>> tasks = TaskList.draw(Sampler(RandomBits("test"), Copy(lengths=3)), episodes=10)
+        >>> len(tasks), tasks.hash[:8]
+        (10, 'e996e5ff')
     """
 
     header: dict[str, object]
@@ -38,8 +45,8 @@ class TaskList:
         """Fix episodes 0 to `episodes - 1` of a sampler.
 
         Raises:
-            EpisodeError: if there are not so many episodes, or fewer than 2 are asked for where there are more: an
-                interval needs two.
+            EpisodeError: if there are fewer episodes, or if `episodes` is below 2 although there are more: an interval
+                needs two.
         """
         _check_number(sampler, episodes)
         return cls(sampler.header(), tuple(sampler.plan(index) for index in range(episodes)), sampler.source)
@@ -49,8 +56,8 @@ class TaskList:
         """Read a saved list of episodes that a sampler draws; `seed_of` says with which seed.
 
         Raises:
-            EpisodeError: if the file is missing or no task list, was drawn with other data, another protocol or seed,
-                or has been changed.
+            EpisodeError: if the file is missing or not a task list, was drawn with other data, another protocol or
+                seed, or has been changed.
         """
         header, arrays = read_tasks(path, sampler.source.arrays)
         check_header(header, sampler)
@@ -60,7 +67,7 @@ class TaskList:
             raise EpisodeError(f"{path} is {NO_LIST.format(error)}") from error
         _check_number(sampler, len(plans))
         for index, plan in enumerate(plans):
-            if not all(np.array_equal(*part) for part in zip(plan, sampler.plan(index), strict=True)):
+            if not all(np.array_equal(*parts) for parts in zip(plan, sampler.plan(index), strict=True)):
                 raise EpisodeError(
                     f"episode {index} of the task list is not the one that its seed draws: the file was changed, or is "
                     "of another version of metamann; leave out tasks=, and a new list is drawn."
@@ -78,7 +85,7 @@ class TaskList:
 
     @property
     def hash(self) -> str:
-        """sha256 over the header and all arrays: two evaluations with one hash saw the same tasks."""
+        """sha256 over the header and all arrays: two evaluations with the same hash answered the same tasks."""
         digest = hashlib.sha256(json.dumps(self.header, sort_keys=True).encode())
         for array in self.arrays.values():
             digest.update(array.tobytes())
@@ -94,11 +101,11 @@ class TaskList:
         write_tasks(path, self.header, self.arrays)
 
     def batches(self, sampler: Sampler, size: int, rows: Tensor | None = None) -> Iterator[Any]:
-        """The episodes in order, in batches of up to about so many items, sentences or steps, padding counted.
+        """The episodes in order, in batches of at most `size` items, sentences or steps, or of one larger episode.
 
         Args:
             sampler: that drew them.
-            size: of a batch, which is at least one episode.
+            size: of a batch, padding counted.
             rows: as in `Sampler.fetch`.
 
         Raises:
@@ -112,7 +119,7 @@ def seed_of(path: Path) -> int:
     """The seed of a saved list, which a sampler must have to draw it.
 
     Raises:
-        EpisodeError: if the file is missing or no task list.
+        EpisodeError: if the file is missing or not a task list.
     """
     header, _ = read_tasks(path, {})
     return int(str(header["seed"]))

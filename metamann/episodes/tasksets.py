@@ -1,7 +1,7 @@
-"""A bridge to learn2learn, both ways: its tasksets deal episodes here, and a sampler is offered as a taskset.
+"""A bridge to learn2learn in both directions: its tasksets as samplers, and samplers as its tasksets.
 
 Neither direction imports learn2learn. A task there is `(data, labels)`: float images of all its classes, and class
-numbers. Its training loops take every second item to adapt to and the rest to be judged on.
+numbers. Its training loops use every second item as the support and the others as the query.
 """
 
 from __future__ import annotations
@@ -21,13 +21,19 @@ from metamann.errors import EpisodeError
 class TasksetSampler:
     """Episodes of a taskset of learn2learn: of each class the first `shots` items are the support.
 
-    Item order is shuffled by the index; the class numbers are the taskset's own. What an index deals is the taskset's
-    affair: with `num_tasks=-1` it draws anew at every call.
+    The order of the items is shuffled with the index as seed; the class numbers are those of the taskset. The taskset
+    decides which task an index stands for: with `num_tasks=-1` it draws a new one at every call.
 
     Args:
         taskset: gives `(data, labels)` by index; data are floats from 0 to 1, `items x channels x height x width`.
         ways: classes of a task.
         shots: support items of a class.
+
+    Example:
+        >>> tasks = [(torch.rand(4, 1, 28, 28), torch.tensor([0, 0, 1, 1]))]  # one task: 2 items of each of 2 classes
+        >>> episode = TasksetSampler(tasks, ways=2, shots=1).batch([0])
+        >>> episode.support.labels, episode.query.inputs.shape
+        (tensor([[0, 1]]), torch.Size([1, 2, 1, 28, 28]))
     """
 
     def __init__(self, taskset: Any, ways: int, shots: int) -> None:
@@ -45,17 +51,18 @@ class TasksetSampler:
 
     def _task(self, index: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         data, labels = self.taskset[index]
-        numbers = labels.numpy()
-        if sorted(set(numbers.tolist())) != list(range(self.ways)):
-            raise EpisodeError(f"task {index} has classes {sorted(set(numbers.tolist()))}; {self.ways} are wanted.")
+        class_numbers = labels.numpy()
+        distinct = sorted(set(class_numbers.tolist()))
+        if distinct != list(range(self.ways)):
+            raise EpisodeError(f"task {index} has classes {distinct}; {self.ways} are wanted.")
         rng = np.random.default_rng(index)
-        of_class = [np.flatnonzero(numbers == number) for number in range(self.ways)]
+        of_class = [np.flatnonzero(class_numbers == number) for number in range(self.ways)]
         if min(map(len, of_class)) <= self.shots:
             raise EpisodeError(f"task {index} has no query left of a class with {self.shots} shots; give it more.")
         images = (data * 255).round().clamp(0, 255).to(torch.uint8)
         rows = (
-            rng.permutation(np.concatenate([each[: self.shots] for each in of_class])),
-            rng.permutation(np.concatenate([each[self.shots :] for each in of_class])),
+            rng.permutation(np.concatenate([items[: self.shots] for items in of_class])),
+            rng.permutation(np.concatenate([items[self.shots :] for items in of_class])),
         )
         support, query = ((images[part], labels[part].long()) for part in rows)
         return support, query
@@ -64,14 +71,22 @@ class TasksetSampler:
 class SamplerTaskset:
     """The first episodes of a sampler as a taskset of learn2learn.
 
-    Items stand class by class, support and query in turns, as the loops of learn2learn expect.
+    Items are sorted by class, and support and query items alternate, as the loops of learn2learn expect.
 
     Args:
         sampler: of N-way K-shot episodes with as many queries as shots, of fixed size.
-        num_tasks: episodes of it.
+        num_tasks: number of its episodes.
 
     Raises:
-        EpisodeError: if support and query of a class are not equally many.
+        EpisodeError: if a class has not as many support items as query items.
+
+    Example:
+        >>> from metamann.data.store import ClassStore
+        >>> from metamann.episodes.items.protocols import NWayKShot
+        >>> store = ClassStore.from_classes("rows", [torch.zeros(2, 8)] * 3, ["a", "b", "c"], [""] * 3)
+        >>> data, labels = SamplerTaskset(Sampler(store, NWayKShot(ways=2, shots=1, queries=1)), num_tasks=10)[0]
+        >>> data.shape, labels
+        (torch.Size([4, 8]), tensor([0, 0, 1, 1]))
     """
 
     def __init__(self, sampler: Sampler, num_tasks: int) -> None:

@@ -15,12 +15,20 @@ NO_WORD = -1
 
 
 class Text(NamedTuple):
-    """The sentences of a batch of episodes; they are taken apart by the methods of a tensor.
+    """The sentences of a batch of episodes, with the methods of a tensor that take a batch apart.
 
     Attributes:
         words: `batch x sentences x length`, int64 numbers of `lexicon`, `NO_WORD` after the last word of a sentence,
             and everywhere in a sentence that is padding.
         lexicon: the distinct words of the data set; shared by all its batches, never copied.
+
+    Example:
+        >>> text = Text.of([["call", "Ada"], ["stop"]], lexicon=("Ada", "call", "stop"))
+        >>> text.words
+        tensor([[[ 1,  0],
+                 [ 2, -1]]])
+        >>> text.lengths()
+        tensor([[2, 1]])
     """
 
     words: Tensor
@@ -31,8 +39,8 @@ class Text(NamedTuple):
         """One episode of these sentences, `1 x sentences x length`.
 
         Args:
-            sentences: the words of each.
-            lexicon: that has all of them.
+            sentences: the words of each sentence.
+            lexicon: holds all of these words.
 
         Raises:
             EpisodeError: if a word is not in the lexicon.
@@ -78,19 +86,19 @@ class Text(NamedTuple):
     def identities(self) -> list[list[str]]:
         """The words of each sentence of each episode; an empty string for padding."""
         return [
-            [" ".join(self.lexicon[word] for word in row[row != NO_WORD].tolist()) for row in each]
-            for each in self.words
+            [" ".join(self.lexicon[word] for word in sentence[sentence != NO_WORD].tolist()) for sentence in episode]
+            for episode in self.words
         ]
 
 
 def number_words(sentences: Iterable[Sequence[str]], lexicon: tuple[str, ...]) -> np.ndarray:
-    """Numbers of all words, `words` of the sentences behind one another, int64.
+    """Numbers of all words, those of the sentences concatenated, `words`, int64.
 
     Raises:
         EpisodeError: if a word is not in the lexicon.
     """
-    number = {word: position for position, word in enumerate(lexicon)}
+    number_of = {word: number for number, word in enumerate(lexicon)}
     try:
-        return np.array([number[word] for sentence in sentences for word in sentence], dtype=np.int64)
+        return np.array([number_of[word] for sentence in sentences for word in sentence], dtype=np.int64)
     except KeyError as error:
         raise EpisodeError(f"the lexicon does not have the word {error}; build it from these sentences.") from error

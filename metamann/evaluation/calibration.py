@@ -1,6 +1,6 @@
-"""Scores that mean what they say: one temperature, fitted by likelihood on validation episodes [G17].
+"""Calibration of scores: one temperature, fitted by maximum likelihood on validation episodes [G17].
 
-Dividing log-probabilities by a temperature changes how sure an answer is, never which one is chosen.
+Dividing log-probabilities by a temperature changes the confidence of an answer, never the answer itself.
 
 References:
     [G17] Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.
@@ -30,17 +30,17 @@ def calibrate_items(learner: Learner[Any], batches: Iterable[Episode | Stream], 
     Args:
         learner: in evaluation mode; it is not changed.
         batches: of validation episodes, on the learner's device.
-        episodes: in all of them.
+        episodes: number of episodes in all batches.
 
     Raises:
-        DataError: if there is nothing to answer.
+        DataError: if there is no query.
     """
     rows, targets = [], []
     with torch.no_grad():
         for batch in batches:
-            asked = batch.targets != PADDING
-            rows.append(learner(batch)[asked].double().cpu())
-            targets.append(batch.targets[asked].cpu())
+            mask = batch.targets != PADDING
+            rows.append(learner(batch)[mask].double().cpu())
+            targets.append(batch.targets[mask].cpu())
     if not sum(map(len, targets)):
         raise DataError("there is no validation query to calibrate on; raise data.shares of val.")
     widest = max(row.shape[1] for row in rows)
@@ -49,15 +49,21 @@ def calibrate_items(learner: Learner[Any], batches: Iterable[Episode | Stream], 
 
 
 def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> dict[str, float]:
-    """Fit the temperature of the scores of entities, of their log odds.
+    """Fit the temperature of the scores of entities, applied to their log odds.
 
     Args:
-        scores: `entities`, of those that were found in validation episodes.
-        right: `entities`, whether each was labelled so.
-        episodes: that they were found in.
+        scores: `entities`, of the predicted entities of validation episodes.
+        right: `entities`, whether the entity is labelled.
+        episodes: number of these episodes.
 
     Raises:
-        DataError: if no entity was found.
+        DataError: if no entity was predicted.
+
+    Example:
+        >>> scores, right = torch.full((100,), 0.9), torch.arange(100) < 70  # 90 % confident, 70 % right
+        >>> fitted = calibrate_entities(scores, right, episodes=10)
+        >>> round(fitted["error_before"], 2), round(fitted["error_after"], 2)
+        (0.2, 0.0)
     """
     if not len(scores):
         raise DataError("no entity was found in the validation episodes, so scores cannot be calibrated.")
@@ -66,17 +72,17 @@ def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> dict[str
 
 
 def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = None) -> dict[str, float]:
-    """The temperature of the highest likelihood, or 1 where it would not make the calibration error smaller.
+    """The temperature of the highest likelihood, or 1 if it does not reduce the calibration error.
 
     Args:
         log_probs: `answers x classes`, minus infinity for classes that an episode does not have.
         targets: `answers`.
-        episodes: that they come from.
+        episodes: number of episodes that they come from.
         column: whose probability is the score; None takes the highest of each answer.
 
     Returns:
-        `temperature`, that log-probabilities or log odds are divided by; `error_before` and `error_after`,
-        the expected calibration error with temperature 1 and with this one, never larger here; and `episodes`.
+        `temperature`, the divisor of log-probabilities or log odds; `error_before` and `error_after`, the expected
+        calibration error with temperature 1 and with this one, never larger here; and `episodes`.
     """
 
     def loss(inverse: float) -> float:
@@ -92,12 +98,12 @@ def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = 
     best = 1 / _lowest(loss, 1 / HOTTEST, 1 / COLDEST)
     before, after = error(1.0), error(best)
     temperature = best if after < before else 1.0
-    found = {"temperature": temperature, "error_before": before, "error_after": min(before, after)}
-    return {**found, "episodes": episodes}
+    errors = {"error_before": before, "error_after": min(before, after)}
+    return {"temperature": temperature, **errors, "episodes": episodes}
 
 
 def expected_calibration_error(scores: Tensor, right: Tensor) -> float:
-    """Mean distance between score and share of right answers over bins of scores, weighted by their answers [G17].
+    """Mean distance between score and share of right answers over bins of scores, weighted by the bins' sizes [G17].
 
     Args:
         scores: `answers`, between 0 and 1.
@@ -109,7 +115,7 @@ def expected_calibration_error(scores: Tensor, right: Tensor) -> float:
 
 
 def _lowest(value: Callable[[float], float], low: float, high: float) -> float:
-    """Where a convex function is lowest: the negative log-likelihood is convex in the inverse of the temperature."""
+    """The minimum of a convex function; the negative log-likelihood is convex in the inverse of the temperature."""
     for _ in range(HALVINGS):
         third = (high - low) / 3
         if value(low + third) <= value(high - third):

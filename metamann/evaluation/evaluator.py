@@ -14,7 +14,7 @@ from metamann.episodes.tasks import TaskList
 
 @dataclass(frozen=True)
 class Evaluator(ABC):
-    """Has any learner answer the same episodes; what an answer is worth is said by the subclass.
+    """Lets any learner answer the same episodes; a subclass defines the scores.
 
     Attributes:
         data: name of the data set and how it was split.
@@ -23,7 +23,7 @@ class Evaluator(ABC):
         tasks: which episodes.
         device: to compute on.
         precision: `fp32` or `bf16`.
-        positions_per_batch: episodes are batched up to about this many items, sentences or steps.
+        positions_per_batch: the largest number of items, sentences or steps of a batch of several episodes.
     """
 
     data: str
@@ -46,11 +46,11 @@ class Evaluator(ABC):
 
     @property
     def labelled(self) -> bool:
-        """Whether the queries have labels to score answers by; where they have none, answers are all there is."""
+        """Whether the queries have labels, so that answers can be scored."""
         return True
 
     def holdings(self) -> dict[str, int]:
-        """What the split holds of what can be told apart, such as `{"classes": 423}`."""
+        """Sizes of the split, such as `{"classes": 423}`."""
         return {}
 
     def describe(self) -> dict[str, Any]:

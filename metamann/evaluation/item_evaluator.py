@@ -15,7 +15,19 @@ from metamann.learners.learner import Learner
 
 
 class ItemEvaluator(Evaluator):
-    """Scores a learner of images, vectors or other items."""
+    """Scores a learner of images, vectors or other items.
+
+    Example:
+        >>> from metamann.data.store import ClassStore
+        >>> from metamann.episodes.items.protocols import NWayKShot
+        >>> from metamann.episodes.sampler import Sampler
+        >>> from metamann.episodes.tasks import TaskList
+        >>> store = ClassStore.from_classes("rows", [torch.rand(2, 8)] * 3, ["a", "b", "c"], [""] * 3)
+        >>> sampler = Sampler(store, NWayKShot(ways=2, shots=1, queries=1))
+        >>> tasks = TaskList.draw(sampler, episodes=5)
+        >>> ItemEvaluator("rows", "test", sampler, tasks, torch.device("cpu"), "fp32", 100).title
+        'rows test, 2 classes, 5 episodes'
+    """
 
     @property
     def title(self) -> str:
@@ -27,7 +39,7 @@ class ItemEvaluator(Evaluator):
         return {"classes": self.sampler.store.n_classes}
 
     def scores(self, learner: Learner[Any], encoded: Tensor | None = None) -> dict[str, np.ndarray]:
-        """Scores of each episode, see `score_episodes`; `encoded` is what `encode` gave, if it was asked before."""
+        """Scores of each episode, see `score_episodes`; `encoded` is a result of `encode`, if there is one already."""
         rows = self.encode(learner) if encoded is None else encoded
         learner = learner.to(self.device).eval().on_features()
         batches = self.tasks.batches(self.sampler, self.positions_per_batch, rows)
@@ -35,7 +47,7 @@ class ItemEvaluator(Evaluator):
 
     @torch.no_grad()
     def encode(self, learner: Learner[Any]) -> Tensor:
-        """Every item of the tasks, encoded once however many episodes hold it.
+        """Every item of the tasks, encoded once for all episodes that hold it.
 
         Returns:
             One row for each item of the store, as `Learner.encode` gives it; zeros for items of no task.

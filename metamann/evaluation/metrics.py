@@ -26,6 +26,11 @@ class Interval(NamedTuple):
         mean: over episodes.
         low: lower end.
         high: upper end.
+
+    Example:
+        >>> interval = mean_interval(np.array([0.6, 0.8, 0.7, 0.9]))
+        >>> f"{interval.mean:.2f}, {interval.low:.2f} to {interval.high:.2f}"
+        '0.75, 0.62 to 0.88'
     """
 
     mean: float
@@ -37,7 +42,7 @@ def mean_interval(scores: np.ndarray, lowest: float = 0.0, highest: float = 1.0)
     """Mean and normal 95 % interval, mean +- 1.96 standard errors, cut to the range of the score.
 
     Args:
-        scores: `episodes`; NaN where an episode has nothing to score.
+        scores: `episodes`; NaN where an episode has no such score.
         lowest: of the score.
         highest: of the score.
     """
@@ -50,14 +55,14 @@ def mean_interval(scores: np.ndarray, lowest: float = 0.0, highest: float = 1.0)
 
 
 def intervals(scores: Mapping[str, np.ndarray]) -> dict[str, Interval]:
-    """`mean_interval` of each score: shares end at 1, bits nowhere."""
+    """`mean_interval` of each score; shares are at most 1, bits are not bounded."""
     return {
         name: mean_interval(values, highest=math.inf if name in IN_BITS else 1.0) for name, values in scores.items()
     }
 
 
 def shown(metrics: Mapping[str, Interval]) -> dict[str, Interval]:
-    """Metrics for people: shares in percent; what is counted in bits says so in its name."""
+    """Metrics for people: shares in percent; a score in bits has the unit in its name."""
     return {
         f"{name}, in bits" if name in IN_BITS else name: interval if name in IN_BITS else _percent(interval)
         for name, interval in metrics.items()
@@ -71,7 +76,7 @@ def score_episodes(
     """Scores of each episode: `accuracy`, and for streams `accuracy/instance_K` for K from 1 to 10.
 
     Args:
-        learner: put into evaluation mode, parameters untouched.
+        learner: put into evaluation mode; its parameters do not change.
         batches: episodes to answer.
         device: to compute on.
         precision: `fp32` or `bf16`.
@@ -85,19 +90,19 @@ def score_episodes(
         batch = batch.to(device)
         with autocast(device, precision):
             right = _answers(learner, batch) == batch.targets
-        chosen = {"accuracy": batch.targets != PADDING}
+        masks = {"accuracy": batch.targets != PADDING}
         if isinstance(batch, Stream):
-            which = instances(batch.labels)
+            instance = instances(batch.labels)
             for k in range(1, MOST_INSTANCES + 1):
-                chosen[f"accuracy/instance_{k}"] = which == k
-        for name, where in chosen.items():
-            scores.setdefault(name, []).append(_mean_where(right, where).cpu().numpy())
-    joined = {name: np.concatenate(each) for name, each in scores.items()}
+                masks[f"accuracy/instance_{k}"] = instance == k
+        for name, mask in masks.items():
+            scores.setdefault(name, []).append(_mean_where(right, mask).cpu().numpy())
+    joined = {name: np.concatenate(batch_scores) for name, batch_scores in scores.items()}
     return {name: values for name, values in joined.items() if not np.isnan(values).all()}
 
 
 def _answers(learner: Learner[Any], batch: Episode | Stream) -> Tensor:
-    """What is given as the label of each target; a stream has no answer of its own but the most probable class."""
+    """The predicted label of each target; of a stream it is the most probable class."""
     if isinstance(batch, Stream):
         log_probs: Tensor = learner(batch)
         return log_probs.argmax(-1)
@@ -108,6 +113,6 @@ def _percent(interval: Interval) -> Interval:
     return Interval(*(100 * value for value in interval))
 
 
-def _mean_where(right: Tensor, where: Tensor) -> Tensor:
-    """Share of right answers among the chosen positions of each episode; NaN where there are none."""
-    return (right & where).sum(1) / where.sum(1)
+def _mean_where(right: Tensor, mask: Tensor) -> Tensor:
+    """Share of right answers among the masked positions of each episode; NaN where there are none."""
+    return (right & mask).sum(1) / mask.sum(1)

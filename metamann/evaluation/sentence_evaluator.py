@@ -21,7 +21,7 @@ from metamann.learners.learner import Learner, Reading
 
 
 class Tagged(NamedTuple):
-    """What was answered in all episodes.
+    """Scores of the answers to all episodes.
 
     Attributes:
         counts: `episodes x COUNTED`, see `count_spans`.
@@ -40,7 +40,7 @@ class Shown(NamedTuple):
     Attributes:
         plan: of the episode.
         answers: `sentences x length`, of its query.
-        reading: what was read for these words, without the axis of a batch; None where the learner cannot say.
+        reading: what the learner read for these words, without the axis of a batch; None where it cannot report it.
         support_length: words of a sentence of the support with its padding, which positions in `reading` count by.
     """
 
@@ -51,7 +51,20 @@ class Shown(NamedTuple):
 
 
 class SentenceEvaluator(Evaluator):
-    """Scores a learner that tags sentences; long queries are answered in parts of `positions_per_batch` sentences."""
+    """Scores a learner that tags sentences; long queries are answered in parts of `positions_per_batch` sentences.
+
+    Example:
+        >>> from metamann.data.sentences.store import Sentence, SentenceStore, Span
+        >>> from metamann.episodes.sampler import Sampler
+        >>> from metamann.episodes.sentences.greedy import GreedySentences
+        >>> from metamann.episodes.tasks import TaskList
+        >>> names = ("Ada", "Grace", "Alan")
+        >>> store = SentenceStore("toy", tuple(Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in names))
+        >>> sampler = Sampler(store, GreedySentences(ways=1, shots=1))
+        >>> tasks = TaskList.draw(sampler, episodes=5)
+        >>> SentenceEvaluator("toy", "test", sampler, tasks, torch.device("cpu"), "fp32", 100).title
+        'toy test, up to 1 types, 5 episodes'
+    """
 
     @property
     def title(self) -> str:
@@ -64,18 +77,18 @@ class SentenceEvaluator(Evaluator):
 
     @property
     def labelled(self) -> bool:
-        """Whether the queries have labels to score answers by; where they have none, answers are all there is."""
+        """Whether the queries have labels, so that answers can be scored."""
         labelled: bool = self.sampler.store.labelled
         return labelled
 
     @property
     def scheme(self) -> TagScheme:
-        """Of the tags."""
+        """The scheme of the tags."""
         scheme: TagScheme = self.protocol.scheme
         return scheme
 
     def tagged(self, learner: Learner[Any]) -> Tagged:
-        """Answer all episodes, and count what is right by their labels."""
+        """Answer all episodes, and count the entities that are right."""
         types = self.sampler.source.table.types
         counts, confusion = [], np.zeros((len(types) + 1, len(types) + 1), dtype=np.int64)
         for plans, batch in self._batches():
@@ -89,29 +102,30 @@ class SentenceEvaluator(Evaluator):
 
     @torch.no_grad()
     def first(self, learner: Learner[Any], episodes: int, sentences: int | None = None) -> list[Shown]:
-        """The first episodes with their answers, and what was read for them.
+        """The first episodes with the learner's answers and readings.
 
         Args:
-            learner: what is asked.
-            episodes: how many.
-            sentences: most of a query; all of it, if None.
+            learner: answers them.
+            episodes: number of episodes.
+            sentences: the largest number of sentences of a query; None takes all.
         """
-        found = []
-        for number, plan in enumerate(self.tasks.plans[:episodes]):
-            asked = plan._replace(query=plan.query[:sentences])
-            episode = self.sampler.fetch([asked], [self.sampler.codes(number)])
-            length = episode.query.labels.shape[-1]
+        answered = []
+        for index, plan in enumerate(self.tasks.plans[:episodes]):
+            shortened = plan._replace(query=plan.query[:sentences])
+            episode = self.sampler.fetch([shortened], [self.sampler.codes(index)])
+            query_length = episode.query.labels.shape[-1]
             parts, readings = [], []
             for answers, labels, state, text in self._answers(learner, episode):
-                room = length - labels.shape[-1]
+                room = query_length - labels.shape[-1]
                 parts.append(F.pad(answers[0].cpu(), (0, room)))
                 with autocast(self.device, self.precision):
                     read = learner.reading(state, text)
                 if read is not None:
-                    readings.append([F.pad(each[0].cpu(), (0, 0, 0, room)) for each in read])
+                    readings.append([F.pad(tensor[0].cpu(), (0, 0, 0, room)) for tensor in read])
             reading = Reading(*map(torch.cat, zip(*readings, strict=True))) if readings else None
-            found.append(Shown(asked, torch.cat(parts).numpy(), reading, episode.support.labels.shape[-1]))
-        return found
+            support_length = episode.support.labels.shape[-1]
+            answered.append(Shown(shortened, torch.cat(parts).numpy(), reading, support_length))
+        return answered
 
     def _batches(self) -> Iterator[tuple[tuple[SentencePlan, ...], Episode]]:
         start = 0
@@ -122,7 +136,7 @@ class SentenceEvaluator(Evaluator):
 
     @torch.no_grad()
     def _answers(self, learner: Learner[Any], batch: Episode) -> Iterator[tuple[Tensor, Tensor, Any, Tensor | Text]]:
-        """Answers and labels, a part of the query at a time, the state that they are read from, and the part's text."""
+        """Answers and labels of one part of the query at a time, the state they are read from, and the part's text."""
         learner.to(self.device).eval()
         batch = batch.to(self.device)
         with autocast(self.device, self.precision):

@@ -13,7 +13,18 @@ from metamann.learners.sequence import SequenceLearner
 
 
 class SequenceEvaluator(Evaluator):
-    """Scores a memory alone, in full precision, see `SequenceLearner`."""
+    """Scores a memory alone, in full precision, see `SequenceLearner`.
+
+    Example:
+        >>> from metamann.episodes.sampler import Sampler
+        >>> from metamann.episodes.sequences.algorithmic import Copy
+        >>> from metamann.episodes.sequences.source import RandomBits
+        >>> from metamann.episodes.tasks import TaskList
+        >>> sampler = Sampler(RandomBits("test"), Copy(lengths=3))
+        >>> tasks = TaskList.draw(sampler, episodes=5)
+        >>> SequenceEvaluator("bits", "test", sampler, tasks, torch.device("cpu"), "fp32", 100).title
+        'copy, test, 5 sequences'
+    """
 
     @property
     def title(self) -> str:
@@ -34,10 +45,10 @@ class SequenceEvaluator(Evaluator):
         for batch in self.tasks.batches(self.sampler, self.positions_per_batch):
             batch = batch.to(self.device)
             log_probs = learner(batch)
-            asked = batch.targets != PADDING
+            mask = batch.targets != PADDING
             right = log_probs.argmax(-1) == batch.targets
-            of_target = log_probs.gather(-1, batch.targets.clamp_min(0).unsqueeze(-1)).squeeze(-1).where(asked, 0)
-            scores["accuracy"].append(((right & asked).sum(1) / asked.sum(1)).cpu().numpy())
-            scores["sequences_right"].append((right | ~asked).all(1).float().cpu().numpy())
+            of_target = log_probs.gather(-1, batch.targets.clamp_min(0).unsqueeze(-1)).squeeze(-1).where(mask, 0)
+            scores["accuracy"].append(((right & mask).sum(1) / mask.sum(1)).cpu().numpy())
+            scores["sequences_right"].append((right | ~mask).all(1).float().cpu().numpy())
             scores["bits_per_sequence"].append((-of_target.sum(1) / math.log(2)).cpu().numpy())
-        return {name: np.concatenate(each) for name, each in scores.items()}
+        return {name: np.concatenate(batches) for name, batches in scores.items()}

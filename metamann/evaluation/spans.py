@@ -1,8 +1,8 @@
-"""Scores of entities: counts of each episode, and from them F1 and its kin with 95 % bootstrap intervals.
+"""Scores of entities: counts of each episode, and from them F1 and related scores with 95 % bootstrap intervals.
 
-An entity is right if its first token, its last and its class are. Counts of episodes are added up before F1 is taken
-(pooled, as Few-NERD reports it [D21]); the mean of the F1 of each episode, as for SNIPS, is a score of its own. Under
-`bio` tags are read as the scorer of CoNLL reads them, and for `strict_f1` as strict IOB2.
+An entity is right if its first token, its last token and its class are right. Counts of episodes are added up before F1
+is computed (pooled, as Few-NERD reports it [D21]); the mean of the F1 of each episode, as for SNIPS, is a score of its
+own. Under `bio` tags are read as the scorer of CoNLL reads them, and for `strict_f1` as strict IOB2.
 
 References:
     [D21] Ding et al., Few-NERD: A Few-shot Named Entity Recognition Dataset, 2021, section 6.
@@ -24,22 +24,22 @@ from metamann.errors import EpisodeError
 from metamann.evaluation.metrics import Interval
 
 COUNTED = (
-    "gold",  # entities that there are
-    "predicted",  # entities that were answered
+    "gold",  # labelled entities
+    "predicted",  # predicted entities
     "correct",  # of these, right in start, end and class
     "bounded",  # right in start and end
     "strict_predicted",  # those that start with B under `bio`, all of them under `io`
     "strict_correct",
     "tokens",
-    "false_positives",  # tokens outside of entities that were answered with a class
-    "false_negatives",  # tokens inside that were answered with O
+    "false_positives",  # tokens outside of entities, predicted inside
+    "false_negatives",  # tokens inside of entities, predicted outside
 )
 RESAMPLES = 2000
 WEIGHTS_AT_ONCE = 2**22  # of resampled episodes, for less memory
 
 
 def count_spans(predicted: Tensor, gold: Tensor, scheme: TagScheme) -> np.ndarray:
-    """What all scores are made of: add rows up to pool them, put rows behind one another to have more episodes.
+    """The counts that all scores follow from: sum rows to pool episodes, concatenate rows to have more episodes.
 
     Args:
         predicted: `batch x sentences x length`, tag numbers; anything where there is no word.
@@ -51,45 +51,45 @@ def count_spans(predicted: Tensor, gold: Tensor, scheme: TagScheme) -> np.ndarra
     """
     truth, answers = _tags(predicted, gold)
     batch, sentences, length = truth.shape
-    there, answered, strict = (
+    labelled, answered, strict = (
         find_spans(tags.reshape(batch * sentences, length), scheme, strict=only_legal)
         for tags, only_legal in ((truth, False), (answers, False), (answers, True))
     )
     tags = 1 + max(int(truth.max(initial=0)), int(answers.max(initial=0)))
 
-    def per_episode(spans: FoundSpans, where: np.ndarray | None = None) -> np.ndarray:
-        rows = spans.sentence if where is None else spans.sentence[where]
+    def per_episode(spans: FoundSpans, mask: np.ndarray | None = None) -> np.ndarray:
+        rows = spans.sentence if mask is None else spans.sentence[mask]
         return np.bincount(rows // max(1, sentences), minlength=batch)
 
     def among_true(spans: FoundSpans, typed: bool) -> np.ndarray:
-        found, true = (_keys(each, length, tags if typed else 0) for each in (spans, there))
-        return np.isin(found, true)
+        classes = tags if typed else 0
+        return np.isin(_keys(spans, length, classes), _keys(labelled, length, classes))
 
     of_tokens = (truth >= 0, (truth == OUTSIDE) & (answers > OUTSIDE), (truth > OUTSIDE) & (answers == OUTSIDE))
     counts = [
-        per_episode(there),
+        per_episode(labelled),
         per_episode(answered),
         per_episode(answered, among_true(answered, typed=True)),
         per_episode(answered, among_true(answered, typed=False)),
         per_episode(strict),
         per_episode(strict, among_true(strict, typed=True)),
-        *(where.sum((1, 2)) for where in of_tokens),
+        *(mask.sum((1, 2)) for mask in of_tokens),
     ]
     return np.stack(counts, 1)
 
 
 def span_scores(counts: np.ndarray, scheme: TagScheme) -> dict[str, np.ndarray]:
-    """Scores of counts, each row for itself.
+    """Scores of each row of counts.
 
     Args:
         counts: `... x COUNTED`.
         scheme: of the tags; `strict_f1` is for `bio` alone.
 
     Returns:
-        `precision`, `recall` and `f1` of entities; `span_f1`, whatever their class; `typing_accuracy`, right classes
-        among the entities whose start and end are right; `false_positive_rate` and `false_negative_rate`, tokens
-        wrongly put inside or outside among all tokens, as the code of [D21] has them. Like seqeval, 0 where there is
-        nothing to divide by; but `typing_accuracy` and the rates are then NaN.
+        `precision`, `recall` and `f1` of entities; `span_f1`, which ignores their class; `typing_accuracy`, right
+        classes among the entities whose start and end are right; `false_positive_rate` and `false_negative_rate`,
+        tokens wrongly predicted inside or outside among all tokens, as the code of [D21] has them. Where the
+        denominator is 0, scores are 0, as in seqeval; but `typing_accuracy` and the rates are NaN.
     """
     of = dict(zip(COUNTED, np.moveaxis(counts, -1, 0), strict=True))
     both = of["gold"] + of["predicted"]
@@ -135,44 +135,44 @@ def paired_difference(counts: np.ndarray, other: np.ndarray, scheme: TagScheme, 
         raise EpisodeError(
             f"{len(counts)} and {len(other)} episodes cannot be compared in pairs; evaluate both on one task list."
         )
-    mine, yours = (_bootstrap(each, scheme, seed) for each in (counts, other))
-    return {name: _interval(mine[name] - yours[name], len(counts), -1.0) for name in mine}
+    ours, theirs = _bootstrap(counts, scheme, seed), _bootstrap(other, scheme, seed)
+    return {name: _interval(ours[name] - theirs[name], len(counts), -1.0) for name in ours}
 
 
 def type_confusion(
     predicted: Tensor, gold: Tensor, types: Sequence[np.ndarray], n_types: int, scheme: TagScheme
 ) -> np.ndarray:
-    """Which types are taken for which; add the tables of batches up.
+    """Confusion of entity types; sum the tables of batches.
 
     Args:
         predicted: `batch x sentences x length`, tag numbers; anything where there is no word.
         gold: `batch x sentences x length`, tag numbers, `PADDING` where there is no word.
         types: type numbers of each episode's classes, in the order of the classes.
-        n_types: types in all.
+        n_types: number of types.
         scheme: of the tags.
 
     Returns:
-        `types + 1 x types + 1`: row, the true type, column, the answered one, of entities right in start and end. The
-        last column counts true entities whose start and end were not answered, the last row answered ones that are
-        none.
+        `types + 1 x types + 1`: rows are true types, columns predicted types, of entities right in start and end. The
+        last column counts labelled entities that were not predicted, the last row predicted ones that are not
+        labelled.
     """
     truth, answers = _tags(predicted, gold)
     batch, sentences, length = truth.shape
-    there, answered = (find_spans(tags.reshape(batch * sentences, length), scheme) for tags in (truth, answers))
+    labelled, answered = (find_spans(tags.reshape(batch * sentences, length), scheme) for tags in (truth, answers))
     class_of = np.full((len(types), max(map(len, types), default=0)), -1)
     for episode, numbers in enumerate(types):
         class_of[episode, : len(numbers)] = numbers
-    true_types, answered_types = (class_of[spans.sentence // sentences, spans.number] for spans in (there, answered))
-    _, mine, yours = np.intersect1d(_keys(there, length), _keys(answered, length), return_indices=True)
+    true_types, answered_types = (class_of[spans.sentence // sentences, spans.number] for spans in (labelled, answered))
+    _, true_rows, answered_rows = np.intersect1d(_keys(labelled, length), _keys(answered, length), return_indices=True)
     table = np.zeros((n_types + 1, n_types + 1), dtype=np.int64)
-    np.add.at(table, (true_types[mine], answered_types[yours]), 1)
-    table[:, n_types] += np.bincount(np.delete(true_types, mine), minlength=n_types + 1)
-    table[n_types] += np.bincount(np.delete(answered_types, yours), minlength=n_types + 1)
+    np.add.at(table, (true_types[true_rows], answered_types[answered_rows]), 1)
+    table[:, n_types] += np.bincount(np.delete(true_types, true_rows), minlength=n_types + 1)
+    table[n_types] += np.bincount(np.delete(answered_types, answered_rows), minlength=n_types + 1)
     return table
 
 
 def _tags(predicted: Tensor, gold: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """True tags and answered ones, these too padded where there is no word."""
+    """True and predicted tags, both padded where there is no word."""
     truth = gold.cpu().numpy()
     return truth, np.where(truth == PADDING, PADDING, predicted.cpu().numpy())
 
@@ -188,9 +188,9 @@ def _share(part: np.ndarray, whole: np.ndarray, of_nothing: float = 0.0) -> np.n
 
 
 def _bootstrap(counts: np.ndarray, scheme: TagScheme, seed: int) -> dict[str, np.ndarray]:
-    """Scores of the episodes as they are, and behind them those of `RESAMPLES` samples drawn with replacement.
+    """Scores of the episodes themselves, followed by those of `RESAMPLES` samples drawn with replacement.
 
-    The same samples are drawn for any counts of as many episodes.
+    The same samples are drawn for all counts of the same number of episodes.
     """
     episodes = len(counts)
     columns = np.concatenate([counts, span_scores(counts, scheme)["f1"][:, None]], 1)

@@ -16,7 +16,8 @@ from metamann.checks.tasks import audit_tasks_apart
 from metamann.data.sentences.store import Sentence, SentenceStore
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode, Examples
-from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
+from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.items.source import Plan
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
 

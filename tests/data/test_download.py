@@ -69,7 +69,7 @@ def test_no_network_is_one_message_with_the_way_out(cache: Path, url: str) -> No
 )
 def test_only_https_is_spoken(cache: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "SCHEMES", ("https",))
-    with pytest.raises(DataError, match=r"only https is spoken"):
+    with pytest.raises(DataError, match="only https is used"):
         fetch(url, "set", REMEDY)
     assert not cache.exists()
 
@@ -106,7 +106,7 @@ def test_a_redirection_to_another_scheme_is_not_followed(
         real(url)
 
     monkeypatch.setattr(download, "_check_scheme", only_the_first_may_be_http)
-    with pytest.raises(DataError, match="only https is spoken, not http"):
+    with pytest.raises(DataError, match="only https is used, not http"):
         fetch(f"{serve}/set.zip", "set", REMEDY)
     assert len(visits) == 2
 

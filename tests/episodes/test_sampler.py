@@ -14,7 +14,8 @@ from torch import Tensor
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import PADDING, Episode, Stream
-from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
+from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.items.source import Plan
 from metamann.episodes.sampler import Sampler
 from metamann.errors import ConfigError
 

@@ -13,7 +13,7 @@ from metamann.data.sentences import fixed_episodes
 from metamann.data.sentences import store as sentence_store
 from metamann.data.store import ClassStore, DataSplits
 from metamann.episodes import text
-from metamann.episodes.items import one_shot_runs, protocols
+from metamann.episodes.items import episode_protocol, nway_kshot, one_shot_runs, online_stream
 from metamann.episodes.items import source as item_source
 from metamann.episodes.sentences import fixed_sentences, greedy, supervised, table
 from metamann.episodes.sentences import protocols as sentence_protocols
@@ -29,12 +29,12 @@ from metamann.modalities.modality import Modality
 ROOT = Path(metamann.__file__).parent
 # every class that these modules define belongs to one kind of input
 MODULES = (
-    picture_objects, fixed_episodes, sentence_store, text, one_shot_runs, protocols, item_source, fixed_sentences,
-    greedy, supervised, table, sentence_protocols, algorithmic, sequence_source, evaluator, sentence_evaluator,
-    sequence_evaluator, sentence_mann, sequence, tagger, images, item_objects, items, sentence_objects, sentences,
-    sequences, supervised_sentences,
+    picture_objects, fixed_episodes, sentence_store, text, one_shot_runs, episode_protocol, nway_kshot, online_stream,
+    item_source, fixed_sentences, greedy, supervised, table, sentence_protocols, algorithmic, sequence_source,
+    evaluator, sentence_evaluator, sequence_evaluator, sentence_mann, sequence, tagger, images, item_objects, items,
+    sentence_objects, sentences, sequences, supervised_sentences,
 )  # fmt: skip
-SHARED = {"LabelCodes", "Evaluator"}  # `Evaluator` is checked by its module's other names
+SHARED = {"Evaluator"}  # `Evaluator` is checked by its module's other names
 OWN = {
     name
     for module in MODULES

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import Episode, Stream, first_instance_ceiling
-from metamann.episodes.items.protocols import NWayKShot, OnlineStream, Plan
+from metamann.episodes.items.protocols import NWayKShot, OnlineStream
+from metamann.episodes.items.source import Plan
 from metamann.episodes.sampler import Sampler
 from metamann.errors import CheckpointError, ConfigError, TrainingError
 from metamann.evaluation.metrics import mean_interval, score_episodes

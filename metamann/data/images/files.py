@@ -1,4 +1,4 @@
-"""One image file as a viewer shows it, and as a small square of ink, whatever its format, mode and depth."""
+"""One image file as a viewer displays it, and as a small square of ink, for any format, mode and depth."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Picture(NamedTuple):
     """An image file, decoded.
 
     Attributes:
-        values: `height x width`: grey as a viewer shows it, uint8, or, of a deep image, the numbers of the file.
-        depth: what kind of numbers a deep image has; None of 8 bits, for which black is 0 and white 255.
-        several: it is the first of several pictures: an animation, or pages.
+        values: `height x width`: grey as a viewer displays it, uint8, or, for a deep image, the numbers of the file.
+        depth: the kind of numbers of a deep image; None for 8 bits, where black is 0 and white 255.
+        several: whether it is the first of several pictures: an animation, or pages.
     """
 
     values: np.ndarray
@@ -85,7 +85,7 @@ def read_picture(file: Path, max_pixels: float) -> Picture:
         raise TooManyPixelsError(f"over {LARGEST_MAX_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
         raise UnreadableImageError(f"no {', '.join(FORMATS)} image, or damaged") from error
-    except Exception as error:  # damaged bytes make Pillow raise nearly anything; the cause is kept
+    except Exception as error:  # damaged bytes make Pillow raise nearly anything; the cause is chained
         raise UnreadableImageError(excerpt(error) or type(error).__name__) from error
 
 
@@ -98,16 +98,16 @@ def picture_of(image: Image.Image) -> Picture:
     _check_pixels(image, LARGEST_MAX_PIXELS)
     try:
         return Picture(*_values(_turned(image), image), False)
-    except Exception as error:  # damaged bytes make Pillow raise nearly anything; the cause is kept
+    except Exception as error:  # damaged bytes make Pillow raise nearly anything; the cause is chained
         raise UnreadableImageError(excerpt(error) or type(error).__name__) from error
 
 
 def full_range(low: float, high: float) -> tuple[float, float]:
-    """The values that are shown black and white where those that occur go from `low` to `high`.
+    """The values that become black and white in images whose values lie between `low` and `high`.
 
-    Black is 0, and white the full range of 0 to 1 or of 8 to 16 bits, the smallest that holds all values, if they fill
-    more than half of it: 12 bits in a file of 16 are shown as such. Other values are shown from the lowest to the
-    highest.
+    Black is 0 and white the top of the smallest usual range (0 to 1, or 8 to 16 bits) that holds all values, if they
+    fill more than half of it: 12 bits in a file of 16 bits are scaled as 12 bits. Otherwise black is `low` and white
+    `high`.
     """
     top = next((top for top in FULL_RANGES if high <= top), None)
     return (0, top) if top is not None and low >= 0 and high > top / 2 else (low, high)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from metamann.data.images.files import LARGEST_MAX_PIXELS
-from metamann.data.images.folders import FoundFolders, find_class_folders, own_splits
+from metamann.data.images.folders import ClassFolder, FolderContents, OwnSplits, find_class_folders, own_splits
 from metamann.data.images.notes import image_notes
 from metamann.data.images.reader import ReadImages, read_images
 from metamann.data.sentences.store import PAIRS, PARTS
@@ -34,8 +34,8 @@ def folder(
     """Read `path/class/*.png` or `path/group/class/*.png` and split the classes.
 
     Images of any size and mode are made grey, padded to a square and resized; transparent parts are paper. Those of
-    more than 8 bits are shown by the range of all such images of the folder, see `full_range`. What cannot be read, and
-    what belongs to systems and programs, is left out, counted and named in the notes.
+    more than 8 bits are scaled by the range of all such images of the folder, see `full_range`. Files that cannot be
+    read, and those of systems and programs, are left out and counted in the notes.
 
     A folder that holds folders `train`, `val` and `test`, or two of them, under these or their other usual names, is
     read as these splits, and `shares` are not used.
@@ -61,23 +61,28 @@ def folder(
     check_number("data.max_pixels", max_pixels, least=1, most=LARGEST_MAX_PIXELS)
     check_seed("data.seed", seed)
     root = _existing_folder(path)
-    found = find_class_folders(root)
-    own = own_splits(found)
-    folders = [each for each in found.classes if own is None or (own.part(each) and own.inner(each))]
+    contents = find_class_folders(root)
+    own = own_splits(contents)
+    folders = [candidate for candidate in contents.classes if own is None or _is_class(own, candidate)]
     read = read_images(folders, size, ink, max_pixels)
-    readable = [each for each, images in zip(folders, read.images, strict=True) if images]
-    if not readable:
-        raise DataError(_nothing_to_read(root, found, read))
+    classes = [class_folder for class_folder, images in zip(folders, read.images, strict=True) if images]
+    if not classes:
+        raise DataError(_nothing_to_read(root, contents, read))
 
-    # within its own split a name has no split in front, so that a class in two of them is seen
-    names = [escape_marks("/".join(each.parts if own is None else own.inner(each))) for each in readable]
-    tops = [root.name if own is None else each.parts[own.level] for each in readable]
+    # names start below the split, so that a class in two splits is detected
+    names = [
+        escape_marks("/".join(class_folder.parts if own is None else own.inner(class_folder)))
+        for class_folder in classes
+    ]
+    tops = [root.name if own is None else class_folder.parts[own.level] for class_folder in classes]
     groups = [name.rpartition("/")[0] or escape_marks(top) for name, top in zip(names, tops, strict=True)]
     everything = ClassStore.from_classes(
         f"folder/{root.name}", [torch.stack(images) for images in read.images if images], names, groups
     )
     if own is not None:
-        parts = {part: [number for number, each in enumerate(readable) if own.part(each) == part] for part in PARTS}
+        parts = {
+            part: [n for n, class_folder in enumerate(classes) if own.part(class_folder) == part] for part in PARTS
+        }
         _check_own_splits(root, parts, names, "class")
         if split_by == "group":
             _check_own_splits(root, parts, groups, "group")
@@ -93,9 +98,14 @@ def folder(
         stores["val"],
         stores["test"],
         disjoint_groups=split_by == "group",
-        notes=image_notes(root, found, read, folders, own, parts, max_pixels),
+        notes=image_notes(root, contents, read, folders, own, parts, max_pixels),
         own=True,
     )
+
+
+def _is_class(own: OwnSplits, candidate: ClassFolder) -> bool:
+    """Whether a folder is a class of one of the folder's own splits."""
+    return own.part(candidate) is not None and bool(own.inner(candidate))
 
 
 def _existing_folder(path: str) -> Path:
@@ -114,7 +124,7 @@ def _existing_folder(path: str) -> Path:
     )
 
 
-def _nothing_to_read(root: Path, found: FoundFolders, read: ReadImages) -> str:
+def _nothing_to_read(root: Path, contents: FolderContents, read: ReadImages) -> str:
     where, left_out = excerpt(root), [*read.unreadable, *read.too_large]
     if left_out:
         name, reason = left_out[0]
@@ -122,7 +132,7 @@ def _nothing_to_read(root: Path, found: FoundFolders, read: ReadImages) -> str:
             f"none of the {len(left_out):,} images below {where} can be read, such as {excerpt(name)} ({reason}); "
             + ("save them as PNG or JPEG." if read.unreadable else "make them smaller, or raise data.max_pixels.")
         )
-    others = ", ".join(f"{number:,} {kind or 'without suffix'}" for kind, number in found.others.most_common(3))
+    others = ", ".join(f"{number:,} {kind or 'without suffix'}" for kind, number in contents.others.most_common(3))
     seen = f" What there is: {excerpt(others)}." if others else ""
     return f"no folder below {where} holds images; the layout is CLASS/image.png or GROUP/CLASS/image.png.{seen}"
 

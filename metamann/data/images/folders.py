@@ -30,8 +30,8 @@ class ClassFolder(NamedTuple):
     """A folder that holds image files.
 
     Attributes:
-        parts: names of the folders that lead to it, from the user's folder on.
-        files: that may be images, by their suffix, sorted.
+        parts: names of the folders from the user's folder to it.
+        files: with the suffix of an image, sorted.
     """
 
     parts: tuple[str, ...]
@@ -54,13 +54,13 @@ class OwnSplits(NamedTuple):
         return self.part_of.get(folder.parts[self.level])
 
     def inner(self, folder: ClassFolder) -> tuple[str, ...]:
-        """Names of the folders that lead to a class from its split on; none for a split that holds images itself."""
+        """Names of the folders from a split to a class; none for a split that holds images itself."""
         return folder.parts[self.level + 1 :]
 
 
 @dataclasses.dataclass
-class FoundFolders:
-    """What lies below a user's folder; names are relative to it.
+class FolderContents:
+    """The files and folders below a user's folder; names are relative to it.
 
     Attributes:
         classes: folders that hold image files, sorted.
@@ -68,8 +68,16 @@ class FoundFolders:
         empty: folders that hold neither image files nor folders.
         hidden: files and folders of systems and programs.
         closed: folders that cannot be opened.
-        links: that lead nowhere, or to a folder that is found without them.
-        others: how many files of each suffix are no images.
+        links: that are broken, or point to a folder that is read without them.
+        others: number of other files, by suffix.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     (Path(root) / "alpha").mkdir()
+        ...     (Path(root) / "alpha" / "1.png").touch()
+        ...     print([folder.parts for folder in find_class_folders(Path(root)).classes])
+        [('alpha',)]
     """
 
     classes: list[ClassFolder] = dataclasses.field(default_factory=list)
@@ -81,16 +89,16 @@ class FoundFolders:
     others: Counter[str] = dataclasses.field(default_factory=Counter)
 
 
-def find_class_folders(root: Path) -> FoundFolders:
-    """Look through a folder and all below it; links are followed, and no folder is read twice.
+def find_class_folders(root: Path) -> FolderContents:
+    """Search a folder and all folders below it; links are followed, and no folder is read twice.
 
     Raises:
         DataError: if the folder cannot be opened.
     """
-    found = FoundFolders()
-    # a link to a folder that holds this one would lead back
+    contents = FolderContents()
+    # a link to a folder that contains this one would be a cycle
     seen = set(map(_identity, root.resolve().parents)) - {None}
-    pending = deque([root])  # folders in front, links behind: a folder is found by its own name
+    pending = deque([root])  # folders in front, links behind: a folder is read under its own name
     while pending:
         folder = pending.popleft()
         name = folder.relative_to(root).as_posix()
@@ -100,33 +108,33 @@ def find_class_folders(root: Path) -> FoundFolders:
             if folder == root:
                 reason = error.strerror or error
                 raise DataError(f"data.path={excerpt(root)} cannot be opened ({reason}); choose another.") from error
-            found.closed.append(name)
+            contents.closed.append(name)
             continue
         identity = _identity(folder)
         if identity in seen:
-            found.links.append(name)
+            contents.links.append(name)
             continue
         seen.add(identity)
-        _look_into(folder, entries, root, found, pending)
-    for names in (found.classes, found.loose, found.empty, found.hidden, found.closed, found.links):
+        _look_into(folder, entries, root, contents, pending)
+    for names in (contents.classes, contents.loose, contents.empty, contents.hidden, contents.closed, contents.links):
         names.sort()
-    return found
+    return contents
 
 
-def own_splits(found: FoundFolders) -> OwnSplits | None:
-    """The splits that a user's folder brings along; None unless two folders beside one another are called so.
+def own_splits(contents: FolderContents) -> OwnSplits | None:
+    """The splits that a user's folder contains; None unless two folders of one level have names of splits.
 
-    They stand on the first level on which there is more than one folder. One alone may be a class, and so may folders
-    that all hold nothing but images.
+    They are on the first level with more than one folder. A single folder of such a name may be a class, and so may
+    folders that all hold nothing but images.
 
     Raises:
         DataError: if two folders are one split.
     """
-    leading = zip(*(folder.parts[:-1] for folder in found.classes), strict=False)
+    leading = zip(*(folder.parts[:-1] for folder in contents.classes), strict=False)
     level = len(list(takewhile(lambda names: len(set(names)) == 1, leading)))
-    names = sorted({folder.parts[level] for folder in found.classes})
+    names = sorted({folder.parts[level] for folder in contents.classes})
     part_of = {name: part for name in names if (part := PART_OF.get(ADDED.sub("", name.lower()))) is not None}
-    if len(set(part_of.values())) < 2 or all(len(folder.parts) == level + 1 for folder in found.classes):
+    if len(set(part_of.values())) < 2 or all(len(folder.parts) == level + 1 for folder in contents.classes):
         return None
     for part, count in Counter(part_of.values()).items():
         if count > 1:
@@ -136,33 +144,33 @@ def own_splits(found: FoundFolders) -> OwnSplits | None:
 
 
 def _look_into(
-    folder: Path, entries: list[os.DirEntry[str]], root: Path, found: FoundFolders, pending: deque[Path]
+    folder: Path, entries: list[os.DirEntry[str]], root: Path, contents: FolderContents, pending: deque[Path]
 ) -> None:
     images, folders = [], 0
     for entry in entries:
         path = folder / entry.name
         name = path.relative_to(root).as_posix()
         if entry.name.startswith(".") or entry.name.lower() in SYSTEM_NAMES:
-            found.hidden.append(name)
+            contents.hidden.append(name)
         elif entry.is_symlink() and _identity(path) is None:
-            found.links.append(name)
+            contents.links.append(name)
         elif entry.is_dir():
             folders += 1
             (pending.append if entry.is_symlink() else pending.appendleft)(path)
         elif entry.is_file() and path.suffix.lower() in SUFFIXES:
             images.append(path)
         else:
-            found.others[path.suffix.lower()] += 1
+            contents.others[path.suffix.lower()] += 1
     if folder == root:
-        found.loose += [path.name for path in images]
+        contents.loose += [path.name for path in images]
     elif images:
-        found.classes.append(ClassFolder(folder.relative_to(root).parts, tuple(images)))
+        contents.classes.append(ClassFolder(folder.relative_to(root).parts, tuple(images)))
     elif not folders:
-        found.empty.append(folder.relative_to(root).as_posix())
+        contents.empty.append(folder.relative_to(root).as_posix())
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What a file or folder is, whatever leads to it; None if nothing can be said, as of a broken link."""
+    """The identity of a file or folder, the same for all links to it; None if it is unknown, as for a broken link."""
     try:
         status = path.stat()
     except OSError:

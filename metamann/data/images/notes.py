@@ -1,18 +1,18 @@
-"""What was found in a user's folder of images, what was left out and why: a line each."""
+"""Notes on a user's folder of images: its content, what was left out, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from metamann.data.images.folders import ClassFolder, FoundFolders, OwnSplits
+from metamann.data.images.folders import ClassFolder, FolderContents, OwnSplits
 from metamann.data.images.reader import ReadImages
 from metamann.errors import excerpt, excerpts, shorten
 
 
 def image_notes(
     root: Path,
-    found: FoundFolders,
+    contents: FolderContents,
     read: ReadImages,
     folders: Sequence[ClassFolder],
     own: OwnSplits | None,
@@ -23,10 +23,10 @@ def image_notes(
 
     Args:
         root: the user's folder.
-        found: what lies below it.
-        read: what was read of `folders`.
+        contents: of this folder.
+        read: the images of `folders`.
         folders: that are classes.
-        own: the splits that the folder brings along.
+        own: the splits that the folder contains.
         parts: numbers of the classes of each split.
         max_pixels: that an image may have.
     """
@@ -34,21 +34,21 @@ def image_notes(
     dealt = ", ".join(f"{part} {len(numbers)}" for part, numbers in parts.items())
     classes, images = _count(sum(map(bool, sizes)), "class", "classes"), _count(sum(sizes), "image")
     notes = [f"{excerpt(root)}: {classes}, {images}; classes of {dealt}"]
-    loose = list(found.loose)
+    loose = list(contents.loose)
     beside = []
     if own is not None:
         notes.append(f"the folder is split already: {', '.join(map(excerpt, own.part_of))}; data.shares is not used")
-        beside = ["/".join(folder.parts) for folder in found.classes if not own.part(folder)]
-        unsorted = [folder for folder in found.classes if own.part(folder) and not own.inner(folder)]
+        beside = ["/".join(folder.parts) for folder in contents.classes if not own.part(folder)]
+        unsorted = [folder for folder in contents.classes if own.part(folder) and not own.inner(folder)]
         loose += ["/".join((*folder.parts, file.name)) for folder in unsorted for file in folder.files]
-    unread = ["/".join(each.parts) for each, number in zip(folders, sizes, strict=True) if not number]
+    unread = ["/".join(folder.parts) for folder, size in zip(folders, sizes, strict=True) if not size]
     for names, what, why in (
         (beside, "folder", "beside the splits, left out"),
-        (sorted([*unread, *found.empty]), "folder", "without an image that can be read, left out"),
+        (sorted([*unread, *contents.empty]), "folder", "without an image that can be read, left out"),
         (loose, "image", "in no class folder, left out"),
-        (found.hidden, "hidden or system name", "skipped"),
-        (found.links, "link", "to nothing, or to a folder that is read without it, passed over"),
-        (found.closed, "folder", "that cannot be opened, left out"),
+        (contents.hidden, "hidden or system name", "skipped"),
+        (contents.links, "link", "to nothing, or to a folder that is read without it, passed over"),
+        (contents.closed, "folder", "that cannot be opened, left out"),
     ):
         if names:
             notes.append(f"{_count(len(names), what)} {why}: {excerpts(names)}")
@@ -59,10 +59,10 @@ def image_notes(
         if left_out:
             name, reason = left_out[0]
             notes.append(f"{_count(len(left_out), 'image')} {why}, left out, the first: {excerpt(name)} ({reason})")
-    if found.others:
-        by_number = found.others.most_common()
+    if contents.others:
+        by_number = contents.others.most_common()
         kinds = ", ".join(f"{number:,} {excerpt(kind) or 'without suffix'}" for kind, number in by_number)
-        notes.append(f"{_count(found.others.total(), 'file')} of other kinds not read: {shorten(kinds, 200)}")
+        notes.append(f"{_count(contents.others.total(), 'file')} of other kinds not read: {shorten(kinds, 200)}")
     if read.several:
         notes.append(f"{_count(read.several, 'file')} animated or of several pages: the first picture is taken")
     for depth, deep in read.deep.items():

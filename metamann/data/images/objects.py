@@ -33,6 +33,11 @@ class Pictures:
     Args:
         size: of the squares, pixels: `data.size` of the run.
         ink: `auto`, `dark` or `light`: `data.ink` of the run.
+
+    Example:
+        >>> pictures = Pictures(size=28)
+        >>> pictures.read(np.full((40, 60), 255, dtype=np.uint8)).shape
+        torch.Size([1, 28, 28])
     """
 
     kind = "an image: a PIL image, an array of H x W or H x W x C, a tensor, or a path"
@@ -55,7 +60,7 @@ class Pictures:
             DataError: if it is no picture, or cannot be read.
         """
         picture = self._picture(value)
-        grey = picture.values if picture.depth is None else _shown(picture.values)
+        grey = picture.values if picture.depth is None else _grey(picture.values)
         return square(grey, self.size, self.ink)
 
     def read_folder(self, path: Path) -> list[tuple[Tensor, str]]:
@@ -124,8 +129,8 @@ def _channels_axis(value: np.ndarray | Tensor) -> int | None:
     return 0 if isinstance(value, Tensor) and value.shape[0] in CHANNELS else None
 
 
-def _shown(values: np.ndarray) -> np.ndarray:
-    """A deep picture by itself as grey."""
+def _grey(values: np.ndarray) -> np.ndarray:
+    """A deep picture as grey, scaled by its own range."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     return shades(values, *full_range(low, high))

@@ -40,7 +40,7 @@ SPLIT_SHA256 = {
     "val": "11f99e54faee3e26",
     "test": "845264cc5c156180",
 }
-# five of the 30 background alphabets, different in style, kept from training to choose on
+# five of the 30 background alphabets, different in style, held out from training for validation
 LAKE_VALIDATION = ("Gujarati", "Hebrew", "Korean", "Latin", "Sanskrit")
 
 
@@ -54,7 +54,7 @@ def omniglot(
             them for validation) against the evaluation alphabets [L15].
         size: height and width of the images, pixels; 28 and 20 are usual.
         rotations: make every rotation by 90 degrees a class of its own, in all three splits.
-        train_mirrors: make mirrored drawings further classes, of the training split alone.
+        train_mirrors: make mirrored drawings further classes, in the training split only.
 
     Raises:
         DataError: if files are missing, damaged or not what was published.
@@ -101,10 +101,10 @@ def archive(name: str, folder: str = "") -> Path:
 
     Args:
         name: of the file, without `.zip`.
-        folder: where the public repository keeps it.
+        folder: of the public repository that holds it.
 
     Raises:
-        DataError: if it is neither there nor can be had.
+        DataError: if it is missing and cannot be downloaded.
     """
     path = data_folder() / "omniglot" / f"{name}.zip"
     if path.is_file():
@@ -133,13 +133,13 @@ def _decode(archives: list[Path], size: int) -> dict[str, Tensor]:
     for path in archives:
         for name, content in _drawings(path):
             images.setdefault(name, []).append(ink(content, size, f"{name} in {path}"))
-    found = {
+    counts = {
         "alphabets": len({name.partition("/")[0] for name in images}),
         "characters": len(images),
         "images": sum(len(drawings) for drawings in images.values()),
     }
-    if found != COUNTS or any(len(drawings) != DRAWINGS for drawings in images.values()):
-        raise DataError(f"Omniglot has {COUNTS}, but {archives[0].parent} holds {found}; replace the archives.")
+    if counts != COUNTS or any(len(drawings) != DRAWINGS for drawings in images.values()):
+        raise DataError(f"Omniglot has {COUNTS}, but {archives[0].parent} holds {counts}; replace the archives.")
     stacked = torch.stack([drawing for drawings in images.values() for drawing in drawings])
     names = np.frombuffer("\n".join(images).encode(), dtype=np.uint8)
     return {"images": stacked, "names": torch.from_numpy(names.copy())}

@@ -21,12 +21,16 @@ from metamann.data.images.folders import ClassFolder
 
 @dataclasses.dataclass
 class DeepImages:
-    """Images of one kind of numbers beyond 8 bits: they are shown alike, so that they can be compared.
+    """Images of one kind of numbers beyond 8 bits: all are scaled by the same range, so that they can be compared.
 
     Attributes:
         places: number of the folder and of the file in it.
         low: smallest value of all of them.
         high: largest value.
+
+    Example:
+        >>> DeepImages([(0, 0)], low=12.0, high=4000.0).range  # of 12 bits
+        (0, 4095)
     """
 
     places: list[tuple[int, int]] = dataclasses.field(default_factory=list)
@@ -35,21 +39,25 @@ class DeepImages:
 
     @property
     def range(self) -> tuple[float, float]:
-        """The values that are shown black and white."""
+        """The values that become black and white."""
         return full_range(self.low, self.high)
 
 
 @dataclasses.dataclass
 class ReadImages:
-    """What was read; names are relative to the user's folder.
+    """The images of all folders; names are relative to the user's folder.
 
     Attributes:
-        images: of each folder, `1 x size x size` each, in the order of the files; those that cannot be read are absent.
+        images: of each folder, `1 x size x size` each, in the order of the files, without those that cannot be read.
         unreadable: name and reason of each file that is no image, or a damaged one.
         too_large: name and reason of each image of too many pixels.
-        several: how many files hold more than one picture, of which the first is taken.
-        plain: how many images are of one shade all over.
-        deep: those of more than 8 bits, by the kind of their numbers.
+        several: number of files with more than one picture, of which the first is used.
+        plain: number of images of a single shade.
+        deep: images of more than 8 bits, by the kind of their numbers.
+
+    Example:
+        >>> read_images([], size=28, ink="auto", max_pixels=1e6)
+        ReadImages(images=[], unreadable=[], too_large=[], several=0, plain=0, deep={})
     """
 
     images: list[list[Tensor]] = dataclasses.field(default_factory=list)
@@ -63,7 +71,7 @@ class ReadImages:
 def read_images(folders: Sequence[ClassFolder], size: int, ink: str, max_pixels: float) -> ReadImages:
     """Read the files of all folders.
 
-    Deep images are decoded twice: how they are shown follows from the values of all of them.
+    Deep images are decoded twice: the range of the values of all of them scales each of them.
 
     Args:
         folders: with their files.

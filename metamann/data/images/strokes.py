@@ -73,7 +73,7 @@ def strokes(
     """Invent alphabets and draw their characters; needs no files and no network.
 
     A drawing depends on the seed, the size and its own numbers (split, alphabet, character, drawing), not on
-    how many others are asked for.
+    the number of other drawings.
 
     Args:
         alphabets: number of alphabets of train, validation and test.

@@ -35,7 +35,7 @@ class Marked(NamedTuple):
 
     Attributes:
         sentences: in the order of the file, without texts of blanks alone.
-        notes: what was decided, one line each.
+        notes: decisions of the reader, one line for each.
     """
 
     sentences: tuple[Sentence, ...]

@@ -1,4 +1,4 @@
-"""What a file of a user's sentences holds, before words and entities are matched: the common form of all formats."""
+"""The content of a user's file before words and entities are matched: the common form of all formats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Mark(NamedTuple):
         start: its first character; code points, unless the file counts in other units.
         end: one past its last character.
         type: its type.
-        text: what the file says it covers; None where the file does not say.
+        text: the text that it covers according to the file; None where the file does not have it.
     """
 
     start: int
@@ -43,7 +43,7 @@ class TaggedSentence(NamedTuple):
 
     Attributes:
         words: of one sentence.
-        tags: of each word, None for a word without one; None where the file has no tags at all.
+        tags: one for each word, None for a word without a tag; None where the file has no tags at all.
         places: of each word in its file, such as `line 12`, for errors and notes.
     """
 

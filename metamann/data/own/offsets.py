@@ -71,13 +71,13 @@ def other_units(documents: Sequence[Document]) -> tuple[str, ...]:
     if any(mark.text is not None for document in documents for mark in document.marks or ()):
         return ()  # the file says what is meant
     marks = sum(len(document.marks or ()) for document in documents)
-    found = []
+    possible = []
     for unit in _other_units(documents):
         converted = [_converted(document, unit) for document in documents]
         moved = any(one.marks != other.marks for one, other in zip(documents, converted, strict=True))
         if moved and _fit(converted).borders == marks:
-            found.append(unit)
-    return tuple(found)
+            possible.append(unit)
+    return tuple(possible)
 
 
 def _other_units(documents: Sequence[Document]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A user's own sentences: one reader, which looks into a file to see how it is written and says what it took it for.
+"""A user's own sentences: one reader, which detects the format of a file and reports it.
 
     file = read_sentences(Path("labelled.txt"))
     file.notes   # ("labelled.txt read as: CoNLL, 2 columns, word first, tag last, IOB2, 12 sentences, 30 entities",)
@@ -42,6 +42,10 @@ class ReadingOptions:
 
     Raises:
         ConfigError: if an option is unknown.
+
+    Example:
+        >>> ReadingOptions(separator="tab", tag_column=-1).columns
+        ('tab', 'auto', -1)
     """
 
     spans: Spans = "report"
@@ -79,13 +83,13 @@ OPTION = re.compile(
 
 
 class SentenceFile(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-        read_as: the format that was found in it.
-        sentences: in its order.
-        notes: what was found and decided, one line each.
-        labelled: an entity is marked in it.
+        read_as: the format of the file.
+        sentences: in the order of the file.
+        notes: observations and decisions of the reader, one line for each.
+        labelled: whether it has an entity.
     """
 
     read_as: str

@@ -1,4 +1,4 @@
-"""How a corpus writes its tags: people spell the schemes of `metamann.data.sentences.tags` in many ways.
+"""How a corpus spells its tags: the schemes of `metamann.data.sentences.tags` are written in many ways.
 
 | spelling | what is written | read as |
 |---|---|---|
@@ -47,7 +47,14 @@ class Spelling:
         outside: tags of words in no span.
         missing: what stands for a tag that is not there.
         mirrored: the letters say where spans end.
-        lone: a B that nothing goes on is a span of one word.
+        lone: a B that no I or E continues is a span of one word.
+
+    Example:
+        >>> spelling = detect_spelling([["B_person", "I_person", "O"]])
+        >>> spelling.describe()
+        'IOB2 (B_TYPE)'
+        >>> spelling.read(["O", "B_city"]).spans
+        (Span(start=1, end=2, type='city'),)
     """
 
     name: str
@@ -104,11 +111,11 @@ class Spelling:
         if tag in self.outside:
             self._known[tag] = OUTSIDE
             return OUTSIDE
-        found = self.pattern.fullmatch(tag)
-        parts = found.groupdict() if found else {}
+        match = self.pattern.fullmatch(tag)
+        parts = match.groupdict() if match else {}
         type_ = parts.get("type", ONLY_TYPE)
         letter = LETTERS.get(parts["letter"].upper(), "") if "letter" in parts else "I"
-        if found is None or not letter:
+        if match is None or not letter:
             raise TagError(position, f"tag '{excerpt(tag)}' is not of the scheme {self.name} (O, {self.shape})")
         if type_.upper() == OUTSIDE or not type_.strip():
             raise TagError(position, f"tag '{excerpt(tag)}' names the type '{excerpt(type_)}', which means no type")
@@ -171,7 +178,7 @@ def detect_spelling(rows: Iterable[Sequence[str | None]], scheme: SchemeOption =
 
     if scheme != "auto":
         return spelling(scheme, scheme)
-    written = {found["letter"].upper() for tag in marked if (found := style.pattern.fullmatch(tag))}
+    written = {match["letter"].upper() for tag in marked if (match := style.pattern.fullmatch(tag))}
     letters = {LETTERS[letter] for letter in written & LETTERS.keys()}
     if "E" in letters and letters <= {"I", "E"} and "M" not in written:
         mirrored = detect_scheme(_mirrored(spelling("IOE2", "IOB2").lenient(row)) for row in tagged)
@@ -187,9 +194,9 @@ def detect_spelling(rows: Iterable[Sequence[str | None]], scheme: SchemeOption =
 def is_tag(cell: str) -> bool:
     """Whether a cell, seen alone, looks like a tag: outside, or a letter of a scheme before or after a type."""
     for style in STYLES:
-        found = style.pattern.fullmatch(cell)
-        if found is not None and found["letter"].upper() in LETTERS:
-            type_ = found.groupdict().get("type", ONLY_TYPE)
+        match = style.pattern.fullmatch(cell)
+        if match is not None and match["letter"].upper() in LETTERS:
+            type_ = match.groupdict().get("type", ONLY_TYPE)
             return any(map(str.isalpha, type_))  # B-52 is a word
     return cell == OUTSIDE
 
@@ -200,8 +207,8 @@ def _style(marked: Counter[str]) -> _Style:
     for style in STYLES:
         letters: Counter[str] = Counter()
         for tag, count in marked.items():
-            if found := style.pattern.fullmatch(tag):
-                letters[found["letter"]] += count
+            if match := style.pattern.fullmatch(tag):
+                letters[match["letter"]] += count
         known = {letter for letter in letters if letter.upper() in LETTERS}
         if not style.usual and not {"B", "b"} & known:
             continue  # types such as e-mail or vitamin_C

@@ -37,7 +37,7 @@ class TaggedFile(NamedTuple):
         return f", {self.spelling.describe()}" if self.spelling is not None and marked else ""
 
     def notes(self) -> tuple[str, ...]:
-        """What was decided, one line each."""
+        """Decisions of the reader, one line for each."""
         words = sum(len(sentence.tokens) for sentence in self.sentences)
         lines = []
         if self.broken and self.spelling is not None:

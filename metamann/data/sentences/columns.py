@@ -19,7 +19,7 @@ class ColumnFile(NamedTuple):
 
     Attributes:
         sentences: in its order.
-        notes: what was found and decided, one line each.
+        notes: observations and decisions, one line for each.
     """
 
     sentences: tuple[Sentence, ...]
@@ -54,6 +54,6 @@ def read_columns(path: Path, separator: str = "auto", scheme: SchemeOption = "au
         raise DataError(f"{path} has no column of tags beside the words; replace the file.")
     tagged = read_tagged(path, columns.sentences, scheme)
     entities = sum(len(sentence.spans) for sentence in tagged.sentences)
-    found = f"{columns.describe()}{tagged.scheme}, {len(tagged.sentences):,} sentences, {entities:,} entities"
+    summary = f"{columns.describe()}{tagged.scheme}, {len(tagged.sentences):,} sentences, {entities:,} entities"
     decided = (*columns.notes(), *tagged.notes())
-    return ColumnFile(tagged.sentences, (f"{path.name}: {found}", *(f"{path.name}: {note}" for note in decided)))
+    return ColumnFile(tagged.sentences, (f"{path.name}: {summary}", *(f"{path.name}: {note}" for note in decided)))

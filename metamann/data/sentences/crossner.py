@@ -1,4 +1,4 @@
-"""CrossNER [L21]: Wikipedia in five domains, 9 to 17 types each, 100 or 200 training sentences.
+"""CrossNER [L21]: Wikipedia in five domains of 9 to 17 types, 100 or 200 training sentences.
 
 Its copy of CoNLL-2003 has lost the borders between neighbours of one type; the original is in `conll2003`.
 

@@ -43,9 +43,10 @@ def fewnerd() -> SentenceSplits:
     """
     subset = [read_columns(path, "tab", "IOB2") for path in _paths(TRAIN)]
     val, test = (read_columns(path, "tab", "IO") for path in _paths(VAL | TEST))
+    train = tuple(_as_published(sentence) for file in subset for sentence in file.sentences)
     return SentenceSplits(
         "fewnerd/inter",
-        SentenceStore("fewnerd/inter/train", tuple(_as_published(each) for file in subset for each in file.sentences)),
+        SentenceStore("fewnerd/inter/train", train),
         SentenceStore("fewnerd/inter/val", val.sentences),
         SentenceStore("fewnerd/inter/test", test.sentences),
         notes=(SUBSET_NOTE, *(note for file in (*subset, val, test) for note in file.notes)),

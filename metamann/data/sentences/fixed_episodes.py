@@ -1,4 +1,4 @@
-"""Episodes of sentences as others have published them: support, query and types are given, nothing is sampled."""
+"""Published episodes of sentences: support, query and types are fixed, nothing is sampled."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class FixedEpisode(NamedTuple):
     """One task.
 
     Attributes:
-        support: sentences with the labels that the learner is told.
-        query: sentences to be answered.
-        types: those of the task, in the order of the file or sorted.
+        support: sentences with labels, to learn from.
+        query: sentences to answer.
+        types: of the task, in the order of the file or sorted.
     """
 
     support: tuple[Sentence, ...]
@@ -32,9 +32,15 @@ class FixedEpisodeStore:
     """The episodes of one split.
 
     Attributes:
-        name: what errors and reports call it, such as `snips/1shot/fold1/test`.
+        name: in errors and reports, such as `snips/1shot/fold1/test`.
         episodes: in the order of their file.
-        labelled: the queries have labels to score answers by; false for a user's sentences that are to be tagged.
+        labelled: whether the queries have labels that score the answers; false for a user's sentences without labels.
+
+    Example:
+        >>> from metamann.data.sentences.store import Span
+        >>> ada, grace = (Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in ("Ada", "Grace"))
+        >>> FixedEpisodeStore("toy", (FixedEpisode((ada,), (grace,), ("person",)),)).lexicon
+        ('Ada', 'Grace', 'codes')
     """
 
     name: str
@@ -48,7 +54,7 @@ class FixedEpisodeStore:
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
-        """Those of all supports and queries; one query that episodes share counts once."""
+        """The sentences of all supports and queries; a query that episodes share counts once."""
         parts = {id(part): part for episode in self.episodes for part in (episode.support, episode.query)}
         return tuple(sentence for part in parts.values() for sentence in part)
 
@@ -74,11 +80,16 @@ class FixedEpisodeSplits:
         name: the data set and how it was split, such as `snips/1shot/fold1`.
         train: episodes for meta-training.
         val: episodes for every choice.
-        test: episodes for the figures that are reported.
-        notes: what the reader found and decided, one line each.
-        audited: what an audit looks at.
-        disjoint_types: never promised; splits are by domain.
-        shared_by: what data share their types between splits, in words.
+        test: episodes for reported results.
+        notes: observations and decisions of the reader, one line for each.
+        audited: names of the checks of an audit.
+        disjoint_types: always false, because splits are by domain.
+        shared_by: the kind of data whose splits share types, in words.
+
+    Example:
+        >>> splits = fixed_splits("toy", test=[FixedEpisode((), (Sentence(("Ada",), ()),), ())])
+        >>> len(splits.split("train").episodes), len(splits.split("test").episodes)
+        (0, 1)
     """
 
     audited: ClassVar[tuple[str, ...]] = ("types", "texts")
@@ -104,7 +115,7 @@ class FixedEpisodeSplits:
 
 
 def fixed_splits(name: str, **episodes: Sequence[FixedEpisode]) -> FixedEpisodeSplits:
-    """Splits of the parts that are given."""
+    """Splits of the episodes of each part; parts that are left out are empty."""
     train, val, test = (FixedEpisodeStore(f"{name}/{part}", tuple(episodes.get(part, ()))) for part in PARTS)
     return FixedEpisodeSplits(name, train, val, test)
 
@@ -119,7 +130,7 @@ def tagged_sentences(where: str, words: Any, tags: Any, scheme: Scheme) -> tuple
         scheme: of the tags.
 
     Raises:
-        DataError: if they are no such lists, or tags are not of the scheme.
+        DataError: if they are not such lists, or tags are not of the scheme.
     """
     if not _are_rows(words) or not _are_rows(tags) or [*map(len, words)] != [*map(len, tags)]:
         raise DataError(f"{where}: words and labels must be lists of the same lengths; replace the file.")

@@ -19,7 +19,7 @@ VALIDATION = 495  # the last sentences of the training file, which has 2,495: do
 
 
 def gum() -> SentenceSplits:
-    """Read the two files, which are IOB2; there is no published validation part, so the end of train is kept for it.
+    """Read the two files, which are IOB2; there is no published validation part, so the end of train becomes it.
 
     Raises:
         DataError: if files are missing or not what was published.

@@ -12,22 +12,22 @@ from metamann.data.shares import deal
 def hold_out_types(
     name: str, sentences: Sequence[Sentence], shares: Sequence[float], seed: int, notes: Sequence[str] = ()
 ) -> SentenceSplits:
-    """Deal the types to train, val and test, and every text to one of them.
+    """Distribute the types over train, val and test, and assign every text to one of them.
 
-    A text goes where the rarest of its types goes, so that rare types keep their sentences; texts without entities are
-    dealt by the same shares. Its entities of types of other splits stand as O, as in Few-NERD, and are counted in the
-    notes.
+    A text is assigned to the split of its rarest type, so that rare types retain their sentences; texts without
+    entities are distributed by the same shares. Entities of types of other splits are tagged O, as in Few-NERD; the
+    notes count them.
 
     Args:
         name: of the data set.
         sentences: all of them.
         shares: of the types that train, val and test get; `(0, 0, 1)` puts all in test.
         seed: of the split.
-        notes: what the reader has to say.
+        notes: of the reader.
 
     Raises:
-        DataError: if these are no three shares that sum to 1.
-        ConfigError: if the seed is none.
+        DataError: if there are not three shares that sum to 1.
+        ConfigError: if the seed is not a whole number in range.
     """
     counts = Counter(span.type for sentence in sentences for span in sentence.spans)
     types = sorted(counts)
@@ -36,11 +36,11 @@ def hold_out_types(
     for sentence in sentences:
         types_of.setdefault(sentence.tokens, set()).update(span.type for span in sentence.spans)
     home = {
-        tokens: part_of[min(found, key=lambda type_: (counts[type_], type_))]
-        for tokens, found in types_of.items()
-        if found
+        tokens: part_of[min(of_text, key=lambda type_: (counts[type_], type_))]
+        for tokens, of_text in types_of.items()
+        if of_text
     }
-    without = [tokens for tokens, found in types_of.items() if not found]
+    without = [tokens for tokens, of_text in types_of.items() if not of_text]
     home |= {without[number]: part for part, numbers in deal(without, shares, seed).items() for number in numbers}
 
     parts: dict[str, list[Sentence]] = {part: [] for part in PARTS}

@@ -46,6 +46,10 @@ class Language:
     Args:
         name: one of `LANGUAGES`.
         seed: of the draws.
+
+    Example:
+        >>> Language("de_DE", seed=0).draw("city")
+        'Zerbst'
     """
 
     def __init__(self, name: str, seed: int) -> None:

@@ -20,6 +20,10 @@ class Values:
 
     Args:
         seed: of the draws.
+
+    Example:
+        >>> Values(0).of("ip_address")
+        ('248.207.155.244',)
     """
 
     def __init__(self, seed: int) -> None:

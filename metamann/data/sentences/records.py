@@ -112,14 +112,14 @@ class _Segment:
 
 def segments() -> list[_Segment]:
     """All lines of the templates."""
-    found = []
+    lines = []
     kind = ""
     for line in TEMPLATES.read_text(encoding="utf-8").split("\n"):
         if line.startswith("== "):
             kind = line[3:]
         elif line and not line.startswith("#"):
-            found.append(_Segment(kind, line))
-    return found
+            lines.append(_Segment(kind, line))
+    return lines
 
 
 def _digest() -> str:

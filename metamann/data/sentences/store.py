@@ -1,4 +1,4 @@
-"""Sentences with typed spans held in memory: the one internal form of every data set for named-entity recognition."""
+"""Sentences with typed spans held in memory: the internal form of every data set for named-entity recognition."""
 
 from __future__ import annotations
 
@@ -25,8 +25,12 @@ class Sentence(NamedTuple):
     """Tokens and the entities among them.
 
     Attributes:
-        tokens: the words, as they stand in the text.
+        tokens: the words of the text.
         spans: sorted by their start; they do not overlap.
+
+    Example:
+        >>> Sentence(("Ada", "Lovelace", "codes"), (Span(0, 2, "person"),)).spans[0].type
+        'person'
     """
 
     tokens: tuple[str, ...]
@@ -38,10 +42,15 @@ class SentenceStore:
     """The sentences of one split.
 
     Attributes:
-        name: what errors and reports call it, such as `fewnerd/inter/test`.
+        name: in errors and reports, such as `fewnerd/inter/test`.
         sentences: in the order of their files.
         labelled: always true; `FixedEpisodeStore` may hold sentences without labels.
-        episodes: none are given; they are drawn.
+        episodes: always None, because episodes are drawn from the sentences.
+
+    Example:
+        >>> store = SentenceStore("toy", (Sentence(("Ada", "codes"), (Span(0, 1, "person"),)),))
+        >>> store.types, store.lexicon
+        (('person',), ('Ada', 'codes'))
     """
 
     labelled: ClassVar[bool] = True
@@ -77,15 +86,22 @@ class SentenceSplits:
         name: the data set and how it was split, such as `fewnerd/inter`.
         train: sentences for meta-training.
         val: sentences for every choice: checkpoints, hyper-parameters.
-        test: sentences for the figures that are reported.
-        disjoint_types: few-shot, no type stands in two splits; false for supervised data, whose splits share
-            their types.
-        notes: what the reader found and decided, one line each: tag schemes, broken tags, spans left out.
-        audited: what an audit looks at.
-        shared_by: what data share their types between splits, in words.
+        test: sentences for reported results.
+        disjoint_types: whether no type is in two splits, as for few-shot learning; false for supervised data, whose
+            splits share their types.
+        notes: observations and decisions of the reader, one line for each: tag schemes, broken tags, spans left out.
+        audited: names of the checks of an audit.
+        shared_by: the kind of data whose splits share types, in words.
 
     Raises:
-        DataError: if the types must be disjoint and one stands in two splits.
+        DataError: if the types must be disjoint and one is in two splits.
+
+    Example:
+        >>> train, val, test = (
+        ...     SentenceStore(type_, (Sentence(("Ada", "codes"), (Span(0, 1, type_),)),)) for type_ in ("a", "b", "c")
+        ... )
+        >>> SentenceSplits("toy", train, val, test).shared_texts["train", "test"]
+        1
     """
 
     audited: ClassVar[tuple[str, ...]] = ("types", "texts")
@@ -99,7 +115,7 @@ class SentenceSplits:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse overlapping splits at start, before anything is trained on them."""
+        """Refuse overlapping splits before anything is trained on them."""
         for first, second in PAIRS if self.disjoint_types else ():
             shared = set(self.split(first).types) & set(self.split(second).types)
             if shared:
@@ -110,9 +126,9 @@ class SentenceSplits:
 
     @cached_property
     def shared_texts(self) -> dict[tuple[str, str], int]:
-        """How many distinct texts two splits share, by their names; published data sets share a few.
+        """Number of distinct texts that two splits share, by their names; published data sets share a few.
 
-        Texts are compared with their case, whatever their spans.
+        Texts are compared with their case and without their spans.
         """
         texts = {name: {sentence.tokens for sentence in self.split(name).sentences} for name in PARTS}
         return {(first, second): len(texts[first] & texts[second]) for first, second in PAIRS}

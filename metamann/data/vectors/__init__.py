@@ -1,1 +1,1 @@
-"""Rows of features out of any model, with a label each."""
+"""Labelled rows of features, from any model."""

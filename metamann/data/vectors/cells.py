@@ -68,7 +68,7 @@ def row_of(value: Any) -> np.ndarray:
     Raises:
         DataError: if it is none.
     """
-    numbers = [number(each) for each in np.ravel(array_of(value)).tolist()]
+    numbers = [number(entry) for entry in np.ravel(array_of(value)).tolist()]
     if None in numbers:
         raise DataError(f"{excerpt(repr(value))} is no row of numbers; give numbers alone.")
     return np.array(numbers, dtype=np.float64)

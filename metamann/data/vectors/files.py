@@ -95,8 +95,8 @@ def _by_name(numbers: np.ndarray, names: np.ndarray) -> np.ndarray:
 def _named(arrays: dict[str, np.ndarray], names: tuple[str, ...], others: list[str]) -> str | None:
     """The array of the first of these names, in any case; else the only one of some others."""
     lower = {name.lower(): name for name in arrays}
-    found = next((lower[name] for name in names if name in lower), None)
-    return found if found is not None or len(others) != 1 else others[0]
+    usual = next((lower[name] for name in names if name in lower), None)
+    return usual if usual is not None or len(others) != 1 else others[0]
 
 
 def _shapes(arrays: dict[str, np.ndarray]) -> str:
@@ -143,7 +143,7 @@ def _texts(cells: tuple[str, ...]) -> np.ndarray:
 
 
 def check_names(names: list[str]) -> None:
-    """Refuse columns that cannot be told apart.
+    """Refuse columns with the same name.
 
     Raises:
         DataError: with the name.

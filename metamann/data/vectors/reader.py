@@ -1,4 +1,4 @@
-"""Rows of features out of any model, as classes of a data set: a row is an item, its label a class."""
+"""Rows of features, from any model, as classes of a data set: a row is an item, its label a class."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def vectors(
 
     Args:
         path: the file; or a data frame, a pair of rows and labels, or a dictionary of label to rows.
-        label: name of the column, or array, of labels; None finds it.
-        shares: of the classes that train, validation and test get; `(0, 0, 1)` puts all in test.
+        label: name of the column, or array, of labels; None detects it.
+        shares: of the classes for train, validation and test; `(0, 0, 1)` puts all in test.
         seed: of the split.
 
     Raises:
@@ -45,14 +45,14 @@ def vectors(
     """
     source, table = _read(path, None if label is None else str(label))
     whole = np.isfinite(table.rows).all(1)
-    kept = [number for number, name in enumerate(table.labels) if name is not None and whole[number]]
+    retained = [row for row, name in enumerate(table.labels) if name is not None and whole[row]]
     by_class: dict[str, list[int]] = {}
-    for number in kept:
-        by_class.setdefault(str(table.labels[number]), []).append(number)
+    for row in retained:
+        by_class.setdefault(str(table.labels[row]), []).append(row)
     names = sorted(by_class)
     if len(names) < 2:
-        left = f"the only class is {excerpt(names[0])}" if names else "no row has a label and all its values"
-        raise DataError(f"{excerpt(source)}: {left}; few-shot tasks need at least two classes.")
+        reason = f"the only class is {excerpt(names[0])}" if names else "no row has a label and all its values"
+        raise DataError(f"{excerpt(source)}: {reason}; few-shot tasks need at least two classes.")
     parts = _own_parts(table, by_class) if table.splits is not None else deal(names, shares, seed)
     items = torch.from_numpy(table.rows)
     title = f"vectors/{Path(source).stem}"
@@ -74,7 +74,7 @@ def vectors(
         stores["val"],
         stores["test"],
         disjoint_groups=False,
-        notes=_notes(source, table, whole, len(kept), parts),
+        notes=_notes(source, table, whole, len(retained), parts),
         own=True,
     )
 
@@ -88,10 +88,12 @@ def _read(source: Any, label: str | None) -> tuple[str, Table]:
             raise DataError(f"data.path={excerpt(source)} cannot be opened ({error}); give another.") from error
         return path.name, read_file(path, label)
     if isinstance(source, Mapping):
-        rows = {name: array_of(each) for name, each in source.items()}
-        several = {name: each[None] if each.ndim == 1 and each.dtype != object else each for name, each in rows.items()}
-        listed = [row for each in several.values() for row in each]
-        return "rows", table_of_arrays(listed, [name for name, each in several.items() for _ in each])
+        rows_of = {name: array_of(rows) for name, rows in source.items()}
+        rows_of = {
+            name: rows[None] if rows.ndim == 1 and rows.dtype != object else rows for name, rows in rows_of.items()
+        }
+        flat = [row for rows in rows_of.values() for row in rows]
+        return "rows", table_of_arrays(flat, [name for name, rows in rows_of.items() for _ in rows])
     if hasattr(source, "columns") and hasattr(source, "to_dict"):  # a data frame, of whatever library
         names = [str(name) for name in source.columns]
         check_names(names)
@@ -107,7 +109,7 @@ def _read(source: Any, label: str | None) -> tuple[str, Table]:
 
 
 def _own_parts(table: Table, by_class: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """Places of the classes, sorted by name, in the splits that the source brings along."""
+    """Places of the classes, sorted by name, in the splits of the source itself."""
     assert table.splits is not None
     parts: dict[str, list[int]] = {part: [] for part in PARTS}
     for place, name in enumerate(sorted(by_class)):
@@ -130,15 +132,15 @@ def _own_parts(table: Table, by_class: Mapping[str, Sequence[int]]) -> dict[str,
 
 
 def _notes(
-    source: str, table: Table, whole: np.ndarray, kept: int, parts: Mapping[str, Sequence[int]]
+    source: str, table: Table, whole: np.ndarray, retained: int, parts: Mapping[str, Sequence[int]]
 ) -> tuple[str, ...]:
     broken = int((~whole).sum())
-    left_out = {"a value is missing or not finite": broken, "no label": len(table.labels) - broken - kept}
+    left_out = {"a value is missing or not finite": broken, "no label": len(table.labels) - broken - retained}
     classes = sum(map(len, parts.values()))
-    found = [_count(table.rows.shape[1], "column"), _count(kept, "row"), f"{classes:,} classes"]
-    found += [f"{_count(number, 'row')} left out ({why})" for why, number in left_out.items() if number]
+    counts = [_count(table.rows.shape[1], "column"), _count(retained, "row"), f"{classes:,} classes"]
+    counts += [f"{_count(number, 'row')} left out ({why})" for why, number in left_out.items() if number]
     dealt = ", ".join(f"{part} {len(places)}" for part, places in parts.items())
-    notes = [f"{excerpt(source)} read as: {', '.join(found)}; classes of {dealt}", *table.notes]
+    notes = [f"{excerpt(source)} read as: {', '.join(counts)}; classes of {dealt}", *table.notes]
     if table.splits is not None:
         rows = Counter(name for name in table.splits if name is not None)
         notes.append(f"the rows are split already: {', '.join(map(excerpt, rows))}; data.shares is not used")

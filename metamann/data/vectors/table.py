@@ -1,4 +1,4 @@
-"""Rows of numbers with a label each, out of columns or arrays of any kind."""
+"""Rows of numbers, each with a label, from columns or arrays of any kind."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SPLIT_NAME = "split"
 
 
 class Table(NamedTuple):
-    """What a source holds; nothing is left out yet.
+    """The content of a source, invalid rows included.
 
     Attributes:
         rows: `rows x width`, float32; NaN or infinite where a value is missing.
-        labels: one a row; None where it is missing.
-        splits: one a row, as the source names them; None where it has none.
-        notes: what was decided on the way.
+        labels: one for each row; None where it is missing.
+        splits: one for each row, as the source names them; None where it has none.
+        notes: decisions of the reader.
     """
 
     rows: np.ndarray
@@ -42,8 +42,8 @@ def table_of_arrays(rows: Any, labels: Any, splits: Any = None) -> Table:
     for what, array in (("labels", names), ("splits", parts)):
         if array is not None and (array.ndim != 1 or len(array) != len(values)):
             raise DataError(f"{len(values):,} rows have {what} of shape {array.shape}; give one to each row.")
-    found = None if parts is None else [label_name(part) for part in parts]
-    return Table(values, [label_name(name) for name in names], found)
+    split_names = None if parts is None else [label_name(part) for part in parts]
+    return Table(values, [label_name(name) for name in names], split_names)
 
 
 def table_of_columns(columns: Mapping[str, np.ndarray], label: str | None) -> Table:
@@ -51,10 +51,10 @@ def table_of_columns(columns: Mapping[str, np.ndarray], label: str | None) -> Ta
 
     Args:
         columns: of numbers, text, or lists of numbers; all of one length.
-        label: name of the column of labels; None finds it: one of the usual names, or the only one of text.
+        label: name of the column of labels; None selects the one with a usual name, or the only one of text.
 
     Raises:
-        DataError: if no label is found, or there is text among the numbers.
+        DataError: if there is no column of labels, or text among the numbers.
     """
     if not columns or not len(next(iter(columns.values()))):
         raise DataError("the table has no rows; give one for each item.")
@@ -100,9 +100,9 @@ def _column(name: str, values: np.ndarray) -> np.ndarray:
         return np.stack(_of_one_width(f"column {excerpt(name)}", filled)).astype(np.float64)
     try:
         return np.array(list(map(float, values)))[:, None]
-    except (TypeError, ValueError):  # a value is missing, or is none
-        found = [_number(f"column {excerpt(name)}", row, value) for row, value in enumerate(values)]
-        return np.array(found)[:, None]
+    except (TypeError, ValueError):  # a value is missing, or is not a number
+        numbers = [_number(f"column {excerpt(name)}", row, value) for row, value in enumerate(values)]
+        return np.array(numbers)[:, None]
 
 
 def _of_one_width(what: str, rows: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
@@ -116,14 +116,14 @@ def _of_one_width(what: str, rows: Sequence[np.ndarray]) -> Sequence[np.ndarray]
 
 
 def _number(what: str, row: int, value: Any) -> float:
-    found = number(value)
-    if found is None:
+    converted = number(value)
+    if converted is None:
         plain = value.item() if isinstance(value, np.generic) else value
         raise DataError(
             f"{what}, row {row + 1} has {excerpt(repr(plain))} among numbers; take the column out, or name it with "
             "label= (data.label=) if it holds the labels."
         )
-    return found
+    return converted
 
 
 def _holds_text(values: np.ndarray) -> bool:
@@ -140,12 +140,12 @@ def _label_column(columns: Mapping[str, np.ndarray], texts: Sequence[str], split
             raise DataError(f"there is no column {excerpt(label)}; data.label may be {excerpts(list(columns))}.")
         return label
     named = [name for name in columns if name.strip().lower() in LABEL_NAMES and name != split]
-    for found in (named, texts, [name for name in columns if name.strip().lower() == "y"]):
-        if len(found) == 1:
-            return found[0]
-        if found:
+    for candidates in (named, texts, [name for name in columns if name.strip().lower() == "y"]):
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
             raise DataError(
-                f"several columns may hold the labels: {excerpts(found)}; name one with label= (data.label=)."
+                f"several columns may hold the labels: {excerpts(candidates)}; name one with label= (data.label=)."
             )
     raise DataError(f"no column holds labels; name it with label= (data.label=): {excerpts(list(columns))}.")
 
@@ -154,5 +154,5 @@ def _numbers_rows(values: np.ndarray) -> bool:
     """Whether a column counts 0, 1, 2, ... or 1, 2, 3, ..., as an index does that was saved with a table."""
     if len(values) < 3 or _holds_text(values) or isinstance(values[0], list | tuple | np.ndarray):
         return False
-    counted = [number(value) for value in values]
-    return any(counted == list(range(start, start + len(values))) for start in (0, 1))
+    numbers = [number(value) for value in values]
+    return any(numbers == list(range(start, start + len(values))) for start in (0, 1))

@@ -16,9 +16,9 @@ class Need(NamedTuple):
     """Items that each class of an episode must have.
 
     Attributes:
-        items: at the most, over all episodes.
-        settings: what makes it so many, in words.
-        remedy: the settings that change it.
+        items: number of items, the largest over all episodes.
+        settings: the settings that it follows from, in words.
+        remedy: the settings to change, in words.
     """
 
     items: int
@@ -36,16 +36,17 @@ def draw_classes(store: ClassStore, ways: int, within_group: bool, rng: np.rando
 
 def draw_from_groups(store: ClassStore, ways: int, groups: int, rng: np.random.Generator) -> np.ndarray:
     """Equally many distinct classes of distinct groups, in random order."""
-    each = ways // groups
-    large_enough = [members for members in store.classes_by_group.values() if len(members) >= each]
+    per_group = ways // groups
+    large_enough = [members for members in store.classes_by_group.values() if len(members) >= per_group]
     chosen = rng.choice(len(large_enough), groups, replace=False)
-    return rng.permutation(np.concatenate([rng.choice(large_enough[number], each, replace=False) for number in chosen]))
+    drawn = [rng.choice(large_enough[group], per_group, replace=False) for group in chosen]
+    return rng.permutation(np.concatenate(drawn))
 
 
-def draw_items(store: ClassStore, number: int, size: int, rng: np.random.Generator) -> np.ndarray:
+def draw_items(store: ClassStore, class_id: int, size: int, rng: np.random.Generator) -> np.ndarray:
     """Distinct items of one class, rows of the store, in random order."""
-    within = rng.choice(store.class_sizes[number], size, replace=False)
-    return np.asarray(within + store.first_item[number])
+    within = rng.choice(store.class_sizes[class_id], size, replace=False)
+    return np.asarray(within + store.first_item[class_id])
 
 
 def check_classes(store: ClassStore, ways: int, within_group: bool) -> None:
@@ -85,7 +86,7 @@ def check_items(store: ClassStore, need: Need) -> None:
 
 
 def check_groups(store: ClassStore, ways: int | Sequence[int], groups: int, within_group: bool) -> None:
-    """Refuse ways that cannot be dealt evenly to so many groups of the store.
+    """Refuse ways that cannot be divided evenly among the groups.
 
     Raises:
         EpisodeError: with the numbers that do not fit.
@@ -93,12 +94,12 @@ def check_groups(store: ClassStore, ways: int | Sequence[int], groups: int, with
     fewest, most = ranges.ends(ways)
     if within_group or groups < 1 or fewest != most or most % groups:
         raise EpisodeError(
-            f"protocol.groups={groups} deals a fixed number of ways, a multiple of it, and excludes "
+            f"protocol.groups={groups} needs a fixed number of ways, a multiple of it, and excludes "
             "protocol.within_group; change one of them."
         )
-    large = sum(len(members) >= most // groups for members in store.classes_by_group.values())
-    if large < groups:
+    large_enough = sum(len(members) >= most // groups for members in store.classes_by_group.values())
+    if large_enough < groups:
         raise EpisodeError(
             f"protocol.groups={groups} needs as many groups of {most // groups} classes, but '{store.name}' has "
-            f"{large}. Lower protocol.ways or protocol.groups."
+            f"{large_enough}. Lower protocol.ways or protocol.groups."
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from metamann.data.store import ClassStore, plain_name
 from metamann.episodes.items.class_draws import check_classes
-from metamann.episodes.items.protocols import EpisodeProtocol
+from metamann.episodes.items.episode_protocol import EpisodeProtocol
 from metamann.errors import EpisodeError, excerpts
 
 
@@ -15,7 +15,7 @@ def fitting_classes(store: ClassStore, protocol: EpisodeProtocol) -> tuple[Class
 
     Args:
         store: of any classes.
-        protocol: whose episodes are to be dealt from them.
+        protocol: of the episodes to draw from them.
 
     Raises:
         EpisodeError: if too few classes are left, with their names.

@@ -14,8 +14,9 @@ import numpy as np
 from metamann.data.images.lake_runs import RUNS, WAYS, lake_runs
 from metamann.data.store import ClassStore, pixels_digest
 from metamann.episodes.items.class_draws import Need
-from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes
+from metamann.episodes.items.episode_protocol import EpisodeProtocol
 from metamann.episodes.items.source import Plan
+from metamann.episodes.label_codes import LabelCodes
 from metamann.errors import EpisodeError
 
 
@@ -23,11 +24,16 @@ from metamann.errors import EpisodeError
 class LakeOneShotRuns(EpisodeProtocol):
     """Episode i is run i: 20 characters of one alphabet, drawn once by one person, and 20 queries of another [L15].
 
-    The drawings are part of the evaluation alphabets, and are found there by their pixels. Only the class numbers and
-    the order are drawn at random.
+    The drawings are part of the evaluation alphabets and are looked up there by their pixels. Only the class numbers
+    and the order are drawn at random.
 
     Attributes:
         codes: the vectors that stand for labels.
+
+    Example:
+        >>> protocol = LakeOneShotRuns()  # its store is the test split of `omniglot` with `split="lake"`
+        >>> protocol.max_ways, protocol.support_size, protocol.n_episodes
+        (20, 20, 20)
     """
 
     codes: LabelCodes = dataclasses.field(default_factory=LabelCodes)
@@ -43,8 +49,8 @@ class LakeOneShotRuns(EpisodeProtocol):
         return WAYS
 
     @property
-    def told(self) -> int:
-        """The support set."""
+    def labelled_items(self) -> int:
+        """Those of the support set."""
         return WAYS
 
     @property
@@ -80,18 +86,18 @@ class LakeOneShotRuns(EpisodeProtocol):
             )
 
     def need(self) -> Need:
-        """The drawings of the runs are found one by one."""
+        """None: the drawings of the runs are looked up one by one."""
         return Need(0, f"{RUNS} runs", "Choose another protocol")
 
     def draw(self, store: ClassStore, index: int, rng: np.random.Generator) -> Plan:
         """Run `index`, again and again; see `EpisodeProtocol.draw`."""
         runs = lake_runs(store.items.shape[-1])
         run = index % RUNS
-        number_of = rng.permutation(WAYS)  # class number of each drawing of the support
+        class_numbers = rng.permutation(WAYS)  # of the drawings of the support
         support, query = rng.permutation(WAYS), rng.permutation(WAYS)
         drawings = [*runs.support[run][support], *runs.query[run][query]]
         return Plan(
             np.array([store.row_of[pixels_digest(drawing)] for drawing in drawings]),
-            np.concatenate([number_of[support], number_of[runs.labels[run].numpy()[query]]]),
+            np.concatenate([class_numbers[support], class_numbers[runs.labels[run].numpy()[query]]]),
             WAYS,
         )

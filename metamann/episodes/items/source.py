@@ -14,7 +14,7 @@ from metamann.episodes.episode import Classes, Episode, Examples, Stream
 from metamann.episodes.source import Load, Source
 
 if TYPE_CHECKING:
-    from metamann.episodes.items.protocols import EpisodeProtocol
+    from metamann.episodes.items.episode_protocol import EpisodeProtocol
 
 
 class Plan(NamedTuple):
@@ -35,11 +35,18 @@ class ItemSource(Source[Plan, Episode | Stream]):
     """The items of a store, of any shape and kind, under a protocol.
 
     Args:
-        store: the classes to deal from.
+        store: the classes to draw from.
         protocol: what an episode is.
 
     Raises:
         EpisodeError: if the store cannot give such episodes.
+
+    Example:
+        >>> from metamann.episodes.items.protocols import NWayKShot
+        >>> store = ClassStore.from_classes("rows", [torch.zeros(2, 8)] * 3, ["a", "b", "c"], [""] * 3)
+        >>> source = NWayKShot(ways=2, shots=1, queries=1).source(store)
+        >>> source.draw(0, np.random.default_rng(0))
+        Plan(items=array([5, 3, 2, 4]), labels=array([1, 0, 0, 1]), n_classes=2)
     """
 
     arrays: ClassVar[Mapping[str, type]] = dict.fromkeys(Plan._fields, np.int64)
@@ -60,11 +67,11 @@ class ItemSource(Source[Plan, Episode | Stream]):
         return self.protocol.codes.draw(self.protocol.max_ways, rng)
 
     def fetch(self, plans: Sequence[Plan], codes: Sequence[np.ndarray], rows: Tensor | None = None) -> Episode | Stream:
-        """Items of planned episodes, taken by one flat `index_select` as they are stored; see `Sampler.fetch`."""
+        """Items of planned episodes, gathered by one flat `index_select`; see `Sampler.fetch`."""
         items = torch.from_numpy(np.stack([plan.items for plan in plans]))
         labels = torch.from_numpy(np.stack([plan.labels for plan in plans]))
-        taken = (self.store.items if rows is None else rows).index_select(0, items.flatten())
-        inputs = taken.view(*items.shape, *taken.shape[1:])
+        flat = (self.store.items if rows is None else rows).index_select(0, items.flatten())
+        inputs = flat.view(*items.shape, *flat.shape[1:])
         classes = Classes(torch.tensor([plan.n_classes for plan in plans]), torch.from_numpy(np.stack(codes)))
         size = self.protocol.support_size
         if size is None:
@@ -90,13 +97,13 @@ class ItemSource(Source[Plan, Episode | Stream]):
         items, labels, n_classes = (arrays[name] for name in self.arrays)
         if items.ndim != 2 or labels.shape != items.shape or n_classes.shape != items.shape[:1]:
             raise ValueError("its arrays do not fit")
-        return [Plan(*each) for each in zip(items, labels, n_classes.tolist(), strict=True)]
+        return list(map(Plan, items, labels, n_classes.tolist()))
 
     def class_ids(self, plan: Plan) -> np.ndarray:
         """Numbers of the store's classes."""
-        first = [plan.items[np.flatnonzero(plan.labels == number)[0]] for number in range(plan.n_classes)]
-        return np.array([self.store.class_of(int(row)) for row in first])
+        rows = [plan.items[np.flatnonzero(plan.labels == label)[0]] for label in range(plan.n_classes)]
+        return np.array([self.store.class_of(int(row)) for row in rows])
 
     def loads(self) -> list[Load]:
-        """Its classes, and the items whose labels are told."""
-        return [Load(self.protocol.max_ways, "classes"), Load(self.protocol.told, "items")]
+        """Its classes, and the items whose labels the learner sees."""
+        return [Load(self.protocol.max_ways, "classes"), Load(self.protocol.labelled_items, "items")]

@@ -1,4 +1,4 @@
-"""Episodes of sentences as others have published them, or as a user's files give them: nothing is sampled."""
+"""Episodes of sentences that others have published, or that a user's files define: nothing is sampled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.data.sentences.store import Sentence, SentenceStore
-from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.label_codes import LabelCodes
 from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol, SentenceSource
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme, check_scheme, n_tags
@@ -18,13 +18,20 @@ from metamann.errors import ConfigError, EpisodeError
 
 @dataclasses.dataclass(frozen=True)
 class FixedSentences(SentenceProtocol):
-    """Support, query and types of every episode are given; only the classes are numbered at random.
+    """Support, query and types of every episode come from the store; only the class numbers are drawn at random.
 
     Attributes:
-        shuffled: draw one of the episodes at random for every index, for meta-training; otherwise they come in the
-            order of their file, again and again.
+        shuffled: draw one of the episodes at random for every index, for meta-training; otherwise they are repeated in
+            the order of their file.
         scheme: `io` or `bio`.
         codes: the vectors that stand for tags.
+
+    Example:
+        >>> from metamann.data.sentences.store import Span
+        >>> ada, grace = (Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in ("Ada", "Grace"))
+        >>> store = FixedEpisodeStore("toy", (FixedEpisode((ada,), (grace,), ("person",)),))
+        >>> FixedSentences().source(store).draw(0, np.random.default_rng(0))
+        SentencePlan(support=array([0]), query=array([1]), types=array([0]))
     """
 
     shuffled: bool = False
@@ -63,7 +70,7 @@ class FixedSentences(SentenceProtocol):
         """
         if self.codes.width is None:
             raise ConfigError(
-                "episodes that are given have any number of classes; set protocol.codes.width, to 64 say."
+                "published episodes have any number of classes; set protocol.codes.width, for instance to 64."
             )
         return self.codes.width
 
@@ -75,6 +82,13 @@ class FixedSource(SentenceSource):
         store: the sentences.
         protocol: settings, checked.
         episodes: of the store, at least one.
+
+    Example:
+        >>> from metamann.data.sentences.store import Span
+        >>> ada, grace = (Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in ("Ada", "Grace"))
+        >>> store = FixedEpisodeStore("toy", (FixedEpisode((ada,), (grace,), ("person",)),))
+        >>> FixedSentences().source(store).max_ways
+        1
     """
 
     protocol: FixedSentences
@@ -86,20 +100,20 @@ class FixedSource(SentenceSource):
         episodes: Sequence[FixedEpisode],
     ) -> None:
         row_of: dict[Sentence, int] = {}
-        numbered: dict[int, np.ndarray] = {}  # by identity: a test set that all episodes share is numbered once
+        rows_of: dict[int, np.ndarray] = {}  # by identity: a test set that all episodes share is looked up once
 
         def rows(sentences: tuple[Sentence, ...]) -> np.ndarray:
-            if id(sentences) not in numbered:
+            if id(sentences) not in rows_of:
                 numbers = [row_of.setdefault(sentence, len(row_of)) for sentence in sentences]
-                numbered[id(sentences)] = np.array(numbers, dtype=np.int64)
-            return numbered[id(sentences)]
+                rows_of[id(sentences)] = np.array(numbers, dtype=np.int64)
+            return rows_of[id(sentences)]
 
         parts = [(rows(episode.support), rows(episode.query)) for episode in episodes]
         names = {span.type for sentence in row_of for span in sentence.spans}.union(store.types)
         super().__init__(store, protocol, SentenceTable.of(tuple(row_of), store.lexicon, tuple(sorted(names))))
-        number = {name: position for position, name in enumerate(self.table.types)}
+        type_number = {name: number for number, name in enumerate(self.table.types)}
         self._plans = [
-            SentencePlan(*part, np.array([number[name] for name in episode.types], dtype=np.int64))
+            SentencePlan(*part, np.array([type_number[name] for name in episode.types], dtype=np.int64))
             for part, episode in zip(parts, episodes, strict=True)
         ]
         self.n_episodes = len(self._plans)
@@ -110,7 +124,7 @@ class FixedSource(SentenceSource):
         return max(len(plan.types) for plan in self._plans)
 
     def draw(self, index: int, rng: np.random.Generator) -> SentencePlan:
-        """The episode of this index; support and classes are put into random order."""
-        which = rng.integers(len(self._plans)) if self.protocol.shuffled else index % len(self._plans)
-        support, query, types = self._plans[which]
+        """The episode of this index, its support and classes in random order."""
+        episode = rng.integers(len(self._plans)) if self.protocol.shuffled else index % len(self._plans)
+        support, query, types = self._plans[episode]
         return SentencePlan(rng.permutation(support), query, rng.permutation(types))

@@ -1,10 +1,10 @@
 """Greedy N-way K~2K-shot episodes of sentences [D21], section 5.
 
-A sentence holds as many entities as it holds, so shots cannot be dealt one by one. Sentences are drawn until each of
-the N classes has K entities; one is taken if at least one of its classes is still below K and none would go above 2K.
-Both conditions only ever get harder to meet: a sentence refused once is refused for good. So drawing with replacement
-for as long as it takes is the same as going once through a random order of the sentences, which ends; an episode that
-gets stuck there is drawn anew, classes and all.
+The number of entities differs between sentences, so shots cannot be drawn one by one. Sentences are drawn until each
+of the N classes has K entities; a sentence is accepted if at least one of its classes is still below K and none would
+exceed 2K. Both conditions only get harder to meet, so a sentence that is rejected once is rejected for good. Drawing
+with replacement until the episode is complete is therefore equivalent to one pass through a random order of the
+sentences, which terminates. If the pass ends too early, a new episode is drawn, with new classes.
 
 References:
     [D21] Ding et al., Few-NERD: A Few-shot Named Entity Recognition Dataset, 2021.
@@ -20,32 +20,39 @@ import numpy as np
 from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
 from metamann.data.sentences.store import SentenceStore
 from metamann.episodes import ranges
-from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.label_codes import LabelCodes
 from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol, SentenceSource
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme, check_scheme, n_tags
 from metamann.errors import EpisodeError
 
 REDRAWS = 100
-LOOKED_AT_ONCE = 256  # candidates whose counts are compared by one operation
+CANDIDATES_AT_ONCE = 256  # whose counts are compared by one operation
 
 
 @dataclasses.dataclass(frozen=True)
 class GreedySentences(SentenceProtocol):
     """N classes, K to 2K entities of each in the support, Q to 2Q in the query; no text twice in an episode.
 
-    Types that have fewer than K + Q entities take no part.
+    Types that have fewer than K + Q entities are left out.
 
     Attributes:
         ways: classes N of an episode, a number or a range `[low, high]` to draw from for every episode.
         shots: fewest entities K of a class in the support, a number or a range.
         queries: fewest entities Q of a class in the query, a number or a range; None takes as many as the shots.
-        other_types: take sentences that hold entities of other types too, tagged O, as in text found in the wild;
-            otherwise all entities of a sentence are of the episode's classes.
+        other_types: include sentences that hold entities of other types too, tagged O, as in real text; otherwise all
+            entities of a sentence are of the episode's classes.
         empty_sentences: sentences without an entity of the episode's classes, added to the support and as many to the
             query, a number or a range. Without `other_types` they have no entity at all.
         scheme: `io` or `bio`.
         codes: the vectors that stand for tags.
+
+    Example:
+        >>> from metamann.data.sentences.store import Sentence, Span
+        >>> names = ("Ada", "Grace", "Alan")
+        >>> store = SentenceStore("toy", tuple(Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in names))
+        >>> GreedySentences(ways=1, shots=1).source(store).draw(0, np.random.default_rng(0))
+        SentencePlan(support=array([2]), query=array([1]), types=array([0]))
     """
 
     ways: int | Sequence[int] = 5
@@ -73,7 +80,7 @@ class GreedySentences(SentenceProtocol):
         """Index a store.
 
         Raises:
-            EpisodeError: if a setting is no such number, or the store cannot give such episodes.
+            EpisodeError: if a setting is out of range, or the store cannot give such episodes.
         """
         for name in ("ways", "shots", "queries"):
             if name != "queries" or self.queries is not None:
@@ -82,9 +89,7 @@ class GreedySentences(SentenceProtocol):
         check_scheme(self.scheme)
         self.codes.check(n_tags(self.scheme, ranges.ends(self.ways)[1]))
         if store.episodes is not None:
-            raise EpisodeError(
-                f"'{store.name}' is a list of episodes, not to be drawn from; set protocol=fixed_sentences."
-            )
+            raise EpisodeError(f"'{store.name}' is a list of published episodes; set protocol=fixed_sentences.")
         return GreedySource(store, self, SentenceTable.of(store.sentences, store.lexicon, store.types))
 
     def code_width(self) -> int:
@@ -94,7 +99,7 @@ class GreedySentences(SentenceProtocol):
 
 
 class GreedySource(SentenceSource):
-    """Sentences by the set of types that they hold.
+    """Sentences, indexed by the set of types that they hold.
 
     Args:
         store: the sentences.
@@ -103,6 +108,13 @@ class GreedySource(SentenceSource):
 
     Raises:
         EpisodeError: if there are too few types or empty sentences.
+
+    Example:
+        >>> from metamann.data.sentences.store import Sentence, Span
+        >>> names = ("Ada", "Grace", "Alan")
+        >>> store = SentenceStore("toy", tuple(Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in names))
+        >>> GreedySentences(ways=1, shots=1).source(store).header()["data"]
+        'toy'
     """
 
     protocol: GreedySentences
@@ -114,7 +126,7 @@ class GreedySource(SentenceSource):
         self._every_type = np.arange(len(table.types))
         entities = table.entities(protocol.scheme)
         self._entities = np.ascontiguousarray(entities.T)  # types x sentences
-        # kinds of sentences: the distinct sets of types, and the sentences of each
+        # kinds of sentences: the distinct sets of types, and the sentences of each kind
         self._kinds, kind_of = np.unique(entities > 0, axis=0, return_inverse=True)
         by_kind = np.argsort(kind_of.ravel(), kind="stable")
         self._rows_of_kind = np.split(by_kind, np.cumsum(np.bincount(kind_of.ravel()))[:-1])
@@ -128,7 +140,7 @@ class GreedySource(SentenceSource):
 
     @property
     def _needed(self) -> int:
-        """Entities of a class in the largest episode, at least."""
+        """The least number of entities that a class must have for the largest episode."""
         queries = self.protocol.shots if self.protocol.queries is None else self.protocol.queries
         return ranges.ends(self.protocol.shots)[1] + ranges.ends(queries)[1]
 
@@ -142,19 +154,19 @@ class GreedySource(SentenceSource):
             )
         empty = 2 * ranges.ends(self.protocol.empty_sentences)[1]
         if empty and not self.protocol.other_types:
-            without = len(np.unique(self.table.texts[self._rows(~self._hold(self._every_type))]))
-            if without < empty:
+            available = len(np.unique(self.table.texts[self._rows(~self._hold(self._every_type))]))
+            if available < empty:
                 raise EpisodeError(
                     f"protocol.empty_sentences={self.protocol.empty_sentences} needs {empty} sentences without any "
-                    f"entity, but '{self.store.name}' has {without}. Lower it, or set protocol.other_types=true: then "
-                    "sentences with entities of other types serve too."
+                    f"entity, but '{self.store.name}' has {available}. Lower it, or set protocol.other_types=true: "
+                    "then sentences with entities of other types count too."
                 )
 
     def draw(self, index: int, rng: np.random.Generator) -> SentencePlan:
         """Draw one episode.
 
         Raises:
-            EpisodeError: if `REDRAWS` draws all get stuck.
+            EpisodeError: if none of `REDRAWS` draws completes an episode.
         """
         for _ in range(REDRAWS):
             plan = self._attempt(rng)
@@ -168,7 +180,7 @@ class GreedySource(SentenceSource):
         )
 
     def _attempt(self, rng: np.random.Generator) -> SentencePlan | None:
-        """One draw of everything; None where it gets stuck."""
+        """One draw of an episode; None if the sentences do not suffice."""
         settings = self.protocol
         ways, shots = ranges.draw(settings.ways, rng), ranges.draw(settings.shots, rng)
         queries = shots if settings.queries is None else ranges.draw(settings.queries, rng)
@@ -178,25 +190,25 @@ class GreedySource(SentenceSource):
         if not settings.other_types:
             allowed = ~self._hold(np.setdiff1d(self._every_type, types))
         candidates = self._rows(self._hold(types) & allowed)
-        taken: set[int] = set()  # texts of this episode
-        support = self._fill(rng.permutation(candidates), types, shots, taken)
-        query = self._fill(rng.permutation(candidates), types, queries, taken)
-        added = self._without(rng.permutation(self._rows(~self._hold(types) & allowed)), 2 * empty, taken)
+        used: set[int] = set()  # texts of this episode
+        support = self._fill(rng.permutation(candidates), types, shots, used)
+        query = self._fill(rng.permutation(candidates), types, queries, used)
+        added = self._without(rng.permutation(self._rows(~self._hold(types) & allowed)), 2 * empty, used)
         if support is None or query is None or added is None:
             return None
-        # in the order of drawing, late sentences would tell which classes are rare
+        # in the order of drawing, the last sentences would reveal which classes are rare
         return SentencePlan(rng.permutation(support + added[:empty]), rng.permutation(query + added[empty:]), types)
 
-    def _fill(self, order: np.ndarray, types: np.ndarray, shots: int, taken: set[int]) -> list[int] | None:
-        """Take sentences in their order until each type has its shots; None where they do not suffice."""
+    def _fill(self, order: np.ndarray, types: np.ndarray, shots: int, used: set[int]) -> list[int] | None:
+        """Accept sentences in this order until each type has its shots; None if they do not suffice."""
         rows: list[int] = []
-        have = np.zeros(len(types), dtype=np.int64)
-        for start in range(0, len(order), LOOKED_AT_ONCE):
-            part = order[start : start + LOOKED_AT_ONCE]
+        entities = np.zeros(len(types), dtype=np.int64)  # of each type so far
+        for start in range(0, len(order), CANDIDATES_AT_ONCE):
+            part = order[start : start + CANDIDATES_AT_ONCE]
             counts = self._entities[types[:, None], part]  # classes x candidates
             position = 0
             while True:
-                room, missing = 2 * shots - have, have < shots
+                room, missing = 2 * shots - entities, entities < shots
                 if not missing.any():
                     return rows
                 ahead = counts[:, position:]
@@ -205,22 +217,22 @@ class GreedySource(SentenceSource):
                     break
                 position += int(fits.argmax())
                 text = int(self.table.texts[part[position]])
-                if text not in taken:
-                    taken.add(text)
+                if text not in used:
+                    used.add(text)
                     rows.append(int(part[position]))
-                    have += counts[:, position]
+                    entities += counts[:, position]
                 position += 1
-        return rows if (have >= shots).all() else None
+        return rows if (entities >= shots).all() else None
 
-    def _without(self, order: np.ndarray, number: int, taken: set[int]) -> list[int] | None:
-        """The first sentences of an order whose texts are not taken; None where they do not suffice."""
+    def _without(self, order: np.ndarray, number: int, used: set[int]) -> list[int] | None:
+        """The first sentences of an order whose texts are not used yet; None if they do not suffice."""
         rows: list[int] = []
         for row in order:
             if len(rows) == number:
                 break
             text = int(self.table.texts[row])
-            if text not in taken:
-                taken.add(text)
+            if text not in used:
+                used.add(text)
                 rows.append(int(row))
         return rows if len(rows) == number else None
 
@@ -229,6 +241,6 @@ class GreedySource(SentenceSource):
         return np.asarray(self._kinds[:, types].any(1))
 
     def _rows(self, kinds: np.ndarray) -> np.ndarray:
-        """Sentences of the kinds that are chosen."""
+        """Sentences of the kinds that the mask selects."""
         rows = [self._rows_of_kind[kind] for kind in np.flatnonzero(kinds)]
         return np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)

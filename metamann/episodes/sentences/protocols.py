@@ -1,4 +1,4 @@
-"""Episodes of sentences: what a protocol of them is, and how a store is dealt. A plan is numbers only, no text."""
+"""What every protocol of sentences answers, and what their sources share. A plan is numbers only, no text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
 from metamann.data.sentences.store import SentenceStore
 from metamann.episodes.episode import Classes, Episode, Examples
-from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.label_codes import LabelCodes
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme, n_tags
 from metamann.episodes.sentences.type_names import TypeNames
@@ -59,7 +59,7 @@ class SentenceProtocol(ABC):
         """Width of the codes of tags."""
 
     def with_types(self, types: Sequence[str]) -> SentenceProtocol:
-        """The protocol for a training part of these types: itself, unless it tags the same types in every episode."""
+        """The protocol for training data with these types: itself, unless it tags the same types in every episode."""
         return self
 
 
@@ -67,9 +67,9 @@ class SentenceSource(Source[SentencePlan, Episode]):
     """Sentences of a store, indexed once.
 
     Args:
-        store: sentences to draw from, or episodes that are given.
+        store: sentences to draw from, or published episodes.
         protocol: settings, checked.
-        table: the sentences that plans number.
+        table: of the sentences that plans refer to.
     """
 
     arrays: ClassVar[Mapping[str, type]] = dict.fromkeys(("sizes", *SentencePlan._fields), np.int64)
@@ -92,7 +92,7 @@ class SentenceSource(Source[SentencePlan, Episode]):
         return self.protocol.codes.draw(n_tags(self.protocol.scheme, self.max_ways), rng)
 
     def fetch(self, plans: Sequence[SentencePlan], codes: Sequence[np.ndarray], rows: Tensor | None = None) -> Episode:
-        """Words and tags of planned episodes; see `Sampler.fetch`. No rows stand for sentences."""
+        """Words and tags of planned episodes; see `Sampler.fetch`. Rows cannot replace sentences."""
         assert rows is None
         scheme, types = self.protocol.scheme, [plan.types for plan in plans]
         support, query = (
@@ -108,7 +108,7 @@ class SentenceSource(Source[SentencePlan, Episode]):
         return len(plans) * sum(max(len(plan[part]) for plan in plans) for part in (0, 1))
 
     def pack(self, plans: Sequence[SentencePlan]) -> dict[str, np.ndarray]:
-        """Each part of the plans behind one another, and `sizes`, `episodes x parts`."""
+        """Each part of the plans, concatenated over episodes, and `sizes`, `episodes x parts`."""
         sizes = np.array([[len(part) for part in plan] for plan in plans], dtype=np.int64)
         parts = (np.concatenate(part).astype(np.int64) for part in zip(*plans, strict=True))
         return {"sizes": sizes, **dict(zip(SentencePlan._fields, parts, strict=True))}
@@ -133,5 +133,5 @@ class SentenceSource(Source[SentencePlan, Episode]):
         return plan.types
 
     def loads(self) -> list[Load]:
-        """Its classes: of their words, any may share a place."""
+        """Its classes; the words of a class may share a slot."""
         return [Load(self.max_ways, "classes")]

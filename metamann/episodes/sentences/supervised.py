@@ -1,4 +1,4 @@
-"""Supervised tagging as episodes: nothing in the support, the same class numbers in all, a few sentences to answer."""
+"""Supervised tagging as episodes: an empty support, fixed class numbers, a few sentences in the query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from metamann.data.sentences.fixed_episodes import FixedEpisodeStore
 from metamann.data.sentences.store import SentenceStore
 from metamann.episodes import ranges
-from metamann.episodes.items.protocols import LabelCodes
+from metamann.episodes.label_codes import LabelCodes
 from metamann.episodes.sentences.protocols import SentencePlan, SentenceProtocol, SentenceSource
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme, check_scheme, n_tags
@@ -20,15 +20,22 @@ from metamann.errors import EpisodeError
 
 @dataclasses.dataclass(frozen=True)
 class Supervised(SentenceProtocol):
-    """The sentences of a store, dealt to episodes of a few.
+    """The sentences of a store in blocks, one block for each episode.
 
     Attributes:
-        types: those that are tagged, in the order of their numbers; None stands for those of the training part, and is
-            replaced by them before episodes are dealt.
-        sentences: of an episode.
-        shuffled: for training: every episode holds sentences of like length, drawn at random; otherwise they come in
-            the order of their file, again and again.
+        types: the types to tag, in the order of their numbers; None stands for those of the training data, which
+            replace it before episodes are drawn.
+        sentences: number of sentences of an episode.
+        shuffled: for training: every episode holds sentences of similar length, drawn at random; otherwise they are
+            repeated in the order of their file.
         scheme: `io` or `bio`.
+        codes: the vectors that stand for tags.
+
+    Example:
+        >>> from metamann.data.sentences.store import Sentence, Span
+        >>> store = SentenceStore("toy", (Sentence(("Ada", "codes"), (Span(0, 1, "person"),)),) * 3)
+        >>> Supervised(types=["person"], sentences=2).source(store).draw(0, np.random.default_rng(0)).query
+        array([0, 1])
     """
 
     types: Sequence[str] | None = None
@@ -74,7 +81,7 @@ class Supervised(SentenceProtocol):
         return n_tags(self.scheme, len(self.types or ())) if self.codes.width is None else self.codes.width
 
     def with_types(self, types: Sequence[str]) -> Supervised:
-        """The types of the training part are tagged, unless the protocol says which."""
+        """The protocol with the types of the training data, unless it has types already."""
         return dataclasses.replace(self, types=tuple(types)) if self.types is None else self
 
 
@@ -85,6 +92,12 @@ class SupervisedSource(SentenceSource):
         store: the sentences.
         protocol: settings, checked.
         table: of the sentences.
+
+    Example:
+        >>> from metamann.data.sentences.store import Sentence, Span
+        >>> store = SentenceStore("toy", (Sentence(("Ada", "codes"), (Span(0, 1, "person"),)),) * 3)
+        >>> Supervised(types=["person"], sentences=2).source(store).n_episodes
+        2
     """
 
     protocol: Supervised
@@ -99,15 +112,15 @@ class SupervisedSource(SentenceSource):
         return len(self.table.types)
 
     def loads(self) -> list[Load]:
-        """Nothing: no label is told."""
+        """Nothing: the support is empty."""
         return []
 
     def draw(self, index: int, rng: np.random.Generator) -> SentencePlan:
-        """The block of this index, or one of like length at random."""
+        """The block of this index, or a random one of sentences of similar length."""
         size, rows = self.protocol.sentences, np.arange(len(self.table))
         block = index % self.n_episodes
         if self.protocol.shuffled:
-            # sorted by length, with another order of those as long, every block is as likely as any other
+            # sorted by length, and at random among equal lengths: every block is equally likely
             rows = np.lexsort((rng.random(len(rows)), self.table.sizes))
             block = int(rng.integers(self.n_episodes))
         return SentencePlan(

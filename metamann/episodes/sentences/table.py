@@ -1,4 +1,4 @@
-"""Sentences as flat arrays of numbers, indexed once: a batch of episodes is one gather of words and one of tags."""
+"""Sentences as flat arrays of numbers, indexed once: one gather makes the words of a batch, another its tags."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ class SentenceTable:
         words: `tokens`, numbers of the lexicon.
         token_types: `tokens`, numbers of the types, -1 outside of entities.
         begins: `tokens`, true at the first token of an entity.
-        texts: `sentences`, equal where the words are, whatever their case.
+        texts: `sentences`, equal numbers where the words are equal, ignoring case.
+
+    Example:
+        >>> from metamann.data.sentences.store import Span
+        >>> sentence = Sentence(("Ada", "codes"), (Span(0, 1, "person"),))
+        >>> table = SentenceTable.of([sentence], lexicon=("Ada", "codes"), types=("person",))
+        >>> table.tags([np.array([0])], types=[np.array([0])], scheme="io")
+        tensor([[[1, 0]]])
     """
 
     lexicon: tuple[str, ...]
@@ -43,7 +50,7 @@ class SentenceTable:
         """Index sentences whose words are in the lexicon, and whose entities are of these types."""
         sizes = [len(sentence.tokens) for sentence in sentences]
         first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        number = {name: position for position, name in enumerate(types)}
+        type_number = {name: number for number, name in enumerate(types)}
         token_types = np.full(first[-1], -1)
         begins = np.zeros(first[-1], dtype=bool)
         text_numbers: dict[tuple[str, ...], int] = {}
@@ -51,7 +58,7 @@ class SentenceTable:
         for row, (tokens, spans) in enumerate(sentences):
             texts[row] = text_numbers.setdefault(tuple(map(str.casefold, tokens)), len(text_numbers))
             for start, end, name in spans:
-                token_types[first[row] + start : first[row] + end] = number[name]
+                token_types[first[row] + start : first[row] + end] = type_number[name]
                 begins[first[row] + start] = True
         words = number_words([sentence.tokens for sentence in sentences], lexicon)
         return cls(lexicon, types, first, words, token_types, begins, texts)
@@ -66,7 +73,7 @@ class SentenceTable:
         return np.diff(self.first)
 
     def entities(self, scheme: TagScheme) -> np.ndarray:
-        """Entities of each type in each sentence, `sentences x types`: under `io`, neighbours of one type are one."""
+        """Entities of each type in each sentence, `sentences x types`; under `io`, adjacent ones of a type are one."""
         row = np.repeat(np.arange(len(self)), self.sizes)
         starts = self.begins.copy()
         if scheme == "io":
@@ -76,7 +83,7 @@ class SentenceTable:
         return counts
 
     def text(self, rows: Sequence[np.ndarray]) -> Text:
-        """The sentences of a batch of episodes, padded to the most and the longest.
+        """The sentences of a batch of episodes, padded to the largest number of sentences and to the longest one.
 
         Args:
             rows: sentence numbers of each episode.
@@ -93,7 +100,7 @@ class SentenceTable:
             scheme: of the tags.
         """
         tokens, inside = self._tokens(rows)
-        # a last column for tokens outside of entities, whose type is -1
+        # the last column stands for tokens outside of entities, whose type is -1
         class_of = np.full((len(rows), len(self.types) + 1), -1)
         for episode, numbers in enumerate(types):
             class_of[episode, numbers] = np.arange(len(numbers))
@@ -101,9 +108,9 @@ class SentenceTable:
         return torch.from_numpy(np.where(inside, number_tags(scheme, classes, self.begins[tokens]), PADDING))
 
     def _tokens(self, rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Token numbers, `batch x sentences x length`, and where there is one; token 0 stands for padding."""
-        most = max((len(each) for each in rows), default=0)
-        first, sizes = np.zeros((2, len(rows), most), dtype=np.int64)
+        """Token numbers, `batch x sentences x length`, 0 for padding, and a mask of the tokens."""
+        sentences = max(map(len, rows), default=0)
+        first, sizes = np.zeros((2, len(rows), sentences), dtype=np.int64)
         for episode, numbers in enumerate(rows):
             first[episode, : len(numbers)] = self.first[numbers]
             sizes[episode, : len(numbers)] = self.sizes[numbers]

@@ -1,7 +1,7 @@
 """Tag numbers of an episode: 0 is O, the rest are its classes.
 
-Under `io`, class c has tag 1 + c: neighbours of one class are one entity. Under `bio`, class c has B, the first token
-of an entity, at 1 + 2c, and I, the tokens behind it, at 2 + 2c.
+Under `io`, class c has tag 1 + c; adjacent tokens of one class are one entity. Under `bio`, class c has tag 1 + 2c for
+B, the first token of an entity, and tag 2 + 2c for I, the tokens after it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def check_scheme(scheme: str) -> None:
     """Refuse an unknown scheme.
 
     Raises:
-        EpisodeError: with the choice there is.
+        EpisodeError: with the known schemes.
     """
     if scheme not in get_args(TagScheme):
         raise EpisodeError(f"protocol.scheme={scheme} is unknown; choose {' or '.join(get_args(TagScheme))}.")
 
 
 def n_tags(scheme: TagScheme, classes: Numbers) -> Numbers:
-    """Tags of an episode with so many classes, O included."""
+    """Number of tags of an episode with this number of classes, O included."""
     return classes + 1 if scheme == "io" else 2 * classes + 1
 
 
@@ -37,7 +37,7 @@ def number_tags(scheme: TagScheme, classes: np.ndarray, begins: np.ndarray) -> n
     """Tags of tokens.
 
     Args:
-        scheme: how they are numbered.
+        scheme: of the tags.
         classes: of each token, -1 outside of entities.
         begins: true at the first token of an entity, of the same shape.
     """
@@ -46,7 +46,7 @@ def number_tags(scheme: TagScheme, classes: np.ndarray, begins: np.ndarray) -> n
 
 
 def read_classes(scheme: TagScheme, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class of each tag and whether it says that an entity begins; -1 for O and for padding, which is negative."""
+    """Class of each tag, -1 for O and for padding, which is negative; and whether it marks the start of an entity."""
     if scheme == "io":
         return np.maximum(tags, 0) - 1, np.zeros_like(tags, dtype=bool)
     return (np.maximum(tags, 0) + 1) // 2 - 1, (tags > 0) & (tags % 2 == 1)

@@ -1,4 +1,4 @@
-"""What types of entities are called, as words that an encoder takes."""
+"""Names of entity types as words that an encoder can read."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ class TypeNames:
 
     Args:
         types: such as `person-artist/author`, which has three words.
+
+    Example:
+        >>> text = TypeNames(["city", "person-artist"]).text([np.array([1, 0])])
+        >>> text.identities()
+        [['person artist', 'city']]
     """
 
     def __init__(self, types: Sequence[str]) -> None:
         names = [words_of(name) for name in types]
         self._lexicon = tuple(sorted({word for name in names for word in name}))
         longest = max(map(len, names), default=0)
-        # a last row for types that an episode does not have
+        # the last row stands for types that an episode does not have
         self._words = np.full((len(names) + 1, longest), NO_WORD, dtype=np.int64)
         for row, name in enumerate(names):
             self._words[row, : len(name)] = number_words([name], self._lexicon)
 
     def text(self, types: Sequence[np.ndarray]) -> Text:
-        """The names of the types of each episode, `batch x most types x longest name`.
+        """The names of the types of each episode, `batch x types x length`, padded to the most and the longest.
 
         Args:
             types: type numbers of each episode, in the order of its classes.
@@ -40,5 +45,5 @@ class TypeNames:
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a name, which anything but letters and digits parts; the name itself if it has none."""
+    """The words of a name, separated by anything but letters and digits; the name itself if it has none."""
     return tuple(re.findall(r"[^\W_]+", name)) or (name,)

@@ -1,7 +1,7 @@
-"""Algorithmic tasks on random bits, for memories alone: no images, no labels, nothing to read from a disk.
+"""Algorithmic tasks on random bits, for memories alone: no images, no labels, no files.
 
-A sequence shows its bits step by step, with marks on channels of their own; the answer is asked for at blank steps
-behind them, when the inputs are gone.
+A sequence presents its bits step by step, with marks on channels of their own. The answer is due at the blank steps
+after them, when the inputs are no longer visible.
 
 References:
     [G14] Graves, Wayne and Danihelka, Neural Turing Machines, 2014, sections 4.1 to 4.3.
@@ -46,7 +46,7 @@ class SequenceTask(ABC):
 
     @abstractmethod
     def stored(self) -> int:
-        """Vectors that a memory has to hold, at most."""
+        """The largest number of vectors that a memory has to hold."""
 
     @abstractmethod
     def describe(self) -> dict[str, object]:
@@ -61,7 +61,7 @@ class SequenceTask(ABC):
         """Draw one sequence."""
 
     def source(self, store: RandomBits) -> SequenceSource:
-        """Sequences of a split; settings that make none are refused."""
+        """Sequences of a split; settings that make no sequence are refused."""
         return SequenceSource(store, self)
 
     def code_width(self) -> int:
@@ -71,11 +71,20 @@ class SequenceTask(ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Copy(SequenceTask):
-    """Say again what was shown [G14, section 4.1]: vectors, the end mark, then a blank step for each vector.
+    """Repeat the inputs [G14, section 4.1]: vectors, the end mark, then a blank step for each vector.
 
     Attributes:
         lengths: vectors of a sequence, a number or a range `[low, high]` to draw from.
         width: bits of a vector.
+
+    Example:
+        >>> sequence = Copy(lengths=2, width=3).draw(np.random.default_rng(0))
+        >>> sequence.inputs[:2, :3].astype(int)
+        array([[1, 1, 1],
+               [0, 0, 0]])
+        >>> sequence.answers[-2:]
+        array([[1, 1, 1],
+               [0, 0, 0]])
     """
 
     lengths: int | Sequence[int] = (1, 20)
@@ -107,20 +116,25 @@ class Copy(SequenceTask):
         """Draw one sequence, `2 length + 1` steps."""
         vectors = _vectors(ranges.draw(self.lengths, rng), self.width, rng)
         mark = _mark(self.channels, {self.width: 1})
-        return _sequence([_shown(vectors, self.channels), mark], vectors)
+        return _sequence([_on_channels(vectors, self.channels), mark], vectors)
 
 
 @dataclasses.dataclass(frozen=True)
 class RepeatCopy(SequenceTask):
-    """Say several times what was shown, then that it is done [G14, section 4.2].
+    """Repeat the inputs several times and then mark the end [G14, section 4.2].
 
-    The end mark comes with the number of repeats, brought to mean 0 and deviation 1, on a channel of its own. The
-    answers have one bit more than the vectors: 1 at the last step, behind all repeats.
+    The end mark comes with the number of repeats, scaled to mean 0 and deviation 1, on a channel of its own. The
+    answers have one bit more than the vectors: 1 at the last step, after all repeats.
 
     Attributes:
         lengths: vectors of a sequence, a number or a range `[low, high]` to draw from.
-        repeats: how often they are asked for, a number or a range.
+        repeats: number of repeats, or a range.
         width: bits of a vector.
+
+    Example:
+        >>> sequence = RepeatCopy(lengths=2, repeats=3, width=4).draw(np.random.default_rng(0))
+        >>> sequence.inputs.shape, sequence.answers.shape  # 2 + 1 + 2 * 3 + 1 steps
+        ((10, 6), (10, 5))
     """
 
     lengths: int | Sequence[int] = (1, 10)
@@ -138,7 +152,7 @@ class RepeatCopy(SequenceTask):
         return self.width + 1
 
     def stored(self) -> int:
-        """Those of the longest sequence, whatever its repeats."""
+        """Those of the longest sequence, for any number of repeats."""
         return ranges.ends(self.lengths)[1]
 
     def describe(self) -> dict[str, object]:
@@ -169,19 +183,24 @@ class RepeatCopy(SequenceTask):
         answers = np.zeros((len(vectors) * repeats + 1, self.bits), np.int64)
         answers[:-1, : self.width] = np.tile(vectors, (repeats, 1))
         answers[-1, self.width] = 1
-        return _sequence([_shown(vectors, self.channels), mark], answers)
+        return _sequence([_on_channels(vectors, self.channels), mark], answers)
 
 
 @dataclasses.dataclass(frozen=True)
 class AssociativeRecall(SequenceTask):
-    """Shown a list of items and one of them again, say the next in the list [G14, section 4.3].
+    """A list of items, then one of them as the query: the answer is the next item of the list [G14, section 4.3].
 
-    A mark stands before each item; another one before and behind the item that is asked with.
+    A mark stands before each item; another one before and after the query.
 
     Attributes:
-        items: of a list, at least 2, a number or a range `[low, high]` to draw from.
+        items: number of items of a list, at least 2, or a range `[low, high]` to draw from.
         vectors: of an item.
         width: bits of a vector.
+
+    Example:
+        >>> sequence = AssociativeRecall(items=2, vectors=3, width=6).draw(np.random.default_rng(0))
+        >>> sequence.inputs.shape  # (2 + 1) * (3 + 1) + 1 + 3 steps
+        (16, 8)
     """
 
     items: int | Sequence[int] = (2, 6)
@@ -212,24 +231,24 @@ class AssociativeRecall(SequenceTask):
         ranges.check("protocol.vectors", self.vectors, ranged=False)
         ranges.check("protocol.width", self.width, ranged=False)
         if ranges.ends(self.items)[0] < 2:
-            raise EpisodeError(f"protocol.items={self.items} must be at least 2: one to ask with, the next to answer.")
+            raise EpisodeError(f"protocol.items={self.items} must be at least 2: the query and the item after it.")
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Draw one sequence, `(items + 1) (vectors + 1) + 1 + vectors` steps."""
         items = [_vectors(self.vectors, self.width, rng) for _ in range(ranges.draw(self.items, rng))]
-        asked = int(rng.integers(len(items) - 1))
-        item_mark, query_mark = (_mark(self.channels, {self.width + which: 1}) for which in (0, 1))
-        shown = [part for item in items for part in (item_mark, _shown(item, self.channels))]
-        query = [query_mark, _shown(items[asked], self.channels), query_mark]
-        return _sequence([*shown, *query], items[asked + 1])
+        cue = int(rng.integers(len(items) - 1))  # the item that is the query
+        item_mark, query_mark = (_mark(self.channels, {self.width + channel: 1}) for channel in (0, 1))
+        listed = [part for item in items for part in (item_mark, _on_channels(item, self.channels))]
+        query = [query_mark, _on_channels(items[cue], self.channels), query_mark]
+        return _sequence([*listed, *query], items[cue + 1])
 
 
 def _vectors(number: int, width: int, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 2, (number, width))
 
 
-def _shown(vectors: np.ndarray, channels: int) -> np.ndarray:
-    """Vectors on the first channels."""
+def _on_channels(vectors: np.ndarray, channels: int) -> np.ndarray:
+    """Vectors on the first channels, zeros on the others."""
     return np.pad(vectors, ((0, 0), (0, channels - vectors.shape[1])))
 
 
@@ -240,9 +259,9 @@ def _mark(channels: int, values: dict[int, float]) -> np.ndarray:
     return step
 
 
-def _sequence(shown: list[np.ndarray], answers: np.ndarray) -> Drawn:
-    """What is shown, then a blank step for each answer."""
-    inputs = np.concatenate(shown).astype(np.float32)
+def _sequence(parts: list[np.ndarray], answers: np.ndarray) -> Drawn:
+    """The parts of the input, then a blank step for each answer."""
+    inputs = np.concatenate(parts).astype(np.float32)
     return Drawn(
         np.pad(inputs, ((0, len(answers)), (0, 0))),
         np.pad(answers, ((len(inputs), 0), (0, 0)), constant_values=PADDING),

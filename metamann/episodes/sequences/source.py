@@ -24,7 +24,7 @@ class Drawn(NamedTuple):
 
     Attributes:
         inputs: `steps x channels`, float32.
-        answers: `steps x bits`, 0 or 1, `PADDING` at steps that ask for none.
+        answers: `steps x bits`, 0 or 1, `PADDING` at steps without an answer.
     """
 
     inputs: np.ndarray
@@ -36,8 +36,15 @@ class Sequences(NamedTuple):
 
     Attributes:
         inputs: `batch x steps x channels`, float.
-        answers: `batch x steps x bits`, 0 or 1, `PADDING` at steps that ask for none.
+        answers: `batch x steps x bits`, 0 or 1, `PADDING` at steps without an answer.
         mask: `batch x steps`, false after the end of a sequence.
+
+    Example:
+        >>> from metamann.episodes.sampler import Sampler
+        >>> from metamann.episodes.sequences.algorithmic import Copy
+        >>> sequences = Sampler(RandomBits("train"), Copy(lengths=[1, 3], width=4)).batch([0, 1])
+        >>> sequences.inputs.shape, sequences.mask.sum(1)
+        (torch.Size([2, 7, 5]), tensor([3, 7]))
     """
 
     inputs: Tensor
@@ -49,24 +56,28 @@ class Sequences(NamedTuple):
         return Sequences(*(tensor.to(device) for tensor in self))
 
     def part(self, start: int, stop: int) -> Sequences:
-        """Sequences `start` to `stop - 1`, padded as they are."""
+        """Sequences `start` to `stop - 1`, with the same padding."""
         return Sequences(*(tensor[start:stop] for tensor in self))
 
     @property
     def targets(self) -> Tensor:
-        """The bits that predictions are judged by, `batch x (steps * bits)`."""
+        """The bits that score the predictions, `batch x (steps * bits)`."""
         return self.answers.flatten(1)
 
 
 @dataclasses.dataclass(frozen=True)
 class RandomBits:
-    """The store of sequences: nothing is read, and each split has bits of its own under the same seed.
+    """The store of sequences: no file is read, and the same seed gives different bits in each split.
 
     Attributes:
         split: `train`, `val` or `test`.
 
     Raises:
         EpisodeError: if the split is unknown.
+
+    Example:
+        >>> RandomBits("test").name
+        'random bits/test'
     """
 
     split: str
@@ -78,12 +89,12 @@ class RandomBits:
 
     @property
     def name(self) -> str:
-        """What errors and reports call it."""
+        """The name in errors and reports."""
         return f"random bits/{self.split}"
 
     @property
     def fingerprint(self) -> str:
-        """The split: nothing else tells the bits of two stores apart."""
+        """The split: stores differ in nothing else."""
         return self.split
 
 
@@ -96,6 +107,12 @@ class SequenceSource(Source[Drawn, Sequences]):
 
     Raises:
         EpisodeError: if the settings make no sequence.
+
+    Example:
+        >>> from metamann.episodes.sequences.algorithmic import Copy
+        >>> source = Copy(lengths=2, width=3).source(RandomBits("test"))
+        >>> source.draw(0, np.random.default_rng(0)).inputs.shape  # 2 vectors, the end mark, 2 blank steps
+        (5, 4)
     """
 
     arrays: ClassVar[Mapping[str, type]] = {"inputs": np.float32, "answers": np.int64, "mask": np.bool_}
@@ -111,11 +128,11 @@ class SequenceSource(Source[Drawn, Sequences]):
         return {"protocol": self.protocol.describe(), "split": self.store.split}
 
     def seeds(self, seed: int) -> Seeds:
-        """Of task and split; there are no codes to be told apart from."""
+        """Of task and split, with one stream, because there are no codes."""
         return Seeds.of([self.protocol.describe(), self.store.split], seed, purposes=False)
 
     def draw(self, index: int, rng: np.random.Generator) -> Drawn:
-        """One sequence, whatever its index."""
+        """One sequence."""
         return self.protocol.draw(rng)
 
     def codes(self, rng: np.random.Generator) -> np.ndarray:
@@ -123,14 +140,14 @@ class SequenceSource(Source[Drawn, Sequences]):
         return np.zeros((0, 0), np.float32)
 
     def fetch(self, plans: Sequence[Drawn], codes: Sequence[np.ndarray], rows: Tensor | None = None) -> Sequences:
-        """The sequences as a batch, padded to the longest of them; see `Sampler.fetch`. No rows stand for bits."""
+        """The sequences as a batch, padded to the longest of them; see `Sampler.fetch`. Rows cannot replace bits."""
         assert rows is None
-        lengths = np.array([len(each.inputs) for each in plans])
+        lengths = np.array([len(plan.inputs) for plan in plans])
         mask = np.arange(lengths.max()) < lengths[:, None]
         inputs = np.zeros((*mask.shape, self.protocol.channels), np.float32)
         answers = np.full((*mask.shape, self.protocol.bits), PADDING)
-        inputs[mask] = np.concatenate([each.inputs for each in plans])
-        answers[mask] = np.concatenate([each.answers for each in plans])
+        inputs[mask] = np.concatenate([plan.inputs for plan in plans])
+        answers[mask] = np.concatenate([plan.answers for plan in plans])
         return Sequences(torch.from_numpy(inputs), torch.from_numpy(answers), torch.from_numpy(mask))
 
     def positions(self, plans: Sequence[Drawn]) -> int:
@@ -144,9 +161,9 @@ class SequenceSource(Source[Drawn, Sequences]):
     def unpack(self, arrays: Mapping[str, np.ndarray]) -> list[Drawn]:
         """The sequences without their padding; see `Source.unpack`."""
         inputs, answers, mask = (arrays[name] for name in self.arrays)
-        if mask.ndim != 2 or any(each.shape[:-1] != mask.shape for each in (inputs, answers)):
+        if mask.ndim != 2 or any(array.shape[:-1] != mask.shape for array in (inputs, answers)):
             raise ValueError("its arrays do not fit")
-        return [Drawn(ours[there], theirs[there]) for ours, theirs, there in zip(inputs, answers, mask, strict=True)]
+        return [Drawn(inputs[row, steps], answers[row, steps]) for row, steps in enumerate(mask)]
 
     def class_ids(self, plan: Drawn) -> np.ndarray:
         """None: sequences have no classes."""
@@ -159,7 +176,7 @@ class SequenceSource(Source[Drawn, Sequences]):
     def batches(
         self, plans: Sequence[Drawn], codes: Callable[[int], np.ndarray], size: int, rows: Tensor | None = None
     ) -> Iterator[Sequences]:
-        """As `Source.batches`, all padded to the longest sequence of all: sums of scores are the same in any batch."""
+        """As `Source.batches`, all padded to the longest sequence: sums of scores are the same for any batch size."""
         whole = self.fetch(plans, [], rows)
         at_once = max(1, size // whole.mask.shape[1])
         for start in range(0, len(plans), at_once):

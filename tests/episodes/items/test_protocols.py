@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from metamann.data.store import ClassStore
 from metamann.episodes.episode import PADDING
-from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream, Plan
+from metamann.episodes.items.protocols import EpisodeProtocol, LabelCodes, NWayKShot, OnlineStream
+from metamann.episodes.items.source import Plan
 from metamann.episodes.sampler import Sampler
 from metamann.errors import EpisodeError
 

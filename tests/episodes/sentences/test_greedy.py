@@ -153,7 +153,7 @@ def test_how_many_sentences_are_looked_at_together_changes_nothing(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = draw(STORE, GreedySentences([2, 5], [1, 4]), 40)
-    monkeypatch.setattr(greedy, "LOOKED_AT_ONCE", at_once)
+    monkeypatch.setattr(greedy, "CANDIDATES_AT_ONCE", at_once)
     for one, other in zip(draw(STORE, GreedySentences([2, 5], [1, 4]), 40), expected, strict=True):
         assert all(np.array_equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 

@@ -1,8 +1,8 @@
 """Files of sentences as people have them: each module turns files of one tool into documents or tagged sentences.
 
     source = Source(path)
-    found = known_format(source)
-    content = found.read(source) if found else ...  # a text file: plain, or with columns
+    known = known_format(source)
+    content = known.read(source) if known else ...  # a text file: plain, or with columns
 
 To add a format, write a module with a `Format` and list it in FORMATS.
 """
@@ -19,7 +19,7 @@ FORMATS = (DOCBIN, BRAT, JSON, CSV)  # the first that matches is taken
 
 
 def known_format(source: Source) -> Format | None:
-    """The format of a file, found by looking into it; None if it is a text file of none of them.
+    """The format of a file, detected from its content; None if it is a text file of none of them.
 
     Raises:
         DataError: if the file cannot be read.

@@ -128,7 +128,7 @@ def _read_pair(path: Path, ann: Path, tally: Tally) -> list[Document]:
         (start, _), (_, end) = pieces[0], pieces[-1]
         covered = text[start:end]
         marks.append(Mark(start, end, entity.type, covered if _same(covered, entity.text) else entity.text or None))
-    borders = [found.end() for found in re.finditer("\n", text)]
+    borders = [line_end.end() for line_end in re.finditer("\n", text)]
     document = Document(path.name, text, tuple(marks))
     parts, crossed = split_document(document, borders, "line {number} of {place}")
     tally.add(BREAKS, path.name, crossed)
@@ -139,9 +139,9 @@ def _entities(ann: Path, tally: Tally) -> list[_Entity]:
     entities = []
     for number, line in enumerate(read_text(ann).split("\n"), 1):
         line = line.removesuffix("\r")
-        found = ENTITY.fullmatch(line)
-        if found:
-            type_, offsets, text = found.groups()
+        match = ENTITY.fullmatch(line)
+        if match:
+            type_, offsets, text = match.groups()
             pieces = [piece.split(" ") for piece in offsets.split(";")]
             if any(len(digits) > 18 for piece in pieces for digits in piece):
                 raise DataError(f"{ann}, line {number}: the offsets {excerpt(offsets)} are too large; repair the line.")
@@ -156,11 +156,13 @@ def _entities(ann: Path, tally: Tally) -> list[_Entity]:
 
 
 def _reading(path: Path, entities: list[_Entity]) -> tuple[str, _Reading]:
-    """The text, and the first way of counting by which most entities cover what their lines say they do."""
+    """The text, and the first way of counting by which most entities cover the text of their lines."""
     spans = [(*entity.pieces[0], entity.text) for entity in entities if len(entity.pieces) == 1 and entity.text]
     most, best = -1, ("", _Reading("", None))
     for text, reading in _readings(read_text(path)):
-        fitting = sum(_same(text[reading.position(start) : reading.position(end)], said) for start, end, said in spans)
+        fitting = sum(
+            _same(text[reading.position(start) : reading.position(end)], covered) for start, end, covered in spans
+        )
         if fitting > most:
             most, best = fitting, (text, reading)
         if fitting == len(spans):

@@ -55,7 +55,7 @@ class Columns(NamedTuple):
         )
 
     def notes(self) -> tuple[str, ...]:
-        """What was left out, one line each."""
+        """Omissions, one line for each kind."""
         if not self.comments:
             return ()
         return (f"comment and header lines skipped: {len(self.comments):,}, the first is line {self.comments[0]}",)

@@ -1,4 +1,4 @@
-"""CSV with a header: a word a line, its sentence told by a number or a blank line; or a sentence a line.
+"""CSV with a header: one word per line, with sentences separated by a number or a blank line; or one sentence per line.
 
 Columns are known by their names in any case. A sentence's line has a text and, in cells of JSON or of Python lists, its
 spans or tags, or words and tags set apart by blanks; it is read as an object of JSON with the same keys. Cells are
@@ -41,7 +41,7 @@ class Table(NamedTuple):
 
     Attributes:
         header: names of the columns in small letters.
-        rows: line and cells of each; a blank line has no cells.
+        rows: line number and cells; a blank line has no cells.
     """
 
     header: tuple[str, ...]
@@ -130,7 +130,7 @@ def _rows(source: Source, delimiter: str, quoting: Any) -> list[tuple[int, list[
 
 def _column_of_tags(table: Table, word: int | None) -> int | None:
     """The only column whose cells are all tags, whatever it is called."""
-    found = []
+    candidates = []
     for at in range(len(table.header)):
         cells = [cells[at].strip() for _, cells in table.rows if cells]
         if (
@@ -138,8 +138,8 @@ def _column_of_tags(table: Table, word: int | None) -> int | None:
             and any(cell[1:] for cell in cells if is_tag(cell))
             and all(is_tag(cell) for cell in cells if cell)
         ):
-            found.append(at)
-    return found[0] if len(found) == 1 else None
+            candidates.append(at)
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _is_sentence(cells: list[str], word: int, tag: int | None) -> bool:
@@ -173,10 +173,10 @@ def _words(source: Source, table: Table, word: int, tag: int | None) -> Content:
         if not cells:
             finish()
             continue
-        found = cells[number].strip() if number is not None else ""
-        if found and found != current:
+        sentence_number = cells[number].strip() if number is not None else ""
+        if sentence_number and sentence_number != current:
             finish()
-            current = found
+            current = sentence_number
         text = cells[word].strip(" \t\r\n")
         if not text:
             raise DataError(f"{source.path}, line {line} has an empty {table.header[word]}; repair the line.")

@@ -103,7 +103,7 @@ def read_docbin(source: Source) -> Content:
 
 
 class _Values:
-    """Reads the values of a msgpack map one by one, each only if it is of the kind that it should be."""
+    """Reads the values of a msgpack map one by one, and refuses a value of another kind than expected."""
 
     def __init__(self, data: bytes, unpacker: Unpacker) -> None:
         self.data = data

@@ -71,14 +71,14 @@ def read_items(path: Path, items: Items) -> Content:
     sentences: list[TaggedSentence] = []
     for place, value in items.values:
         item = Item(path, place, value, names, tally)
-        found = next((form for form in ITEM_FORMATS if form.matches(value)), None)
-        if found is None:
+        form = next((form for form in ITEM_FORMATS if form.matches(value)), None)
+        if form is None:
             raise item.error(
                 f'{excerpt(repr(value))} has no text; give objects such as {{"text": ..., "spans": [[start, end, '
                 'type]]} or {"tokens": [...], "ner_tags": [...]}.'
             )
-        formats[found.name] = None
-        for parsed in found.read(item):
+        formats[form.name] = None
+        for parsed in form.read(item):
             if not (parsed.text.strip() if isinstance(parsed, Document) else parsed.words):
                 item.count("empty texts, left out")
             elif isinstance(parsed, Document):
@@ -86,7 +86,7 @@ def read_items(path: Path, items: Items) -> Content:
             else:
                 sentences.append(parsed)
         if documents and sentences:
-            raise item.error("it is written in another way than those before it; give a file for each.")
+            raise item.error("it has another form than those before it; give a file for each.")
     return Content(", ".join(formats) or "JSON", tuple(documents), tuple(sentences), tally.notes())
 
 

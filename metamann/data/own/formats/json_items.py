@@ -31,9 +31,14 @@ class Item:
     Attributes:
         path: of the file.
         place: of the item in it, such as `line 3`.
-        value: as it stands in the file.
-        names: of the numbers that the file has for tags; empty if it has none.
-        tally: of what is left out of the file.
+        value: parsed from JSON.
+        names: of the tags, where the file numbers them; else empty.
+        tally: counts what is left out of the file.
+
+    Example:
+        >>> item = Item(Path("toy.jsonl"), "line 3", {"text": "Ada codes"}, (), Tally())
+        >>> str(item.error("it has no spans"))
+        'toy.jsonl, line 3: it has no spans'
     """
 
     path: Path
@@ -43,7 +48,7 @@ class Item:
     tally: Tally
 
     def error(self, message: str) -> DataError:
-        """What is wrong with this item."""
+        """An error that names the place of this item."""
         return DataError(f"{self.path}, {self.place}: {message}")
 
     def count(self, what: str, number: int = 1) -> None:
@@ -61,8 +66,8 @@ class Items(NamedTuple):
     """The items of a file.
 
     Attributes:
-        values: place and value of each.
-        names: of the numbers that the file has for tags; empty if it has none.
+        values: place and value of every item.
+        names: of the tags, where the file numbers them; else empty.
     """
 
     values: list[tuple[str, Any]]
@@ -138,7 +143,7 @@ def is_item(value: Any) -> bool:
 
 
 def tag_names(value: Any) -> tuple[str, ...]:
-    """Names of tags by number, wherever an object of a file says them; empty if it does not.
+    """Names of tags by number, wherever an object of a file lists them; empty if it does not.
 
     They stand under `names`, `label_names`, `id2label` or `label2id`, or inside `features` as Hugging Face writes them.
     """
@@ -164,7 +169,7 @@ def _feature_names(features: Any) -> tuple[str, ...]:
         features = {column.get("name"): column for column in features if isinstance(column, dict)}
     if not isinstance(features, dict):
         return ()
-    named = {key: found for key, column in features.items() if (found := next(_named(column, 6), ()))}
+    named = {key: names for key, column in features.items() if (names := next(_named(column, 6), ()))}
     for key in ("ner_tags", "ner", "tags", "labels"):
         if key in named:
             return named[key]

@@ -31,7 +31,7 @@ def is_min(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and isinstance(value.get("text"), str)
-        and (any(key in value for key in MIN_KEYS) or any(_is_min_label(each) for each in value.values()))
+        and (any(key in value for key in MIN_KEYS) or any(_is_min_label(field) for field in value.values()))
     )
 
 
@@ -86,8 +86,8 @@ def _is_min_label(value: Any) -> bool:
         isinstance(value, list)
         and bool(value)
         and all(
-            isinstance(each, dict) and "start" in each and any(isinstance(each.get(key), list) for key in LABELS)
-            for each in value
+            isinstance(span, dict) and "start" in span and any(isinstance(span.get(key), list) for key in LABELS)
+            for span in value
         )
     )
 

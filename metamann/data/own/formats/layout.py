@@ -1,4 +1,4 @@
-"""Which separator, which column of words and which of tags a column file has, found by looking at all of its lines."""
+"""Detects the separator, the column of words and the column of tags of a column file from all of its lines."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def is_even(lines: Sequence[str], layout: Layout) -> bool:
 def _is_even(lines: Sequence[str], split: Callable[[str], list[str]], widths: set[int]) -> bool:
     even = 0
     for line in lines:
-        found = len(split(line))
+        width = len(split(line))
         # cells may hold blanks, a word alone does not
-        even += found in widths and (found > 1 or not any(blank in line.strip(BLANKS) for blank in BLANKS))
+        even += width in widths and (width > 1 or not any(blank in line.strip(BLANKS) for blank in BLANKS))
     return even >= LEAST_EVEN * len(lines)
 
 

@@ -47,7 +47,7 @@ def is_doccano(value: Any) -> bool:
     labels = value.get("label", value.get("labels"))
     entities = value.get("entities")
     return (isinstance(labels, list) and all(map(is_mark, labels))) or (
-        isinstance(entities, list) and all(isinstance(each, dict) and "start_offset" in each for each in entities)
+        isinstance(entities, list) and all(isinstance(entity, dict) and "start_offset" in entity for entity in entities)
     )
 
 

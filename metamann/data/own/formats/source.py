@@ -1,4 +1,4 @@
-"""What the formats share: the file that they read, and what they read from it."""
+"""What the formats share: their input, a file, and their output, its content."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from metamann.data.text_files import decode, read_bytes
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A file or folder that a user names; its content is read once, when it is first looked at.
+    """A file or folder of a user; its content is read once, on first use.
 
     Attributes:
         path: of the file or folder.
+
+    Example:
+        >>> Source(Path("labelled.json")).path.suffix
+        '.json'
     """
 
     path: Path
@@ -43,13 +47,13 @@ class Source:
 
 
 class Content(NamedTuple):
-    """What a file holds: documents or tagged sentences, never both.
+    """The content of a file: documents or tagged sentences, never both.
 
     Attributes:
         format: its name for people, such as `Doccano`.
         documents: texts with marks, in the order of the file.
         sentences: words with tags, in the order of the file.
-        notes: what was left out or decided, one line each, such as `relations, left out: 2, the first in line 7`.
+        notes: on omissions and decisions, one line for each, such as `relations, left out: 2, the first in line 7`.
     """
 
     format: str
@@ -59,12 +63,12 @@ class Content(NamedTuple):
 
 
 class Format(NamedTuple):
-    """One way in which people write down labelled sentences.
+    """A format of labelled sentences.
 
     Attributes:
         name: for people.
-        matches: whether a file is written so; it looks into the file, the name is a hint only.
-        read: reads a file for which `matches` is true; DataError names what is wrong and the place.
+        matches: whether a file has this format, judged by its content; its name is only a hint.
+        read: reads a file for which `matches` is true; DataError names the fault and its place.
     """
 
     name: str
@@ -73,26 +77,33 @@ class Format(NamedTuple):
 
 
 class Tally:
-    """What was left out of a file, or decided for it: how often, and where first."""
+    """Counts omissions and decisions of a reader, with the place of the first of each kind.
+
+    Example:
+        >>> tally = Tally()
+        >>> tally.add("relations, left out", "line 7", count=2)
+        >>> tally.notes()
+        ('relations, left out: 2, the first in line 7',)
+    """
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._first: dict[str, str] = {}
 
     def add(self, what: str, place: str, count: int = 1) -> None:
-        """Count something.
+        """Count an omission or a decision.
 
         Args:
             what: in the plural, such as `relations, left out`.
             place: in the file.
-            count: of it.
+            count: number of cases.
         """
         if count:
             self._counts[what] = self._counts.get(what, 0) + count
             self._first.setdefault(what, place)
 
     def notes(self) -> tuple[str, ...]:
-        """One line for everything that was counted."""
+        """One line for each kind."""
         return tuple(f"{what}: {count:,}, the first in {self._first[what]}" for what, count in self._counts.items())
 
 

@@ -21,7 +21,7 @@ def unread_form(text: str) -> str | None:
     """The form of a text whose labels are not read, for people; None if there is no sign of one.
 
     Args:
-        text: of a file in which no label was found.
+        text: of a file without labels.
     """
     named = next((name for name, signs in FORMS if all(sign.search(text) for sign in signs)), None)
     words = text.split()

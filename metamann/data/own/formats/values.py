@@ -50,14 +50,14 @@ def _as_json(text: str) -> str:
     """Python's value as JSON; between the values of an array of numpy stand blanks alone."""
     code: list[str] = []
     position = 0
-    for found in STRING.finditer(text):
-        if found["alone"]:
+    for match in STRING.finditer(text):
+        if match["alone"]:
             raise ValueError("a string is no string of Python")
-        between = text[position : found.start()]
+        between = text[position : match.start()]
         code.append(_code(between) if between.strip() or not code else ", ")
-        string = found["single"] if found["single"] is not None else found["double"]
+        string = match["single"] if match["single"] is not None else match["double"]
         code.append(json.dumps(string.encode("ascii", "backslashreplace").decode("unicode_escape")))
-        position = found.end()
+        position = match.end()
     return "".join([*code, _code(text[position:])])
 
 
