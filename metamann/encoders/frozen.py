@@ -22,6 +22,12 @@ class FrozenEncoder(nn.Module):
 
     Args:
         encoder: of text; it is trained no more.
+
+    Example:
+        >>> from metamann.encoders.spelling import SpellingEncoder
+        >>> encoder = FrozenEncoder(SpellingEncoder())
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2, 27])
     """
 
     def __init__(self, encoder: nn.Module) -> None:

@@ -23,6 +23,12 @@ class LexiconTables(Generic[Table]):
 
     Args:
         make: computes the table of a lexicon, on a device.
+
+    Example:
+        >>> lengths = LexiconTables(lambda lexicon, device: torch.tensor([len(word) for word in lexicon]))
+        >>> lexicon = ("Anna", "sings")
+        >>> lengths(lexicon, torch.device("cpu"))
+        tensor([4, 5])
     """
 
     def __init__(self, make: Callable[[Lexicon, torch.device], Table]) -> None:

@@ -42,6 +42,11 @@ class PretrainedEncoder(nn.Module):
         ConfigError: if there is no such model, it has fewer layers, the windows do not fit, or a number is out of its
             range.
         DataError: if the weights of the default model are not the published ones.
+
+    Example:
+        >>> encoder = PretrainedEncoder(trained_layers=2)  # doctest: +SKIP
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape  # doctest: +SKIP
+        torch.Size([1, 1, 2, 384])
     """
 
     def __init__(

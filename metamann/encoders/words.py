@@ -64,6 +64,11 @@ class WordEncoder(nn.Module):
 
     Raises:
         ConfigError: if a number is out of its range.
+
+    Example:
+        >>> encoder = WordEncoder(width=8, rows=64, characters=16)
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2, 48])
     """
 
     known: Tensor

@@ -63,6 +63,15 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
 
     Raises:
         ConfigError: for an unknown choice, numbers out of their range, or learn2learn where it is not installed.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = GradientLearner(IdentityEncoder(2), KeyValueMemory(2, 2), code_width=2, implementation="torch")
+        >>> support = Examples(torch.eye(2).unsqueeze(0), labels=torch.tensor([[1, 0]]))
+        >>> state = learner.adapt(support, Classes.one_hot(batch=1, classes=2))
+        >>> learner.predict(state, support.inputs).shape
+        torch.Size([1, 2, 2])
     """
 
     def __init__(
@@ -183,7 +192,12 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
 
 
 class FullPrecisionLinear(nn.Linear):
-    """A linear layer in float32, as the heads of all learners: the steps that adapt it are small."""
+    """A linear layer in float32, as the heads of all learners: the steps that adapt it are small.
+
+    Example:
+        >>> FullPrecisionLinear(3, 2)(torch.ones(1, 3, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits, float32."""

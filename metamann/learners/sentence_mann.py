@@ -81,6 +81,14 @@ class SentenceMANN(Learner[SentenceState, Text]):
 
     Raises:
         ConfigError: if an option has no such value.
+
+    Example:
+        >>> encoder = SpellingEncoder()
+        >>> learner = SentenceMANN(encoder, NearestMemory(encoder.features, code_width=2), code_width=2)
+        >>> sentences, tags = Text.of([["Anna", "sings"]], lexicon=("Anna", "sings")), torch.tensor([[[1, 0]]])
+        >>> state = learner.adapt(Examples(sentences, tags), Classes.one_hot(batch=1, classes=2))  # O and I
+        >>> learner.predict(state, sentences).shape
+        torch.Size([1, 1, 2, 2])
     """
 
     def __init__(

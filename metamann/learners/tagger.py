@@ -57,6 +57,15 @@ class Tagger(Learner[TaggerState, Text]):
 
     Raises:
         ConfigError: if an option is unknown, or the memory reads nothing but labels.
+
+    Example:
+        >>> from metamann.encoders.spelling import SpellingEncoder
+        >>> from metamann.memory.controlled.none import ControllerOnly
+        >>> encoder = SpellingEncoder()
+        >>> tagger = Tagger(encoder, ControllerOnly(encoder.features, code_width=0, hidden=8), tags=3, hidden=8)
+        >>> tags = Classes.one_hot(batch=1, classes=3)  # O, B and I of one type
+        >>> tagger.answer(TaggerState(tags), Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2])
     """
 
     takes_support: ClassVar[bool] = False

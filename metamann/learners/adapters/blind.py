@@ -27,6 +27,15 @@ class Blind(Adapter, StreamingLearner[Any, Any]):
 
     Raises:
         ConfigError: for a learner without a memory.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.controlled.ntm import NTMMemory
+        >>> learner = Blind(MANN(IdentityEncoder(2), NTMMemory(features=2, code_width=3, slots=4), code_width=3))
+        >>> stream = Stream(torch.rand(1, 4, 2), torch.tensor([[0, 1, 0, 1]]), Classes.one_hot(batch=1, classes=3))
+        >>> learner.stream(stream).shape
+        torch.Size([1, 4, 3])
     """
 
     def __init__(self, learner: Learner[Any]) -> None:

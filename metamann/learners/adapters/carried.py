@@ -32,6 +32,15 @@ class Carried(Adapter, StreamingLearner[Any, Any]):
 
     Raises:
         ConfigError: for another policy, a decay outside its range, or a learner without a memory.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.controlled.ntm import NTMMemory
+        >>> learner = Carried(MANN(IdentityEncoder(2), NTMMemory(features=2, code_width=3, slots=4), code_width=3))
+        >>> stream = Stream(torch.rand(1, 4, 2), torch.tensor([[0, 1, 0, 1]]), Classes.one_hot(batch=1, classes=3))
+        >>> torch.equal(learner.stream(stream), learner.stream(stream))
+        False
     """
 
     trainable: ClassVar[bool] = True

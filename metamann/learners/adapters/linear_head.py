@@ -57,6 +57,15 @@ class LinearHead(Adapter, StreamingLearner[Any, Any]):
 
     Raises:
         ConfigError: for numbers out of their range, or a learner without an encoder.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = LinearHead(MANN(IdentityEncoder(2), KeyValueMemory(features=2, code_width=2), code_width=2))
+        >>> support = Examples(torch.eye(2).unsqueeze(0), labels=torch.tensor([[1, 0]]))
+        >>> learner.answer(learner.adapt(support, Classes.one_hot(batch=1, classes=2)), support.inputs)
+        tensor([[1, 0]])
     """
 
     def __init__(

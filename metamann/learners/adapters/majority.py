@@ -31,6 +31,15 @@ class Majority(Adapter, StreamingLearner[Any, Any]):
     """Answers with the shares of the labels, one example of each added, whatever is asked.
 
     It is evaluated as the learner inside, opens its checkpoint, and uses none of its parameters.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = Majority(MANN(IdentityEncoder(2), KeyValueMemory(features=2, code_width=2), code_width=2))
+        >>> state = learner.adapt(Examples(torch.rand(1, 3, 2), torch.tensor([[1, 0, 1]])), Classes.one_hot(1, 2))
+        >>> learner.answer(state, torch.rand(1, 2, 2))
+        tensor([[1, 1]])
     """
 
     @property

@@ -53,6 +53,13 @@ class SnailMemory(Memory[SnailState]):
 
     Raises:
         ConfigError: if a size is below 1.
+
+    Example:
+        >>> memory, items = SnailMemory(features=3, code_width=2, longest=4, filters=4), torch.rand(1, 5, 3)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))
+        >>> reads.shape[-1] == memory.read_width, state.items.shape
+        (True, torch.Size([1, 5, 64]))
     """
 
     def __init__(
@@ -156,6 +163,11 @@ class CausalConvolutions(nn.Module):
         inputs: width of the input.
         longest: steps to reach back over.
         filters: that each block adds to the width.
+
+    Example:
+        >>> convolutions = CausalConvolutions(inputs=3, longest=4, filters=2)  # reaches back over 1 and 2 steps
+        >>> convolutions(torch.rand(1, 5, 3)).shape
+        torch.Size([1, 5, 7])
     """
 
     def __init__(self, inputs: int, longest: int, filters: int) -> None:
@@ -188,6 +200,11 @@ class CausalAttention(nn.Module):
         inputs: width of the input.
         keys: width of keys.
         values: width of values, that the block adds to the width.
+
+    Example:
+        >>> attention = CausalAttention(inputs=3, keys=2, values=4)
+        >>> attention(torch.rand(1, 5, 3)).shape
+        torch.Size([1, 5, 7])
     """
 
     def __init__(self, inputs: int, keys: int, values: int) -> None:

@@ -54,6 +54,14 @@ class DeltaMemory(Memory[DeltaState]):
 
     Raises:
         ConfigError: if a size is not a whole number from 1 on, or several heads have the features as keys.
+
+    Example:
+        >>> memory, items = DeltaMemory(features=3, code_width=2, key_width=None), torch.eye(3).unsqueeze(0)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> mask = torch.ones(1, 3, dtype=torch.bool)
+        >>> state = memory.write(state, items, codes=torch.eye(2)[torch.tensor([[0, 1, 1]])], mask=mask)
+        >>> memory.read(state, items).argmax(-1)
+        tensor([[0, 1, 1]])
     """
 
     def __init__(

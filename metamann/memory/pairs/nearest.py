@@ -24,6 +24,14 @@ class NearestMemory(KeyValueMemory):
     """Append-only pairs; of each label only the slot nearest to the query gets attention [YK20].
 
     Arguments as in `PairMemory`.
+
+    Example:
+        >>> memory, items = NearestMemory(features=2, code_width=2), torch.eye(2).unsqueeze(0)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> state = memory.write(state, items, codes=torch.eye(2).unsqueeze(0), mask=torch.tensor([[True, True]]))
+        >>> memory.nearest(state, items)[0]  # the slot nearest to each query, for each label
+        tensor([[[0, 1],
+                 [0, 1]]])
     """
 
     def __init__(

@@ -45,7 +45,15 @@ class PrototypeState(NamedTuple):
 
 
 class PrototypeMemory(PairMemory[PrototypeState]):
-    """A running mean for every label [S17]; arguments as in `PairMemory`."""
+    """A running mean for every label [S17]; arguments as in `PairMemory`.
+
+    Example:
+        >>> memory, items = PrototypeMemory(features=2, code_width=2), torch.eye(2).unsqueeze(0)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> state = memory.write(state, items, codes=torch.eye(2)[:1].expand(1, 2, 2), mask=torch.ones(1, 2) > 0)
+        >>> state.sums[0].tolist()  # both pairs have the same label, whose slot is the first one
+        [[1.0, 1.0], [0.0, 0.0]]
+    """
 
     can_forget: ClassVar[bool] = True
 

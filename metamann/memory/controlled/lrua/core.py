@@ -88,6 +88,13 @@ class TorchCore:
     Args:
         rules: of the memory.
         strength: `heads`, of the cosine.
+
+    Example:
+        >>> rules = Rules(nn.GRUCell(1, 1), 1, 2, True, False, 1, True, 0.95, True)
+        >>> memory, output = torch.zeros(1, 2, 3), torch.zeros(1, 3)  # a row of two columns in three slots
+        >>> core = TorchCore(rules, strength=torch.ones(1))
+        >>> core.step(torch.ones(1, 3), torch.zeros(1, 3), torch.zeros(1, 1, 3), memory, output).slots
+        tensor([[0]])
     """
 
     def __init__(self, rules: Rules, strength: Tensor) -> None:

@@ -30,6 +30,12 @@ class CompiledCore:
         library: of `load_library`.
         rules: of the memory.
         strength: `heads`, of the cosine.
+
+    Example:
+        >>> from metamann.memory.native.compiled import load_library
+        >>> library = load_library("lrua", torch.device("cpu"), torch.float32)  # None without a compiler
+        >>> rules = Rules(nn.GRUCell(1, 1), 1, 2, True, False, 1, True, 0.95, True)
+        >>> core = library and CompiledCore(library, rules, strength=torch.ones(1))
     """
 
     def __init__(self, library: ctypes.CDLL, rules: Rules, strength: Tensor) -> None:
