@@ -101,8 +101,8 @@ class FrozenEncoder(nn.Module):
             rows = [[number[word] for word in sentences[place]] for place in group]
             padded = torch.tensor([row + [-1] * (length - len(row)) for row in rows], dtype=torch.int64)
             features = self._encode(Text(padded.unsqueeze(0).to(device), lexicon))[0].cpu()
-            for place, row, found in zip(group, rows, features, strict=True):
-                encoded[place] = found[: len(row)].clone()
+            for place, row, vectors in zip(group, rows, features, strict=True):
+                encoded[place] = vectors[: len(row)].clone()
         return torch.cat(encoded) if encoded else torch.zeros(0, self.features, dtype=torch.float16)
 
 

@@ -14,7 +14,7 @@ from metamann.learners.learner import log_probabilities
 class LabelMassHead(nn.Module):
     """Classes by the mass of attention on their labels; nothing is learned here, so any number of classes goes.
 
-    The mass on the "never seen" slot is shared evenly by the classes that were not shown yet: the best guess
+    The mass on the "never seen" slot is shared evenly by the classes that were not observed yet: the best guess
     there is, and the only one that keeps first instances at the ceiling of H_C / C.
 
     Example:
@@ -24,20 +24,20 @@ class LabelMassHead(nn.Module):
         tensor([[[0.6000, 0.4000]]])
     """
 
-    def forward(self, reads: Tensor, classes: Classes, shown: Tensor) -> Tensor:
+    def forward(self, reads: Tensor, classes: Classes, observed: Tensor) -> Tensor:
         """Log-probabilities, `batch x items x classes`.
 
         Args:
             reads: `batch x items x (code_width + 1)`, masses on label codes, "never seen" last.
             classes: the classes of each episode.
-            shown: `batch x items x classes`, true for classes shown before an item.
+            observed: `batch x items x classes`, true for classes with an example before an item.
         """
         codes = classes.codes.to(reads.dtype)
         width = reads.shape[-1] - 1
         mass = reads[..., :-1] @ F.pad(codes, (0, width - codes.shape[-1])).transpose(1, 2)
-        unused = (~shown & classes.present().unsqueeze(1)).to(reads.dtype)
+        unused = (~observed & classes.present().unsqueeze(1)).to(reads.dtype)
         guess = unused / unused.sum(-1, keepdim=True).clamp_min(1)
-        mass = mass * shown + reads[..., -1:] * guess
+        mass = mass * observed + reads[..., -1:] * guess
         return log_probabilities(mass.clamp_min(torch.finfo(mass.dtype).tiny).log(), classes)
 
 
@@ -63,7 +63,7 @@ class LinearHead(nn.Module):
         if start is not None:
             self.to_code.weight.data.copy_(start)
 
-    def forward(self, reads: Tensor, classes: Classes, shown: Tensor) -> Tensor:
+    def forward(self, reads: Tensor, classes: Classes, observed: Tensor) -> Tensor:
         """Log-probabilities, `batch x items x classes`; arguments as in `LabelMassHead`.
 
         Raises:

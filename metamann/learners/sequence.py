@@ -51,7 +51,7 @@ class SequenceLearner(nn.Module):
             return torch.stack([F.logsigmoid(-logits), F.logsigmoid(logits)], -1)
 
     def loss(self, sequences: Sequences) -> Loss:
-        """Negative log-likelihood of the bits asked for."""
+        """Negative log-likelihood of the target bits."""
         return negative_log_likelihood(self(sequences), sequences.targets)
 
     def trace(self, sequences: Sequences) -> Trace:

@@ -1,4 +1,4 @@
-"""The least that any learner must beat: always the label that the support shows most; for sentences that is O."""
+"""The least that any learner must beat: always the most frequent label of the support; for sentences that is O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metamann.learners.streaming import StreamingLearner
 
 
 class MajorityState(NamedTuple):
-    """How often each label was shown.
+    """How often each label occurs in the support.
 
     Attributes:
         counts: `batch x 1 x classes`; of sentences `batch x 1 x 1 x classes`, as their labels have one axis more.
@@ -28,7 +28,7 @@ class MajorityState(NamedTuple):
 
 
 class Majority(Adapter, StreamingLearner[Any, Any]):
-    """Answers with the shares of the labels, one example of each added, whatever is asked.
+    """Answers with the shares of the labels, one example of each added, for any query.
 
     It is evaluated as the learner inside, opens its checkpoint, and uses none of its parameters.
 
@@ -64,8 +64,8 @@ class Majority(Adapter, StreamingLearner[Any, Any]):
         """Count the labels; see `Learner.adapt`."""
         labels = support.labels
         width = classes.codes.shape[1]
-        told = labels.unsqueeze(-1) == torch.arange(width, device=labels.device)
-        counts = told.sum(tuple(range(1, labels.dim())), keepdim=True)
+        one_hot = labels.unsqueeze(-1) == torch.arange(width, device=labels.device)
+        counts = one_hot.sum(tuple(range(1, labels.dim())), keepdim=True)
         if state is not None:
             counts = counts + F.pad(state.counts, (0, width - state.counts.shape[-1]))
         return MajorityState(counts, classes)

@@ -35,7 +35,7 @@ class Start(nn.Module):
         self.module = module
         self.lr = rate
         if learned:
-            self.lrs = nn.ParameterList([torch.full_like(each, rate) for each in module.parameters()])
+            self.lrs = nn.ParameterList([torch.full_like(parameter, rate) for parameter in module.parameters()])
 
     def rates(self) -> list[Any]:
         """The rate of each parameter."""

@@ -109,10 +109,10 @@ class KeyValueMemory(PairMemory[KeyValueState]):
 
     def _append(self, state: KeyValueState, keys: Tensor, codes: Tensor, mask: Tensor) -> KeyValueState:
         wider = codes.shape[-1] - state.values.shape[-1]
-        shown = mask.unsqueeze(-1)
+        present = mask.unsqueeze(-1)
         return KeyValueState(
-            torch.cat([state.keys, keys * shown], 1),
-            torch.cat([F.pad(state.values, (0, max(wider, 0))), F.pad(codes, (0, max(-wider, 0))) * shown], 1),
+            torch.cat([state.keys, keys * present], 1),
+            torch.cat([F.pad(state.values, (0, max(wider, 0))), F.pad(codes, (0, max(-wider, 0))) * present], 1),
             torch.cat([state.filled, mask], 1),
         )
 

@@ -1,9 +1,9 @@
-"""Nearest neighbour: every pair is kept, and a label is as near as the nearest key written with it.
+"""Nearest neighbour: every pair is stored, and a label is as near as the nearest key written with it.
 
     d_l    = max over the slots i written with label l of cos(q, k_i)                       [YK20, eq. 2, the cosine]
     masses = softmax over the labels l, and "never seen" behind them, of [s d_l; s n]
 
-One key stands for its whole label: nothing that others say is averaged in. For tags of sentences this is NNShot.
+One key stands for its whole label: no other key is averaged in. For tags of sentences this is NNShot.
 
 References:
     [YK20] Yang and Katiyar, Simple and Effective Few-Shot Named Entity Recognition with Structured Nearest Neighbor
