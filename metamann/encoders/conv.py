@@ -1,4 +1,4 @@
-"""Convolutional encoder of small drawings, without batch statistics: an image is encoded the same in any company."""
+"""Convolutional encoder of small drawings without batch statistics: images are encoded independently."""
 
 from __future__ import annotations
 

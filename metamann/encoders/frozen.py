@@ -1,4 +1,4 @@
-"""Features of an encoder that is not trained, computed once and kept."""
+"""Features of an encoder that is not trained, computed once and stored."""
 
 from __future__ import annotations
 

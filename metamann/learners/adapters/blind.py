@@ -1,4 +1,4 @@
-"""A learner that cannot read its memory: for measuring what the memory is worth to one trained with it."""
+"""A learner that cannot read its memory: to measure what the memory contributes to one trained with it."""
 
 from __future__ import annotations
 

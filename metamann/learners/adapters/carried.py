@@ -1,4 +1,4 @@
-"""A learner whose memory is not reset, or not wholly, between episodes: for measuring what the reset is worth."""
+"""A learner whose memory is not reset, or not wholly, between episodes: to measure what the reset contributes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SIDES = 4
 class Rotated(Adapter, StreamingLearner[Any, Any]):
     """Answers with the mean probability of four views of an episode, its images rotated by 0, 90, 180 or 270 degrees.
 
-    A rotated episode is an episode of the same classes, told apart by features that err in other places. Classes that
+    A rotated episode is an episode of the same classes, distinguished by features whose errors differ. Classes that
     are rotations of one another stay apart, since all images of a view are rotated alike. Each view has a state of its
     own; it costs four times the time.
 

@@ -65,7 +65,7 @@ class StructShot(Adapter):
         self.power = power
 
     def encode(self, inputs: Any) -> Any:
-        """The sentences themselves: how long they are is asked for when they are answered."""
+        """The sentences themselves, since their lengths are needed to decode the tags."""
         return inputs
 
     def on_features(self) -> StructShot:
