@@ -17,9 +17,13 @@ import metamann
 # folders whose classes all have an example, one a line
 FOLDERS = (
     "data",
+    "checks",
     "decoding",
+    "encoders",
     "episodes",
     "evaluation",
+    "learners",
+    "memory",
 )
 MODULES = sorted(module.name for module in pkgutil.walk_packages(metamann.__path__, "metamann."))
 

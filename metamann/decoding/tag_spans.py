@@ -32,7 +32,7 @@ class FoundSpans(NamedTuple):
 
 
 def find_spans(tags: np.ndarray, scheme: TagScheme, strict: bool = False) -> FoundSpans:
-    """Entities that tags say; under `io` the longest runs of one class.
+    """Entities that tags mark; under `io` the longest runs of one class.
 
     Args:
         tags: `sentences x length`, negative for padding.
@@ -45,11 +45,11 @@ def find_spans(tags: np.ndarray, scheme: TagScheme, strict: bool = False) -> Fou
     last = (classes >= 0) & ~np.pad(goes_on[:, 1:], ((0, 0), (0, 1)))
     sentence, start = np.nonzero((classes >= 0) & ~goes_on)
     end = np.nonzero(last)[1] + 1
-    found = FoundSpans(sentence, start, end, classes[sentence, start])
+    spans = FoundSpans(sentence, start, end, classes[sentence, start])
     if strict and scheme == "bio":
         legal = begins[sentence, start]
-        found = FoundSpans(*(array[legal] for array in found))
-    return found
+        spans = FoundSpans(*(array[legal] for array in spans))
+    return spans
 
 
 def write_spans(spans: FoundSpans, shape: tuple[int, int], scheme: TagScheme) -> np.ndarray:
@@ -77,8 +77,8 @@ def named_spans(tags: Sequence[int], types: Sequence[str], scheme: TagScheme) ->
         types: names of the classes, in the order of the class numbers.
         scheme: of the tags.
     """
-    found = find_spans(np.array([tags], dtype=np.int64).reshape(1, -1), scheme)
+    spans = find_spans(np.array([tags], dtype=np.int64).reshape(1, -1), scheme)
     return tuple(
         Span(int(start), int(end), types[number])
-        for start, end, number in zip(found.start, found.end, found.number, strict=True)
+        for start, end, number in zip(spans.start, spans.end, spans.number, strict=True)
     )

@@ -58,6 +58,12 @@ class Transitions(nn.Module):
     Args:
         scheme: of the tags.
         scores: `cells`, log scores to start from; None takes all moves of a row as equally likely.
+
+    Example:
+        >>> transitions = Transitions("io")
+        >>> start, matrix = transitions(ways=torch.tensor([3, 2]), tags=3)  # episodes of two classes and of one, and O
+        >>> matrix.shape
+        torch.Size([2, 3, 3])
     """
 
     def __init__(self, scheme: TagScheme, scores: Tensor | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Convolutional encoder of small drawings, without batch statistics: an image is encoded the same in any company."""
+"""Convolutional encoder of small drawings without batch statistics: images are encoded independently."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class ConvEncoder(nn.Module):
 
     Raises:
         ConfigError: if the images are too small, or a number is out of its range.
+
+    Example:
+        >>> encoder = ConvEncoder(size=20, channels=8)
+        >>> encoder(torch.zeros(2, 3, 1, 20, 20, dtype=torch.uint8)).shape  # two episodes of three images
+        torch.Size([2, 3, 16])
     """
 
     def __init__(

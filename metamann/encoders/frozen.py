@@ -1,4 +1,4 @@
-"""Features of an encoder that is not trained, computed once and kept."""
+"""Features of an encoder that is not trained, computed once and stored."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class FrozenEncoder(nn.Module):
 
     Args:
         encoder: of text; it is trained no more.
+
+    Example:
+        >>> from metamann.encoders.spelling import SpellingEncoder
+        >>> encoder = FrozenEncoder(SpellingEncoder())
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2, 27])
     """
 
     def __init__(self, encoder: nn.Module) -> None:
@@ -95,8 +101,8 @@ class FrozenEncoder(nn.Module):
             rows = [[number[word] for word in sentences[place]] for place in group]
             padded = torch.tensor([row + [-1] * (length - len(row)) for row in rows], dtype=torch.int64)
             features = self._encode(Text(padded.unsqueeze(0).to(device), lexicon))[0].cpu()
-            for place, row, found in zip(group, rows, features, strict=True):
-                encoded[place] = found[: len(row)].clone()
+            for place, row, vectors in zip(group, rows, features, strict=True):
+                encoded[place] = vectors[: len(row)].clone()
         return torch.cat(encoded) if encoded else torch.zeros(0, self.features, dtype=torch.float16)
 
 

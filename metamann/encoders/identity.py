@@ -17,6 +17,13 @@ class IdentityEncoder(nn.Module):
 
     Raises:
         ConfigError: if the width is below 1.
+
+    Example:
+        >>> import torch
+        >>> encoder = IdentityEncoder(features=3)
+        >>> encoder(torch.ones(1, 2, 3))
+        tensor([[[1., 1., 1.],
+                 [1., 1., 1.]]])
     """
 
     def __init__(self, features: int, standardise: bool = False) -> None:

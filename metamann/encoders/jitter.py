@@ -18,6 +18,11 @@ class AffineJitter(nn.Module):
 
     Raises:
         ConfigError: if it is negative.
+
+    Example:
+        >>> jitter, images = AffineJitter(amount=1.0), torch.rand(2, 1, 8, 8)
+        >>> torch.equal(jitter(images), images), torch.equal(jitter.eval()(images), images)
+        (False, True)
     """
 
     def __init__(self, amount: float) -> None:

@@ -15,6 +15,13 @@ class JoinedEncoder(nn.Module):
 
     Args:
         encoders: at least one, by name.
+
+    Example:
+        >>> from metamann.encoders.spelling import SpellingEncoder
+        >>> from metamann.encoders.words import WordEncoder
+        >>> encoder = JoinedEncoder({"words": WordEncoder(rows=64), "spelling": SpellingEncoder()})
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2, 347])
     """
 
     def __init__(self, encoders: Mapping[str, nn.Module]) -> None:

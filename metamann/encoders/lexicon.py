@@ -11,7 +11,7 @@ import torch
 Table = TypeVar("Table")
 Lexicon = tuple[str, ...]
 
-KEPT = 8  # the splits of a data set take turns in training
+CAPACITY = 8  # the splits of a data set take turns in training
 
 
 class LexiconTables(Generic[Table]):
@@ -23,19 +23,25 @@ class LexiconTables(Generic[Table]):
 
     Args:
         make: computes the table of a lexicon, on a device.
+
+    Example:
+        >>> lengths = LexiconTables(lambda lexicon, device: torch.tensor([len(word) for word in lexicon]))
+        >>> lexicon = ("Anna", "sings")
+        >>> lengths(lexicon, torch.device("cpu"))
+        tensor([4, 5])
     """
 
     def __init__(self, make: Callable[[Lexicon, torch.device], Table]) -> None:
         self._make = make
-        # the lexicon is kept beside its table, so that no other object can take over its identity
-        self._kept: OrderedDict[tuple[int, torch.device], tuple[Lexicon, Table]] = OrderedDict()
+        # the lexicon is stored beside its table, so that no other object can take over its identity
+        self._tables: OrderedDict[tuple[int, torch.device], tuple[Lexicon, Table]] = OrderedDict()
 
     def __call__(self, lexicon: Lexicon, device: torch.device) -> Table:
         """The table of this lexicon on this device."""
         key = (id(lexicon), device)
-        if key not in self._kept:
-            self._kept[key] = (lexicon, self._make(lexicon, device))
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key][1]
+        if key not in self._tables:
+            self._tables[key] = (lexicon, self._make(lexicon, device))
+            if len(self._tables) > CAPACITY:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(key)
+        return self._tables[key][1]

@@ -20,6 +20,12 @@ class MLPEncoder(nn.Module):
 
     Raises:
         ConfigError: if a width is below 1.
+
+    Example:
+        >>> import torch
+        >>> encoder = MLPEncoder(in_features=5, hidden=8, features=4)
+        >>> encoder(torch.ones(2, 3, 5)).shape
+        torch.Size([2, 3, 4])
     """
 
     def __init__(self, in_features: int, hidden: int = 128, features: int = 64, standardise: bool = False) -> None:

@@ -17,6 +17,12 @@ class PixelEncoder(nn.Module):
 
     Raises:
         ConfigError: if a size is below 1.
+
+    Example:
+        >>> import torch
+        >>> encoder = PixelEncoder(size=4)
+        >>> encoder(torch.zeros(2, 3, 1, 4, 4, dtype=torch.uint8)).shape
+        torch.Size([2, 3, 16])
     """
 
     def __init__(self, size: int = 20, in_channels: int = 1) -> None:

@@ -42,6 +42,11 @@ class PretrainedEncoder(nn.Module):
         ConfigError: if there is no such model, it has fewer layers, the windows do not fit, or a number is out of its
             range.
         DataError: if the weights of the default model are not the published ones.
+
+    Example:
+        >>> encoder = PretrainedEncoder(trained_layers=2)  # doctest: +SKIP
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape  # doctest: +SKIP
+        torch.Size([1, 1, 2, 384])
     """
 
     def __init__(
@@ -107,14 +112,14 @@ class PretrainedEncoder(nn.Module):
         pieces, place = table.of_words(words[present])
         count = table.length[words[present]].tolist()
         plan = self._windows(count, present.sum(-1).flatten().tolist())
-        found, places = [], []
+        encoded, places = [], []
         for group in groups([window.end - window.start for window in plan]):
             chosen = [plan[number] for number in group]
-            found.append(self._run(pieces, chosen))
+            encoded.append(self._run(pieces, chosen))
             places += [torch.arange(window.own_start, window.own_end) for window in chosen]
         owner = place[torch.cat(places)].to(device)
         with full_precision(device):
-            total = features.new_zeros(len(count), self.features).index_add(0, owner, torch.cat(found))
+            total = features.new_zeros(len(count), self.features).index_add(0, owner, torch.cat(encoded))
             mean = total / torch.tensor(count, device=device).unsqueeze(-1)
         features[present.to(device)] = self.dropout(mean)
         return features
@@ -135,7 +140,7 @@ class PretrainedEncoder(nn.Module):
         return of_sentence[0] / of_sentence[1].clamp_min(1)
 
     def _table(self, lexicon: tuple[str, ...], device: torch.device) -> PieceTable:
-        return PieceTable(*(each.to(device) for each in piece_table(self.tokenizer, lexicon)))
+        return PieceTable(*(tensor.to(device) for tensor in piece_table(self.tokenizer, lexicon)))
 
     def _windows(self, count: list[int], lengths: list[int]) -> list[Window]:
         """Windows over all sentences, whose pieces stand one after another.

@@ -35,6 +35,12 @@ class RecurrentEncoder(nn.Module):
 
     Raises:
         ConfigError: if the cell is unknown, or a number is out of its range.
+
+    Example:
+        >>> from metamann.encoders.words import WordEncoder
+        >>> encoder = RecurrentEncoder(WordEncoder(rows=64), hidden=16)
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2, 32])
     """
 
     def __init__(

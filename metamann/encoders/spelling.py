@@ -31,6 +31,11 @@ class SpellingEncoder(nn.Module):
     """Flags of each word, of the one before it and of the one behind it; nothing is learned.
 
     Where a sentence begins or ends, the neighbour has no flag at all.
+
+    Example:
+        >>> encoder = SpellingEncoder()
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2, 27])
     """
 
     def __init__(self) -> None:

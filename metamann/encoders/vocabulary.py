@@ -22,17 +22,17 @@ def little_known(learner: nn.Module, name: str, *stores: SentenceStore | FixedEp
         name: of the data.
         stores: of the sentences.
     """
-    encoders = {each.name: each for each in learner.modules() if isinstance(each, PretrainedEncoder)}
+    encoders = {module.name: module for module in learner.modules() if isinstance(module, PretrainedEncoder)}
     texts = [[sentence.tokens for sentence in store.sentences] for store in stores]
     sentences = [words for text in texts for words in text]
     notes = []
     for model, encoder in encoders.items():
         shares = [encoder.unknown_shares(text, store.lexicon) for text, store in zip(texts, stores, strict=True)]
-        found = (torch.cat(shares) > MOST_UNKNOWN).nonzero().flatten().tolist()
-        if found:
+        unknown = (torch.cat(shares) > MOST_UNKNOWN).nonzero().flatten().tolist()
+        if unknown:
             reader = f"{MINILM} reads English and" if model == MINILM else f"the encoder's model {excerpt(model)}"
             notes.append(
-                f"{reader} knows little of {len(found):,} of {len(sentences):,} sentences of {excerpt(name)}: over a "
-                f"fifth of their word pieces are unknown. The first: '{excerpt(' '.join(sentences[found[0]]))}'."
+                f"{reader} knows little of {len(unknown):,} of {len(sentences):,} sentences of {excerpt(name)}: over a "
+                f"fifth of their word pieces are unknown. The first: '{excerpt(' '.join(sentences[unknown[0]]))}'."
             )
     return tuple(notes)

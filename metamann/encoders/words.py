@@ -48,10 +48,10 @@ class WordTable(NamedTuple):
 class WordEncoder(nn.Module):
     """Lower-cased word, prefix, suffix and shape by hash embeddings, characters by a convolution, side by side.
 
-    No vocabulary is kept: a part of a word is the sum of the rows that several hash functions name [S17, M22], so that
-    two words share all their rows next to never. The words met in training are remembered in a Bloom filter; any other
-    word gets, for its lower-cased form, the vector that word dropout has trained, and is told by its parts and its
-    characters.
+    No vocabulary is stored: a part of a word is the sum of the rows that several hash functions name [S17, M22], so
+    that two words almost never share all their rows. The words met in training are remembered in a Bloom filter; any
+    other word gets, for its lower-cased form, the vector that word dropout has trained, and is represented by its parts
+    and its characters.
 
     Args:
         width: of the embedding of each of the four parts.
@@ -64,6 +64,11 @@ class WordEncoder(nn.Module):
 
     Raises:
         ConfigError: if a number is out of its range.
+
+    Example:
+        >>> encoder = WordEncoder(width=8, rows=64, characters=16)
+        >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2, 48])
     """
 
     known: Tensor
@@ -143,8 +148,8 @@ class WordEncoder(nn.Module):
         row = places + word * (KERNEL // 2)
         spread = row.new_full((len(places) + (len(distinct) + 1) * (KERNEL // 2),), GAP)
         spread[row] = table.characters[places + (table.first[distinct] - begins)[word]]
-        found: Tensor = self.convolution(self.characters(spread).T.unsqueeze(0))[0].T[row].float()
-        return torch.segment_reduce(found, "max", lengths=length, unsafe=True)
+        activations: Tensor = self.convolution(self.characters(spread).T.unsqueeze(0))[0].T[row].float()
+        return torch.segment_reduce(activations, "max", lengths=length, unsafe=True)
 
     def _table(self, lexicon: tuple[str, ...], device: torch.device) -> WordTable:
         hashes = np.stack([[hash_part(part) for part in parts(word)] for word in lexicon]).astype(np.int64)
@@ -156,7 +161,7 @@ class WordEncoder(nn.Module):
             length.cumsum(0) - length,
             length,
         )
-        return WordTable(*(each.to(device) for each in table))
+        return WordTable(*(tensor.to(device) for tensor in table))
 
     def _character(self, letter: str) -> int:
         code = ord(letter)

@@ -28,7 +28,7 @@ from metamann.memory.interface import Memory
 
 
 class GradientState(NamedTuple):
-    """What a batch of episodes has taught.
+    """What was learned from the supports of a batch of episodes.
 
     Attributes:
         adapted: a network with weights of its own for each episode.
@@ -43,7 +43,7 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
     """A network that takes a few gradient steps on each support; meta-training finds where they start from.
 
     Each class number of an episode has an output of a linear head. Streams are answered step by step, one inner loop
-    for every label that is told.
+    for every label.
 
     Args:
         encoder: images or text to features.
@@ -63,6 +63,15 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
 
     Raises:
         ConfigError: for an unknown choice, numbers out of their range, or learn2learn where it is not installed.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = GradientLearner(IdentityEncoder(2), KeyValueMemory(2, 2), code_width=2, implementation="torch")
+        >>> support = Examples(torch.eye(2).unsqueeze(0), labels=torch.tensor([[1, 0]]))
+        >>> state = learner.adapt(support, Classes.one_hot(batch=1, classes=2))
+        >>> learner.predict(state, support.inputs).shape
+        torch.Size([1, 2, 2])
     """
 
     def __init__(
@@ -113,7 +122,7 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
         """
         self._check_outputs(classes)
         inputs, learning, adapted = self.encode(support.inputs).split(1), torch.is_grad_enabled(), []
-        # evaluation asks for no gradients, but the inner loop needs its own
+        # evaluation runs without gradients, but the inner loop needs its own
         with torch.enable_grad():
             for row, labels in enumerate(support.labels):
                 clone = self._start() if state is None else state.adapted[row].clone()
@@ -138,8 +147,8 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
                     item = encoded[row : row + 1, step : step + 1]
                     answer = self._answers(clone, item, stream.classes, row)
                     answers.append(answer if learning else answer.detach())
-                    for taken in range(self._steps(label)):
-                        again = self._answers(clone, item, stream.classes, row) if taken else answer
+                    for number in range(self._steps(label)):
+                        again = self._answers(clone, item, stream.classes, row) if number else answer
                         self._descend(clone, again, label, learning)
         return torch.cat(answers).view(*stream.labels.shape, -1)
 
@@ -156,16 +165,16 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
         loss = F.nll_loss(log_probs.flatten(0, -2), labels.flatten(), ignore_index=PADDING)
         parameters = clone.parameters()
         with full_precision(loss.device):  # each product backwards as it was forwards, never rounded further
-            found = iter(
+            gradients = iter(
                 torch.autograd.grad(
                     loss,
-                    [each for each in parameters if each.requires_grad],
+                    [parameter for parameter in parameters if parameter.requires_grad],
                     retain_graph=learning,
                     create_graph=learning and not self.first_order,
                     allow_unused=True,
                 )
             )
-        clone.descend([next(found) if each.requires_grad else None for each in parameters])
+        clone.descend([next(gradients) if parameter.requires_grad else None for parameter in parameters])
 
     def _answers(self, network: AdaptedNetwork, encoded: Any, classes: Classes, row: int) -> Tensor:
         """Log-probabilities for the items of one episode, `1 x items x classes`, of sentences `1 x ... x tags`."""
@@ -183,7 +192,12 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
 
 
 class FullPrecisionLinear(nn.Linear):
-    """A linear layer in float32, as the heads of all learners: the steps that adapt it are small."""
+    """A linear layer in float32, as the heads of all learners: the steps that adapt it are small.
+
+    Example:
+        >>> FullPrecisionLinear(3, 2)(torch.ones(1, 3, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits, float32."""

@@ -14,24 +14,30 @@ from metamann.learners.learner import log_probabilities
 class LabelMassHead(nn.Module):
     """Classes by the mass of attention on their labels; nothing is learned here, so any number of classes goes.
 
-    The mass on the "never seen" slot is shared evenly by the classes that were not shown yet: the best guess
+    The mass on the "never seen" slot is shared evenly by the classes that were not observed yet: the best guess
     there is, and the only one that keeps first instances at the ceiling of H_C / C.
+
+    Example:
+        >>> head, classes = LabelMassHead(), Classes.one_hot(batch=1, classes=2)
+        >>> reads = torch.tensor([[[0.6, 0.0, 0.4]]])  # masses on two labels, and on "never seen"
+        >>> head(reads, classes, torch.tensor([[[True, False]]])).exp()
+        tensor([[[0.6000, 0.4000]]])
     """
 
-    def forward(self, reads: Tensor, classes: Classes, shown: Tensor) -> Tensor:
+    def forward(self, reads: Tensor, classes: Classes, observed: Tensor) -> Tensor:
         """Log-probabilities, `batch x items x classes`.
 
         Args:
             reads: `batch x items x (code_width + 1)`, masses on label codes, "never seen" last.
             classes: the classes of each episode.
-            shown: `batch x items x classes`, true for classes shown before an item.
+            observed: `batch x items x classes`, true for classes with an example before an item.
         """
         codes = classes.codes.to(reads.dtype)
         width = reads.shape[-1] - 1
         mass = reads[..., :-1] @ F.pad(codes, (0, width - codes.shape[-1])).transpose(1, 2)
-        unused = (~shown & classes.present().unsqueeze(1)).to(reads.dtype)
+        unused = (~observed & classes.present().unsqueeze(1)).to(reads.dtype)
         guess = unused / unused.sum(-1, keepdim=True).clamp_min(1)
-        mass = mass * shown + reads[..., -1:] * guess
+        mass = mass * observed + reads[..., -1:] * guess
         return log_probabilities(mass.clamp_min(torch.finfo(mass.dtype).tiny).log(), classes)
 
 
@@ -44,6 +50,11 @@ class LinearHead(nn.Module):
         read_width: of the reads.
         code_width: of the label codes.
         start: weights to start from, `code_width x read_width`; None draws them.
+
+    Example:
+        >>> head, classes = LinearHead(read_width=8, code_width=5), Classes.one_hot(batch=1, classes=3)
+        >>> head(torch.ones(1, 4, 8), classes, torch.ones(1, 4, 3, dtype=torch.bool)).shape
+        torch.Size([1, 4, 3])
     """
 
     def __init__(self, read_width: int, code_width: int, start: Tensor | None = None) -> None:
@@ -52,7 +63,7 @@ class LinearHead(nn.Module):
         if start is not None:
             self.to_code.weight.data.copy_(start)
 
-    def forward(self, reads: Tensor, classes: Classes, shown: Tensor) -> Tensor:
+    def forward(self, reads: Tensor, classes: Classes, observed: Tensor) -> Tensor:
         """Log-probabilities, `batch x items x classes`; arguments as in `LabelMassHead`.
 
         Raises:

@@ -34,7 +34,7 @@ class Reading(NamedTuple):
     """What a learner read for each word of its queries, for people to look at.
 
     Attributes:
-        classes: `batch x queries x length x types`, how much spoke for each type of entities.
+        classes: `batch x queries x length x types`, the evidence for each type of entities.
         nearest: `batch x queries x length x 2`, the word of the support nearest to it outside of entities, and the
             nearest inside of one: positions among all words of the padded support behind one another, -1 for none.
         cosines: of these two.
@@ -105,7 +105,7 @@ class Learner(nn.Module, Generic[State, Inputs]):
         """
 
     def answer(self, state: State, inputs: Inputs) -> Tensor:
-        """The label given to each query, `batch x queries`, or tag of each word, `batch x queries x length`.
+        """The label of each query, `batch x queries`, or tag of each word, `batch x queries x length`.
 
         The most probable one of `predict`, unless a learner weighs the tags of a sentence together.
         """
@@ -163,14 +163,14 @@ def negative_log_likelihood(log_probs: Tensor, targets: Tensor, smoothing: float
 
     Args:
         log_probs: `... x classes`, minus infinity for classes that an episode does not have.
-        targets: `...`, `PADDING` where nothing is asked.
+        targets: `...`, `PADDING` where there is no target.
         smoothing: share of a target that is spread evenly over the classes of its episode (label smoothing: Szegedy
             et al., Rethinking the Inception Architecture for Computer Vision, 2016, section 7).
     """
     total = F.nll_loss(log_probs.flatten(0, -2), targets.flatten(), ignore_index=PADDING, reduction="sum")
     if smoothing:
-        had = log_probs > -torch.inf
-        spread = log_probs.where(had, 0.0).sum(-1) / had.sum(-1)
+        present = log_probs > -torch.inf
+        spread = log_probs.where(present, 0.0).sum(-1) / present.sum(-1)
         total = (1 - smoothing) * total - smoothing * (spread * (targets != PADDING)).sum()
     return Loss(total, (log_probs.argmax(-1) == targets).sum())
 

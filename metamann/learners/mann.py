@@ -26,17 +26,17 @@ from metamann.memory.interface import Memory, Trace
 
 
 class MannState(NamedTuple):
-    """What a batch of episodes has taught.
+    """What was learned from the supports of a batch of episodes.
 
     Attributes:
         memory: state of the external memory.
         classes: the classes of each episode.
-        shown: `batch x classes`, true for classes with at least one example.
+        observed: `batch x classes`, true for classes with at least one example.
     """
 
     memory: Any
     classes: Classes
-    shown: Tensor
+    observed: Tensor
 
 
 class MANN(StreamingLearner[MannState, Any]):
@@ -47,11 +47,19 @@ class MANN(StreamingLearner[MannState, Any]):
         memory: writes pairs of features and label code, reads for features.
         code_width: of the label codes, for memories whose reads need a learned head.
         label_smoothing: in training, share of a target that is spread evenly over the classes of its episode.
-        both_ways: in training, an episode is asked a second time with support and query in each other's place: twice
-            the errors to learn from for the same encoding. A stream has no such sides.
+        both_ways: in training, an episode is answered a second time with support and query exchanged: twice
+            the errors to learn from for the same encoding. A stream has neither.
 
     Raises:
         ConfigError: if `label_smoothing` is not between 0 and 1.
+
+    Example:
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = MANN(IdentityEncoder(2), KeyValueMemory(features=2, code_width=3), code_width=3)
+        >>> support = Examples(torch.eye(2).unsqueeze(0), labels=torch.tensor([[2, 0]]))
+        >>> state = learner.adapt(support, Classes.one_hot(batch=1, classes=3))
+        >>> learner.answer(state, support.inputs)
+        tensor([[2, 0]])
     """
 
     def __init__(
@@ -96,17 +104,17 @@ class MANN(StreamingLearner[MannState, Any]):
         codes, mask = classes.of_labels(labels), labels >= 0
         with full_precision(features.device):
             memory = self.memory.write(state.memory, features, codes, mask)
-        newer = classes.codes.shape[1] - state.shown.shape[1]
-        shown = F.pad(state.shown, (0, newer)) | _one_hot(labels, classes).any(1)
-        return MannState(memory, classes, shown)
+        added = classes.codes.shape[1] - state.observed.shape[1]
+        observed = F.pad(state.observed, (0, added)) | _one_hot(labels, classes).any(1)
+        return MannState(memory, classes, observed)
 
     def predict(self, state: MannState, inputs: Any) -> Tensor:
         """Read the memory for each query alone; see `Learner.predict`."""
         encoded = self.encode(inputs)
         features = positions(encoded)
-        shown = state.shown.unsqueeze(1).expand(-1, features.shape[1], -1)
+        observed = state.observed.unsqueeze(1).expand(-1, features.shape[1], -1)
         with full_precision(features.device):
-            log_probs: Tensor = self.head(self.memory.read(state.memory, features), state.classes, shown)
+            log_probs: Tensor = self.head(self.memory.read(state.memory, features), state.classes, observed)
         return log_probs.view(*encoded.shape[:-1], -1)
 
     def stream(self, stream: Stream) -> Tensor:
@@ -118,16 +126,16 @@ class MANN(StreamingLearner[MannState, Any]):
             return self.answers(reads, stream)
 
     def loss(self, episodes: Episode | Stream) -> Loss:
-        """Negative log-likelihood of the targets, of both ways on average where an episode is asked both ways."""
+        """Negative log-likelihood of the targets, of both ways on average where an episode is answered both ways."""
         if isinstance(episodes, Stream) or not self.both_ways:
             return self._one_way(episodes)
         support, query = (part._replace(inputs=self.encode(part.inputs)) for part in (episodes.support, episodes.query))
         learner = self.on_features()
-        there = learner._one_way(Episode(support, query, episodes.classes))
-        back = learner._one_way(Episode(query, support, episodes.classes))
-        answers, answers_back = ((part.labels != PADDING).sum() for part in (query, support))
-        # in answers of the way there, since that is what the trainer divides by
-        return Loss((there.total + back.total) * answers / (answers + answers_back), there.right)
+        direct = learner._one_way(Episode(support, query, episodes.classes))
+        exchanged = learner._one_way(Episode(query, support, episodes.classes))
+        answers, exchanged_answers = ((part.labels != PADDING).sum() for part in (query, support))
+        # in units of the direct answers, by whose number the trainer divides
+        return Loss((direct.total + exchanged.total) * answers / (answers + exchanged_answers), direct.right)
 
     def _one_way(self, episodes: Episode | Stream) -> Loss:
         return negative_log_likelihood(self(episodes), episodes.targets, self.label_smoothing)
@@ -157,8 +165,8 @@ class MANN(StreamingLearner[MannState, Any]):
 
     def answers(self, reads: Tensor, stream: Stream) -> Tensor:
         """Log-probabilities at every step from what was read, `batch x steps x read_width`."""
-        told = _one_hot(stream.labels, stream.classes)
-        log_probs: Tensor = self.head(reads, stream.classes, (told.cumsum(1) - told.int()) > 0)
+        one_hot = _one_hot(stream.labels, stream.classes)
+        log_probs: Tensor = self.head(reads, stream.classes, (one_hot.cumsum(1) - one_hot.int()) > 0)
         return log_probs
 
     def sequence(self, stream: Stream) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,11 +1,11 @@
-"""The few-shot tagger: entities of the support are written to memory, words of the query ask it for their type.
+"""The few-shot tagger: entities of the support are written to memory, where words of the query look up their type.
 
     p(kind)  = softmax(detector(x)_k + a e(x) [k != O])      kinds O and I under `io`, O, B and I under `bio`
     p(class) = what the memory reads for x among the classes of the episode
     p(tag)   = p(kind of the tag) p(class of the tag)        the kind alone for O
 
 What is an entity at all is the harder question. Much of its answer does not depend on the episode: the detector is
-shared by all types, and learns from all entities of a batch. The rest, names of types that are not asked for among it,
+shared by all types, and learns from all entities of a batch. The rest, such as names of types that the task leaves out,
 only the support can tell: e(x) compares x with the nearest word of the support inside an entity and the nearest one
 outside [YK20]. The memory holds the entities of the support alone, in random label codes if the protocol draws them.
 Tags of a sentence are weighed together by transitions that know no type [H20], learned by the likelihood of a CRF.
@@ -47,21 +47,21 @@ LEAST = 1e-6  # of a mass, before its logarithm
 
 
 class SentenceState(NamedTuple):
-    """What a batch of episodes has taught.
+    """What was learned from the supports of a batch of episodes.
 
     Attributes:
         memory: state of the external memory.
         words: all words of the support, and whether they are inside of an entity.
         tags: the tags of each episode.
         classes: the classes of entities, one for `I`, or for `B` and `I`, of each.
-        shown: `batch x classes`, true for classes with at least one entity.
+        observed: `batch x classes`, true for classes with at least one entity.
     """
 
     memory: Any
     words: KeyValueState
     tags: Classes
     classes: Classes
-    shown: Tensor
+    observed: Tensor
 
 
 class SentenceMANN(Learner[SentenceState, Text]):
@@ -81,6 +81,14 @@ class SentenceMANN(Learner[SentenceState, Text]):
 
     Raises:
         ConfigError: if an option has no such value.
+
+    Example:
+        >>> encoder = SpellingEncoder()
+        >>> learner = SentenceMANN(encoder, NearestMemory(encoder.features, code_width=2), code_width=2)
+        >>> sentences, tags = Text.of([["Anna", "sings"]], lexicon=("Anna", "sings")), torch.tensor([[[1, 0]]])
+        >>> state = learner.adapt(Examples(sentences, tags), Classes.one_hot(batch=1, classes=2))  # O and I
+        >>> learner.predict(state, sentences).shape
+        torch.Size([1, 1, 2, 2])
     """
 
     def __init__(
@@ -139,9 +147,9 @@ class SentenceMANN(Learner[SentenceState, Text]):
             if self.label_names and types.names is not None:
                 memory = self._write_names(memory, types, known)
             words = self.words.write(state.words, features, sides, labels != PADDING)
-        told = (numbers.unsqueeze(-1) == torch.arange(types.codes.shape[1], device=labels.device)).any(1)
-        shown = F.pad(state.shown, (0, types.codes.shape[1] - state.shown.shape[1])) | told
-        return SentenceState(memory, words, classes, types, shown)
+        new = (numbers.unsqueeze(-1) == torch.arange(types.codes.shape[1], device=labels.device)).any(1)
+        observed = F.pad(state.observed, (0, types.codes.shape[1] - state.observed.shape[1])) | new
+        return SentenceState(memory, words, classes, types, observed)
 
     def predict(self, state: SentenceState, inputs: Text) -> Tensor:
         """Log-probability of each tag of each word among all tags of its sentence; see `Learner.predict`."""
@@ -217,19 +225,19 @@ class SentenceMANN(Learner[SentenceState, Text]):
         nearer = sides.clamp_min(LEAST).log().diff(dim=-1)  # of the nearest inside over the nearest outside
         inside = kinds[..., 1:] + self.evidence * nearer
         of_kind = torch.cat([kinds[..., :1], inside], -1).log_softmax(-1)
-        any_class = state.shown.any(1).view(-1, 1, 1)
+        any_class = state.observed.any(1).view(-1, 1, 1)
         outside = torch.where(any_class, of_kind[..., :1], 0.0)
         # batch x positions x classes x kinds of entity tags, in the order of the tags
         tags = (of_class.unsqueeze(-1) + of_kind[..., 1:].unsqueeze(-2)).flatten(2)
         return torch.cat([outside, tags], -1).view(*encoded.shape[:-1], -1)
 
     def _of_class(self, state: SentenceState, features: Tensor) -> Tensor:
-        """Log-probability of each class among those shown, for words inside of entities."""
-        shown = state.shown.unsqueeze(1)
+        """Log-probability of each class among those observed, for words inside of entities."""
+        observed = state.observed.unsqueeze(1)
         reads = self.memory.read(state.memory, features)
-        of_class: Tensor = self.head(reads, state.classes, shown.expand(-1, features.shape[1], -1))
+        of_class: Tensor = self.head(reads, state.classes, observed.expand(-1, features.shape[1], -1))
         lowest = torch.finfo(of_class.dtype).min
-        return of_class.masked_fill(~shown, lowest).log_softmax(-1).masked_fill(~shown, -torch.inf)
+        return of_class.masked_fill(~observed, lowest).log_softmax(-1).masked_fill(~observed, -torch.inf)
 
     def _write_names(self, memory: Any, types: Classes, known: Tensor) -> Any:
         """Write the names of the types that were not known before."""
@@ -274,7 +282,7 @@ def sentence_loss(emissions: Tensor, transitions: TransitionScores, labels: Tens
         doubted: `batch x sentences x length`.
     """
     present = labels != PADDING
-    told = F.one_hot(labels.clamp_min(0), emissions.shape[-1]).bool() | doubted.unsqueeze(-1)
-    allowed = log_partition(emissions.masked_fill(~told, IMPOSSIBLE), transitions, present)
+    possible = F.one_hot(labels.clamp_min(0), emissions.shape[-1]).bool() | doubted.unsqueeze(-1)
+    allowed = log_partition(emissions.masked_fill(~possible, IMPOSSIBLE), transitions, present)
     total = (log_partition(emissions, transitions, present) - allowed).sum()
     return Loss(total, ((emissions.argmax(-1) == labels) & present).sum())

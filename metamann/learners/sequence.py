@@ -24,6 +24,13 @@ class SequenceLearner(nn.Module):
 
     Raises:
         ConfigError: if the memory reads nothing but labels.
+
+    Example:
+        >>> from metamann.memory.controlled.none import ControllerOnly
+        >>> learner = SequenceLearner(ControllerOnly(features=3, code_width=0, hidden=8), bits=2)
+        >>> inputs, targets = torch.ones(1, 4, 3), torch.ones(1, 8, dtype=torch.int64)  # two bits a step
+        >>> learner(Sequences(inputs, targets, torch.ones(1, 4, dtype=torch.bool))).shape
+        torch.Size([1, 8, 2])
     """
 
     def __init__(self, memory: Memory[Any], bits: int) -> None:
@@ -44,7 +51,7 @@ class SequenceLearner(nn.Module):
             return torch.stack([F.logsigmoid(-logits), F.logsigmoid(logits)], -1)
 
     def loss(self, sequences: Sequences) -> Loss:
-        """Negative log-likelihood of the bits asked for."""
+        """Negative log-likelihood of the target bits."""
         return negative_log_likelihood(self(sequences), sequences.targets)
 
     def trace(self, sequences: Sequences) -> Trace:

@@ -1,4 +1,4 @@
-"""Learners that answer streams too: predict, then be told, step by step."""
+"""Learners that answer streams too: the label of a step follows its prediction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StreamingLearner(Learner[State, Inputs]):
     def stream(self, stream: Stream) -> Tensor:
         """Log-probabilities at every step, from the items so far and the labels before, `batch x steps x classes`.
 
-        Predict, then be told, step by step; learners that can answer a stream at once do.
+        Each step is predicted before its label is learned; learners that can answer a stream at once do.
         """
         inputs: Any = stream.inputs
         encoded, learner, answers = self.encode(inputs), self.on_features(), []

@@ -5,8 +5,8 @@
     s_t = decoder([h_t; r_t], s_{t-1})    an LSTM or GRU; h_t holds the word itself where the encoder hands it on
     tags: a linear layer of s_t, weighed together by transitions [MH16]
 
-Supervised tagging is an episode with an empty support and fixed class numbers: nothing is told, so the memory is no
-store of labels here but working memory over the words of a sentence, written and read as it is gone through.
+Supervised tagging is an episode with an empty support and fixed class numbers: there are no labels to store,
+and the memory is working memory over the words of a sentence, written and read word by word.
 
 References:
     [MH16] Ma and Hovy, End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF, 2016.
@@ -53,10 +53,19 @@ class Tagger(Learner[TaggerState, Text]):
         scheme: of the tags.
         decoder: `lstm` or `gru`.
         hidden: width of the decoder.
-        dropout: share dropped of what the decoder says, in training.
+        dropout: share of the decoder's states dropped, in training.
 
     Raises:
         ConfigError: if an option is unknown, or the memory reads nothing but labels.
+
+    Example:
+        >>> from metamann.encoders.spelling import SpellingEncoder
+        >>> from metamann.memory.controlled.none import ControllerOnly
+        >>> encoder = SpellingEncoder()
+        >>> tagger = Tagger(encoder, ControllerOnly(encoder.features, code_width=0, hidden=8), tags=3, hidden=8)
+        >>> tags = Classes.one_hot(batch=1, classes=3)  # O, B and I of one type
+        >>> tagger.answer(TaggerState(tags), Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
+        torch.Size([1, 1, 2])
     """
 
     takes_support: ClassVar[bool] = False
@@ -78,7 +87,7 @@ class Tagger(Learner[TaggerState, Text]):
         check_number("learner.dropout", dropout, least=0, most=1)
         if memory.reads_label_mass:
             raise ConfigError(
-                "this memory reads label codes, and a tagger of fixed classes is told none; choose one with a "
+                "this memory reads label codes, and a tagger of fixed classes has none; choose one with a "
                 "controller, such as memory=additive, ntm, lrua or none."
             )
         self.encoder, self.memory, self.tags = encoder, memory, tags

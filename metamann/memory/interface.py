@@ -93,15 +93,15 @@ class Memory(nn.Module, Generic[State]):
         """
         reads = []
         # unbound, not indexed step by step: the gradient of an index is as large as the sequence, at every step
-        for item, code, shown in zip(features.unbind(1), codes.unbind(1), mask.unbind(1), strict=True):
-            read, state = self.step(state, item, code, shown)
+        for item, code, present in zip(features.unbind(1), codes.unbind(1), mask.unbind(1), strict=True):
+            read, state = self.step(state, item, code, present)
             reads.append(read)
         if not reads:
             return features.new_zeros(len(features), 0, self.read_width), state
         return torch.stack(reads, 1), state
 
     def write(self, state: State, features: Tensor, codes: Tensor, mask: Tensor) -> State:
-        """Take in labelled items without asking for reads; arguments as in `scan`."""
+        """Take in labelled items without reads; arguments as in `scan`."""
         return self.scan(state, features, codes, mask)[1]
 
     def forget(self, state: State, taken: Tensor) -> State:
@@ -141,7 +141,7 @@ class Memory(nn.Module, Generic[State]):
         return None
 
     def code_readout(self) -> Tensor | None:
-        """Weights that find the label code in a fresh memory's reads, `code_width x read_width`, if there are any."""
+        """Weights that decode the label code in a fresh memory's reads, `code_width x read_width`, if there are any."""
         return None
 
     @abstractmethod
@@ -151,11 +151,11 @@ class Memory(nn.Module, Generic[State]):
 
 def keep(mask: Tensor, new: State, old: State) -> State:
     """The new state where the mask is true and the old one elsewhere, tensor by tensor."""
-    kept = [
+    tensors = [
         torch.where(mask.view(-1, *[1] * (after.dim() - 1)), after, before)
         for after, before in zip(new, old, strict=True)
     ]
-    return type(new)(*kept)
+    return type(new)(*tensors)
 
 
 def scan_by_groups(

@@ -49,7 +49,13 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 class DotScore(nn.Module):
-    """h^T M_i [L15, "dot"]: queries as wide as the rows."""
+    """h^T M_i [L15, "dot"]: queries as wide as the rows.
+
+    Example:
+        >>> DotScore()(torch.ones(1, 2, 3), torch.eye(3).unsqueeze(0))
+        tensor([[[1., 1., 1.],
+                 [1., 1., 1.]]])
+    """
 
     def forward(self, queries: Tensor, rows: Tensor) -> Tensor:
         """Inner product of every query with every row."""
@@ -64,6 +70,11 @@ class AdditiveScore(nn.Module):
     Args:
         query_width: width of the queries.
         width: of a row, and of v.
+
+    Example:
+        >>> score = AdditiveScore(query_width=4, width=3)
+        >>> score(torch.ones(1, 2, 4), torch.ones(1, 5, 3)).shape
+        torch.Size([1, 2, 5])
     """
 
     def __init__(self, query_width: int, width: int) -> None:
@@ -84,6 +95,11 @@ class MultiplicativeScore(nn.Module):
     Args:
         query_width: width of the queries.
         width: of a row.
+
+    Example:
+        >>> score = MultiplicativeScore(query_width=4, width=3)
+        >>> score(torch.ones(1, 2, 4), torch.ones(1, 5, 3)).shape
+        torch.Size([1, 2, 5])
     """
 
     def __init__(self, query_width: int, width: int) -> None:
@@ -101,6 +117,11 @@ class CosineScore(nn.Module):
 
     Args:
         epsilon: see `cosine`.
+
+    Example:
+        >>> rows = torch.tensor([[[3.0, 4.0], [-8.0, 6.0]]])
+        >>> CosineScore()(rows[:, :1], rows)
+        tensor([[[1., 0.]]])
     """
 
     def __init__(self, epsilon: Literal["root", "added"] = "root") -> None:
@@ -118,6 +139,11 @@ class Sharpened(nn.Module):
     Args:
         score: the score to sharpen.
         strength: at the start of training.
+
+    Example:
+        >>> score = Sharpened(DotScore(), strength=10.0)
+        >>> round(score(torch.ones(1, 1, 2), torch.ones(1, 1, 2)).item())
+        20
     """
 
     def __init__(self, score: nn.Module, strength: float) -> None:

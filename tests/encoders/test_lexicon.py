@@ -6,7 +6,7 @@ import copy
 
 import torch
 
-from metamann.encoders.lexicon import KEPT, LexiconTables
+from metamann.encoders.lexicon import CAPACITY, LexiconTables
 
 CPU = torch.device("cpu")
 
@@ -41,16 +41,16 @@ def test_the_table_is_never_that_of_a_lexicon_that_is_gone() -> None:
 
 def test_only_the_last_few_are_kept_and_use_keeps_a_lexicon() -> None:
     make = Lengths()
-    tables, lexicons = LexiconTables(make), [("x" * number,) for number in range(KEPT + 1)]
-    for lexicon in lexicons[:KEPT]:
+    tables, lexicons = LexiconTables(make), [("x" * number,) for number in range(CAPACITY + 1)]
+    for lexicon in lexicons[:CAPACITY]:
         tables(lexicon, CPU)
     tables(lexicons[0], CPU)
-    tables(lexicons[KEPT], CPU)
-    assert make.calls == KEPT + 1
+    tables(lexicons[CAPACITY], CPU)
+    assert make.calls == CAPACITY + 1
     tables(lexicons[0], CPU)
-    assert make.calls == KEPT + 1
+    assert make.calls == CAPACITY + 1
     tables(lexicons[1], CPU)
-    assert make.calls == KEPT + 2
+    assert make.calls == CAPACITY + 2
 
 
 def test_a_copy_goes_on_with_the_same_lexicon() -> None:

@@ -238,8 +238,8 @@ def test_predict_leaves_the_state_alone(mann: MANN, episode: Episode) -> None:
         before = copy.deepcopy(state)
         first = mann.predict(state, episode.query.inputs)
         assert torch.equal(mann.predict(state, episode.query.inputs), first)
-    unchanged = [*before.memory, *before.classes[:2], before.shown]
-    for old, new in zip(unchanged, [*state.memory, *state.classes[:2], state.shown], strict=True):
+    unchanged = [*before.memory, *before.classes[:2], before.observed]
+    for old, new in zip(unchanged, [*state.memory, *state.classes[:2], state.observed], strict=True):
         assert torch.equal(old, new)
 
 
@@ -265,7 +265,7 @@ def test_classes_can_be_added_later(mann: MANN, episode: Episode) -> None:
         assert mann.predict(state, episode.query.inputs).shape[-1] == 3
         state = mann.adapt(Examples(inputs[:, 6:], labels[:, 6:]), all_classes, state)
         at_once = mann.adapt(Examples(inputs, labels), all_classes)
-        assert torch.equal(state.shown, at_once.shown)
+        assert torch.equal(state.observed, at_once.observed)
         assert_rounding(mann.predict(state, episode.query.inputs), mann.predict(at_once, episode.query.inputs))
 
 

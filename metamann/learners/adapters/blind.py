@@ -1,4 +1,4 @@
-"""A learner that cannot read its memory: for measuring what the memory is worth to one trained with it."""
+"""A learner that cannot read its memory: to measure what the memory contributes to one trained with it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from metamann.learners.learner import Learner
 from metamann.learners.streaming import StreamingLearner
 from metamann.memory.interface import Trace
 
-# what a controller remembers by itself, and what it was told last; all else of a state is the memory's
-OF_THE_CONTROLLER = ("hidden", "cell", "told_item", "told_code")
+# what a controller remembers by itself, and what the previous item and label; all else of a state is the memory's
+OF_THE_CONTROLLER = ("hidden", "cell", "previous_item", "previous_code")
 
 
 class Blind(Adapter, StreamingLearner[Any, Any]):
@@ -27,6 +27,15 @@ class Blind(Adapter, StreamingLearner[Any, Any]):
 
     Raises:
         ConfigError: for a learner without a memory.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.controlled.ntm import NTMMemory
+        >>> learner = Blind(MANN(IdentityEncoder(2), NTMMemory(features=2, code_width=3, slots=4), code_width=3))
+        >>> stream = Stream(torch.rand(1, 4, 2), torch.tensor([[0, 1, 0, 1]]), Classes.one_hot(batch=1, classes=3))
+        >>> learner.stream(stream).shape
+        torch.Size([1, 4, 3])
     """
 
     def __init__(self, learner: Learner[Any]) -> None:
@@ -51,9 +60,9 @@ class Blind(Adapter, StreamingLearner[Any, Any]):
         with full_precision(features.device):
             fresh = mann.memory.initial_state(len(mask), codes.shape[-1], features)
             state, reads, own = fresh, [], mann.memory.controller_width
-            for item, code, shown in zip(features.unbind(1), codes.unbind(1), mask.unbind(1), strict=True):
-                read, after = mann.memory.step(state, item, code, shown)
-                # the controller's own part is kept
+            for item, code, present in zip(features.unbind(1), codes.unbind(1), mask.unbind(1), strict=True):
+                read, after = mann.memory.step(state, item, code, present)
+                # the controller's own part stays
                 reads.append(F.pad(read[:, :own], (0, read.shape[-1] - own)))
                 state = _forgotten(after, fresh)
             return mann.answers(torch.stack(reads, 1), stream)

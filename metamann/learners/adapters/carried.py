@@ -1,4 +1,4 @@
-"""A learner whose memory is not reset, or not wholly, between episodes: for measuring what the reset is worth."""
+"""A learner whose memory is not reset, or not wholly, between episodes: to measure what the reset contributes."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ class Carried(Adapter, StreamingLearner[Any, Any]):
 
     Raises:
         ConfigError: for another policy, a decay outside its range, or a learner without a memory.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.controlled.ntm import NTMMemory
+        >>> learner = Carried(MANN(IdentityEncoder(2), NTMMemory(features=2, code_width=3, slots=4), code_width=3))
+        >>> stream = Stream(torch.rand(1, 4, 2), torch.tensor([[0, 1, 0, 1]]), Classes.one_hot(batch=1, classes=3))
+        >>> torch.equal(learner.stream(stream), learner.stream(stream))
+        False
     """
 
     trainable: ClassVar[bool] = True
@@ -45,18 +54,18 @@ class Carried(Adapter, StreamingLearner[Any, Any]):
         super().__init__(needs_mann(learner, "carried"))
         check_choice("adapter.reset", reset, ("never", "decay"))
         check_number("adapter.decay", decay, least=0, most=1)
-        self.kept = 1.0 if reset == "never" else decay
+        self.factor = 1.0 if reset == "never" else decay
         # in a list, which the adapter of `on_features` shares
-        self._kept: list[Any] = []
+        self._last_state: list[Any] = []
 
     @property
     def carried(self) -> Any:
         """State of the memory that the last stream left behind; None where there is none."""
-        return self._kept[0] if self._kept else None
+        return self._last_state[0] if self._last_state else None
 
     def train(self: Self, mode: bool = True) -> Self:
         """Change the mode; what was carried is dropped, so that validation and training do not mix."""
-        self._kept.clear()
+        self._last_state.clear()
         return super().train(mode)
 
     def adapt(self, support: Examples, classes: Classes, state: Any = None) -> Any:
@@ -72,7 +81,7 @@ class Carried(Adapter, StreamingLearner[Any, Any]):
         return self.learner.trace(stream)
 
     def loss(self, episodes: Episode | Stream) -> Loss:
-        """That of the learner inside, of the answers to streams that are given here."""
+        """That of the learner inside, of the answers to streams that are computed here."""
         if not isinstance(episodes, Stream):
             return self.learner.loss(episodes)
         smoothing = needs_mann(self.learner, "carried").label_smoothing
@@ -91,7 +100,7 @@ class Carried(Adapter, StreamingLearner[Any, Any]):
             reads, final = mann.memory.scan(start, features, codes, mask)
             if any(before.shape != after.shape for before, after in zip(start, final, strict=True)):
                 raise ConfigError("a memory that grows cannot be carried on for ever; choose one of fixed size.")
-            self._kept[:] = [type(final)(*(tensor.detach() for tensor in final))]
+            self._last_state[:] = [type(final)(*(tensor.detach() for tensor in final))]
             return mann.answers(reads, stream)
 
     def _start(self, batch: int, code_width: int, features: Tensor) -> Any:
@@ -103,4 +112,4 @@ class Carried(Adapter, StreamingLearner[Any, Any]):
         return type(fresh)(*(torch.cat([self._weakened(old[:batch]), new[len(old) :]]) for old, new in pairs))
 
     def _weakened(self, tensor: Tensor) -> Tensor:
-        return tensor * self.kept if tensor.is_floating_point() else tensor
+        return tensor * self.factor if tensor.is_floating_point() else tensor

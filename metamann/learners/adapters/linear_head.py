@@ -23,7 +23,7 @@ from metamann.learners.streaming import StreamingLearner
 
 
 class LinearHeadState(NamedTuple):
-    """What a batch of episodes has shown, and the heads that were fitted to it.
+    """The examples of a batch of episodes, and the heads that were fitted to it.
 
     Attributes:
         features: `batch x positions x features`, normalised.
@@ -44,7 +44,7 @@ class LinearHead(Adapter, StreamingLearner[Any, Any]):
     """Softmax regression on the encoder's features, fitted anew to each support; for evaluating a trained encoder.
 
     The memory of the learner inside is left alone. Streams are answered step by step, as is
-    what comes task by task: by default the head is fitted anew to all that was told so far.
+    what comes task by task: by default the head is fitted anew to all examples so far.
 
     Args:
         learner: with a trained encoder.
@@ -57,6 +57,15 @@ class LinearHead(Adapter, StreamingLearner[Any, Any]):
 
     Raises:
         ConfigError: for numbers out of their range, or a learner without an encoder.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = LinearHead(MANN(IdentityEncoder(2), KeyValueMemory(features=2, code_width=2), code_width=2))
+        >>> support = Examples(torch.eye(2).unsqueeze(0), labels=torch.tensor([[1, 0]]))
+        >>> learner.answer(learner.adapt(support, Classes.one_hot(batch=1, classes=2)), support.inputs)
+        tensor([[1, 0]])
     """
 
     def __init__(
@@ -90,8 +99,8 @@ class LinearHead(Adapter, StreamingLearner[Any, Any]):
         if state is not None and self.rehearse:
             features, labels = torch.cat([state.features, features], 1), torch.cat([state.labels, labels], 1)
         elif state is not None:
-            newer = number - state.bias.shape[1]
-            weights, bias = F.pad(state.weights, (0, newer)), F.pad(state.bias, (0, newer))
+            added = number - state.bias.shape[1]
+            weights, bias = F.pad(state.weights, (0, added)), F.pad(state.bias, (0, added))
         return LinearHeadState(features, labels, *self._fit(features, labels, classes, weights, bias), classes)
 
     def predict(self, state: Any, inputs: Any) -> Tensor:
@@ -116,15 +125,15 @@ class LinearHead(Adapter, StreamingLearner[Any, Any]):
     def _fit(
         self, features: Tensor, labels: Tensor, classes: Classes, weights: Tensor, bias: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Heads, going on from these; softmax regression's gradient is written out, nothing is kept for autograd."""
-        told, count = (labels != PADDING).unsqueeze(-1), (labels != PADDING).sum(1).clamp_min(1).view(-1, 1, 1)
-        wanted = F.one_hot(labels.clamp_min(0), classes.codes.shape[1]) * told
+        """Heads, going on from these; softmax regression's gradient is written out, nothing is saved for autograd."""
+        mask, count = (labels != PADDING).unsqueeze(-1), (labels != PADDING).sum(1).clamp_min(1).view(-1, 1, 1)
+        targets = F.one_hot(labels.clamp_min(0), classes.codes.shape[1]) * mask
         absent = ~classes.present().unsqueeze(1)
         rate = self.learning_rate / max(1.0, self.norm**2 / 4)  # below the curvature, so that every step goes down
         with full_precision(features.device):
             for _ in range(self.steps):
-                shares = (features @ weights + bias.unsqueeze(1)).masked_fill(absent, -torch.inf).softmax(-1)
-                error = (shares * told - wanted) / count
+                probabilities = (features @ weights + bias.unsqueeze(1)).masked_fill(absent, -torch.inf).softmax(-1)
+                error = (probabilities * mask - targets) / count
                 weights = weights - rate * (features.transpose(1, 2) @ error + self.decay * weights)
                 bias = bias - rate * error.sum(1)
         return weights, bias

@@ -1,4 +1,4 @@
-"""The least that any learner must beat: always the label that the support shows most; for sentences that is O."""
+"""The least that any learner must beat: always the most frequent label of the support; for sentences that is O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metamann.learners.streaming import StreamingLearner
 
 
 class MajorityState(NamedTuple):
-    """How often each label was shown.
+    """How often each label occurs in the support.
 
     Attributes:
         counts: `batch x 1 x classes`; of sentences `batch x 1 x 1 x classes`, as their labels have one axis more.
@@ -28,9 +28,18 @@ class MajorityState(NamedTuple):
 
 
 class Majority(Adapter, StreamingLearner[Any, Any]):
-    """Answers with the shares of the labels, one example of each added, whatever is asked.
+    """Answers with the shares of the labels, one example of each added, for any query.
 
     It is evaluated as the learner inside, opens its checkpoint, and uses none of its parameters.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = Majority(MANN(IdentityEncoder(2), KeyValueMemory(features=2, code_width=2), code_width=2))
+        >>> state = learner.adapt(Examples(torch.rand(1, 3, 2), torch.tensor([[1, 0, 1]])), Classes.one_hot(1, 2))
+        >>> learner.answer(state, torch.rand(1, 2, 2))
+        tensor([[1, 1]])
     """
 
     @property
@@ -55,8 +64,8 @@ class Majority(Adapter, StreamingLearner[Any, Any]):
         """Count the labels; see `Learner.adapt`."""
         labels = support.labels
         width = classes.codes.shape[1]
-        told = labels.unsqueeze(-1) == torch.arange(width, device=labels.device)
-        counts = told.sum(tuple(range(1, labels.dim())), keepdim=True)
+        one_hot = labels.unsqueeze(-1) == torch.arange(width, device=labels.device)
+        counts = one_hot.sum(tuple(range(1, labels.dim())), keepdim=True)
         if state is not None:
             counts = counts + F.pad(state.counts, (0, width - state.counts.shape[-1]))
         return MajorityState(counts, classes)

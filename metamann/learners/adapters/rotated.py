@@ -20,9 +20,17 @@ SIDES = 4
 class Rotated(Adapter, StreamingLearner[Any, Any]):
     """Answers with the mean probability of four views of an episode, its images rotated by 0, 90, 180 or 270 degrees.
 
-    A rotated episode is an episode of the same classes, told apart by features that err in other places. Classes that
+    A rotated episode is an episode of the same classes, distinguished by features whose errors differ. Classes that
     are rotations of one another stay apart, since all images of a view are rotated alike. Each view has a state of its
     own; it costs four times the time.
+
+    Example:
+        >>> from metamann.encoders.pixels import PixelEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = Rotated(MANN(PixelEncoder(size=4), KeyValueMemory(features=16, code_width=2), code_width=2))
+        >>> learner.encode(torch.zeros(1, 3, 1, 4, 4, dtype=torch.uint8)).shape  # 16 features of each view
+        torch.Size([1, 3, 64])
     """
 
     def encode(self, inputs: Any) -> Tensor:
@@ -60,7 +68,17 @@ class Rotated(Adapter, StreamingLearner[Any, Any]):
 
 
 class Views(Adapter, StreamingLearner[Any, Any]):
-    """Answers with the mean probability of views that are encoded, behind one another on the last axis."""
+    """Answers with the mean probability of views that are encoded, behind one another on the last axis.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
+        >>> learner = Views(MANN(IdentityEncoder(2), KeyValueMemory(features=2, code_width=2), code_width=2))
+        >>> state = learner.adapt(Examples(torch.rand(1, 3, 8), torch.tensor([[1, 0, 1]])), Classes.one_hot(1, 2))
+        >>> learner.predict(state, torch.rand(1, 2, 8)).shape  # of four views of two features
+        torch.Size([1, 2, 2])
+    """
 
     def encode(self, inputs: Any) -> Any:
         """The same."""

@@ -34,6 +34,14 @@ class StructShot(Adapter):
 
     Raises:
         ConfigError: if moves are missing, one was never made, or the learner has no memory.
+
+    Example:
+        >>> from metamann.encoders.spelling import SpellingEncoder
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.nearest import NearestMemory
+        >>> learner = MANN(SpellingEncoder(), NearestMemory(features=27, code_width=2), code_width=2)
+        >>> StructShot(learner, "io", counts=dict.fromkeys(cell_names("io"), 1.0), power=0.5).transitions.scheme
+        'io'
     """
 
     def __init__(
@@ -57,7 +65,7 @@ class StructShot(Adapter):
         self.power = power
 
     def encode(self, inputs: Any) -> Any:
-        """The sentences themselves: how long they are is asked for when they are answered."""
+        """The sentences themselves, since their lengths are needed to decode the tags."""
         return inputs
 
     def on_features(self) -> StructShot:

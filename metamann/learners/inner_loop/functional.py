@@ -23,6 +23,11 @@ class Start(nn.Module):
         module: the network.
         rate: of each step; where learned rates start from.
         learned: learn a rate for each number of every parameter.
+
+    Example:
+        >>> start = Start(nn.Linear(3, 2), rate=0.1, learned=True)
+        >>> [rates.shape for rates in start.rates()]  # of weight and bias
+        [torch.Size([2, 3]), torch.Size([2])]
     """
 
     def __init__(self, module: nn.Module, rate: float, learned: bool) -> None:
@@ -30,7 +35,7 @@ class Start(nn.Module):
         self.module = module
         self.lr = rate
         if learned:
-            self.lrs = nn.ParameterList([torch.full_like(each, rate) for each in module.parameters()])
+            self.lrs = nn.ParameterList([torch.full_like(parameter, rate) for parameter in module.parameters()])
 
     def rates(self) -> list[Any]:
         """The rate of each parameter."""
@@ -44,6 +49,13 @@ class FastWeights(AdaptedNetwork):
         module: the network; its parameters are not changed.
         weights: by the names of its parameters.
         rates: of each of them.
+
+    Example:
+        >>> start = Start(nn.Linear(3, 2), rate=0.5, learned=False)
+        >>> network = FastWeights.of(start)
+        >>> network.descend([None, torch.ones(2)])  # a step of the bias alone
+        >>> start.module.bias - network.parameters()[1]
+        tensor([0.5000, 0.5000], grad_fn=<SubBackward0>)
     """
 
     def __init__(self, module: nn.Module, weights: dict[str, Tensor], rates: Sequence[Any]) -> None:

@@ -35,6 +35,12 @@ class Clone(AdaptedNetwork):
 
     Args:
         clone: of learn2learn.
+
+    Example:
+        >>> start = learn2learn_start(nn.Linear(3, 2), rate=0.5, learned=False)  # doctest: +SKIP
+        >>> network = Clone.of(start)  # doctest: +SKIP
+        >>> [parameter.shape for parameter in network.parameters()]  # doctest: +SKIP
+        [torch.Size([2, 3]), torch.Size([2])]
     """
 
     def __init__(self, clone: Any) -> None:

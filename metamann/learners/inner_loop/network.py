@@ -15,7 +15,7 @@ class AdaptedNetwork(ABC):
     """A network of one episode: its weights go their own way from the start that meta-training learns.
 
     The weights stay differentiable functions of the start. Nothing is written to the modules of the start, so that
-    several threads may ask several networks at once.
+    several threads may use several networks at once.
     """
 
     @classmethod

@@ -1,1 +1,1 @@
-"""Memories that attend to everything that was told."""
+"""Memories that attend to all earlier pairs."""

@@ -1,4 +1,4 @@
-"""SNAIL: causal convolutions that gather, and causal attention that finds, over all that was told so far.
+"""SNAIL: causal convolutions that gather, and causal attention that finds, over all pairs so far.
 
     u_t = [x_t; x_{t-1}; y_{t-1}]
     u   = attention(u); convolutions(u); attention(u); convolutions(u); attention(u)
@@ -26,12 +26,12 @@ MATCHED_SCORE = 10.0
 
 
 class SnailState(NamedTuple):
-    """All that was told: the memory of SNAIL is its own past input.
+    """All pairs so far: the memory of SNAIL is its own past input.
 
     Attributes:
-        items: `batch x told x item_width`.
-        codes: `batch x told x code_width`.
-        filled: `batch x told`, false for masked steps.
+        items: `batch x steps x item_width`.
+        codes: `batch x steps x code_width`.
+        filled: `batch x steps`, false for masked steps.
     """
 
     items: Tensor
@@ -48,11 +48,18 @@ class SnailMemory(Memory[SnailState]):
         item_width: features are projected to this width and normalised; None takes them as they are.
         longest: steps that the convolutions reach back over; attention reaches over all.
         filters: of every convolution; keys and values of attention go with it as in the paper.
-        matched: let the first attention start by comparing the item with those told before, so that a fresh network
-            already finds what it was told. Without it, as in the paper, it must find out that items are to be compared.
+        matched: let the first attention start by comparing the item with the earlier ones, so that an
+            untrained network already recalls labels. Without it, as in the paper, the comparison must be learned.
 
     Raises:
         ConfigError: if a size is below 1.
+
+    Example:
+        >>> memory, items = SnailMemory(features=3, code_width=2, longest=4, filters=4), torch.rand(1, 5, 3)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))
+        >>> reads.shape[-1] == memory.read_width, state.items.shape
+        (True, torch.Size([1, 5, 64]))
     """
 
     def __init__(
@@ -86,7 +93,7 @@ class SnailMemory(Memory[SnailState]):
         self.read_width = width
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> SnailState:
-        """Nothing told.
+        """No pair written.
 
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
@@ -99,25 +106,25 @@ class SnailMemory(Memory[SnailState]):
         )
 
     def step(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, SnailState]:
-        """Read for one item at the end of all that was told, then keep it with its label."""
+        """Read for one item after all pairs so far, then append it with its label."""
         read = self.read(state, features.unsqueeze(1))[:, 0] * mask.unsqueeze(-1)
         return read, self.write(state, features.unsqueeze(1), codes.unsqueeze(1), mask.unsqueeze(1))
 
     def read(self, state: SnailState, features: Tensor) -> Tensor:
-        """Each query at the end of all that was told: what was told is worked off once for all of them."""
-        (told, order), count = self._told(state), state.filled.sum(1)
+        """Each query after all pairs so far, which are processed once for all queries."""
+        (context, order), count = self._sequence(state), state.filled.sum(1)
         items = self.item(features)
         last = _at(_rows(torch.cat([state.items, state.codes], -1), order), count - 1)
         queries = torch.cat([items, last.unsqueeze(1).expand(-1, items.shape[1], -1)], -1)
         for block in self.blocks:
             assert isinstance(block, CausalAttention | CausalConvolutions)
-            told, queries = block.answer(told, queries, count)
+            context, queries = block.answer(context, queries, count)
         return queries
 
     def scan(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, SnailState]:
         """The whole sequence in one pass; see `Memory.scan`."""
         after = self.write(state, features, codes, mask)
-        hidden, order = self._told(after)
+        hidden, order = self._sequence(after)
         for block in self.blocks:
             hidden = block(hidden)
         # masked steps read nothing
@@ -133,7 +140,7 @@ class SnailMemory(Memory[SnailState]):
 
     def trace(self, state: SnailState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
         """Weights of the three attentions, a head each, over the steps."""
-        hidden, order = self._told(self.write(state, features, codes, mask))
+        hidden, order = self._sequence(self.write(state, features, codes, mask))
         back, weights = order.argsort(dim=1), []
         for block in self.blocks:
             if isinstance(block, CausalAttention):
@@ -142,10 +149,10 @@ class SnailMemory(Memory[SnailState]):
             hidden = block(hidden)
         return Trace(torch.stack(weights, 1)[:, :, state.filled.shape[1] :], "step")
 
-    def _told(self, told: SnailState) -> tuple[Tensor, Tensor]:
+    def _sequence(self, state: SnailState) -> tuple[Tensor, Tensor]:
         """The sequence of filled steps, the gaps behind it, `batch x steps x width`, and the order that was taken."""
-        order = (~told.filled).to(torch.uint8).argsort(dim=1, stable=True)
-        items, codes = (_rows(tensor, order) for tensor in (told.items, told.codes))
+        order = (~state.filled).to(torch.uint8).argsort(dim=1, stable=True)
+        items, codes = (_rows(tensor, order) for tensor in (state.items, state.codes))
         return torch.cat([items, _late(items), _late(codes)], -1), order
 
 
@@ -156,6 +163,11 @@ class CausalConvolutions(nn.Module):
         inputs: width of the input.
         longest: steps to reach back over.
         filters: that each block adds to the width.
+
+    Example:
+        >>> convolutions = CausalConvolutions(inputs=3, longest=4, filters=2)  # reaches back over 1 and 2 steps
+        >>> convolutions(torch.rand(1, 5, 3)).shape
+        torch.Size([1, 5, 7])
     """
 
     def __init__(self, inputs: int, longest: int, filters: int) -> None:
@@ -172,13 +184,13 @@ class CausalConvolutions(nn.Module):
             hidden = _beside(layer, hidden, _late(hidden, distance))
         return hidden
 
-    def answer(self, told: Tensor, queries: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    def answer(self, context: Tensor, queries: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """The block on a sequence, and on queries that each stand behind its first `count` steps."""
         for distance, layer in zip(self.distances, self.gated, strict=True):
-            before = _at(told, count - distance).unsqueeze(1).expand(-1, queries.shape[1], -1)
+            before = _at(context, count - distance).unsqueeze(1).expand(-1, queries.shape[1], -1)
             queries = _beside(layer, queries, before)
-            told = _beside(layer, told, _late(told, distance))
-        return told, queries
+            context = _beside(layer, context, _late(context, distance))
+        return context, queries
 
 
 class CausalAttention(nn.Module):
@@ -188,6 +200,11 @@ class CausalAttention(nn.Module):
         inputs: width of the input.
         keys: width of keys.
         values: width of values, that the block adds to the width.
+
+    Example:
+        >>> attention = CausalAttention(inputs=3, keys=2, values=4)
+        >>> attention(torch.rand(1, 5, 3)).shape
+        torch.Size([1, 5, 7])
     """
 
     def __init__(self, inputs: int, keys: int, values: int) -> None:
@@ -218,15 +235,15 @@ class CausalAttention(nn.Module):
         """`batch x steps x inputs` to `batch x steps x width`."""
         return torch.cat([hidden, self.weights(hidden) @ self.value(hidden)], -1)
 
-    def answer(self, told: Tensor, queries: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    def answer(self, context: Tensor, queries: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """The block on a sequence, and on queries that each stand behind its first `count` steps."""
         query, own_key = self.query(queries), self.key(queries)
-        missing = torch.arange(told.shape[1], device=told.device) >= count.unsqueeze(1)
-        scores = (query @ self.key(told).transpose(1, 2)).masked_fill(missing.unsqueeze(1), -torch.inf)
+        missing = torch.arange(context.shape[1], device=context.device) >= count.unsqueeze(1)
+        scores = (query @ self.key(context).transpose(1, 2)).masked_fill(missing.unsqueeze(1), -torch.inf)
         own = (query * own_key).sum(-1, keepdim=True)
         weights = (torch.cat([scores, own], -1) / math.sqrt(own_key.shape[-1])).softmax(-1)
-        found = weights[..., :-1] @ self.value(told) + weights[..., -1:] * self.value(queries)
-        return self(told), torch.cat([queries, found], -1)
+        read = weights[..., :-1] @ self.value(context) + weights[..., -1:] * self.value(queries)
+        return self(context), torch.cat([queries, read], -1)
 
     def weights(self, hidden: Tensor) -> Tensor:
         """Read weights, `batch x steps x steps`."""

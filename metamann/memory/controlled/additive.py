@@ -41,14 +41,14 @@ class AdditiveState(NamedTuple):
         read_weights: `batch x 1 x slots`, alpha of the last step.
         hidden: `batch x hidden`, of the controller.
         cell: `batch x hidden`, of an LSTM controller; width 0 for others.
-        told_code: `batch x code_width`, the label of the last item, which the controller is shown at the next.
+        previous_code: `batch x code_width`, the label of the last item, an input of the next step.
     """
 
     memory: Tensor
     read_weights: Tensor
     hidden: Tensor
     cell: Tensor
-    told_code: Tensor
+    previous_code: Tensor
 
 
 class AdditiveMemory(Memory[AdditiveState]):
@@ -59,7 +59,7 @@ class AdditiveMemory(Memory[AdditiveState]):
         code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
         score: of the read: `dot`, `additive` (slower), `multiplicative` or `cosine`.
         strength: learned factor of that score at the start of training; None is the bare formula.
-        query: what asks the memory, q_t: `input`, the item of the step itself, as a tagger asks with the encoder
+        query: the query q_t: `input`, the item of the step itself, as a tagger does with the encoder
             state of the token, projected to the width of a row for `dot` and `cosine` (`dot` is then the same as
             `multiplicative`); or `controller`, h_{t-1}, as it is.
         initial_memory: M_0, the same for every episode: `learned`; `random`, drawn when the memory is built and
@@ -69,12 +69,20 @@ class AdditiveMemory(Memory[AdditiveState]):
             ones go, and the full gradient of that chain grows with every step until it drowns the rest.
         shortcut: gamma_t = tanh(W_g h_t + b_g + W_x x_t + W_y y_t): the written vector sees the pair itself (after
             the output of the step is given) and queries start as W_x x_t. With it every weight starts from
-            values that let a fresh network bind and find what it is told, see `additive_start.py`; without it gamma
-            is the bare formula, and the controller must learn to carry each item for one step to bind it to its label.
+            values that let an untrained network bind items to labels and recall them, see `additive_start.py`;
+            without it gamma is the bare formula, and the controller must learn to carry each item for one step to bind
+            it to its label.
         options: see `MatrixOptions`; a row is 128 wide.
 
     Raises:
         ConfigError: if an option has an unknown value, a number is out of its range, or options contradict each other.
+
+    Example:
+        >>> memory, items = AdditiveMemory(features=3, code_width=2, slots=4, width=8, hidden=6), torch.rand(1, 5, 3)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))
+        >>> reads.shape, state.memory.shape
+        (torch.Size([1, 5, 14]), torch.Size([1, 4, 8]))
     """
 
     def __init__(
@@ -103,7 +111,7 @@ class AdditiveMemory(Memory[AdditiveState]):
         self.item_width, self.code_width = item_width or features, code_width
         self.slots, self.width = slots, width
         self.read_width, self.controller_width = hidden + width, hidden
-        self.asked_by, self.write_gradient = query, write_gradient
+        self.query_from, self.write_gradient = query, write_gradient
         self.item = item_projection(features, item_width)
         self.controller = Controller(filled_in["controller"], self.item_width + code_width + width, hidden)
 
@@ -131,7 +139,7 @@ class AdditiveMemory(Memory[AdditiveState]):
         return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> AdditiveState:
-        """Initial memory, nothing told.
+        """Initial memory, no item before the first.
 
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
@@ -143,7 +151,7 @@ class AdditiveMemory(Memory[AdditiveState]):
             read_weights=like.new_zeros(batch, 1, self.slots),
             hidden=hidden,
             cell=cell,
-            told_code=like.new_zeros(batch, self.code_width),
+            previous_code=like.new_zeros(batch, self.code_width),
         )
 
     def step(self, state: AdditiveState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, AdditiveState]:
@@ -152,17 +160,17 @@ class AdditiveMemory(Memory[AdditiveState]):
         code = F.pad(codes, (0, self.code_width - codes.shape[-1]))
         item = self.item(features)
 
-        query = self.query(item if self.asked_by == "input" else state.hidden)
+        query = self.query(item if self.query_from == "input" else state.hidden)
         read_weights = self.score(query.unsqueeze(1), state.memory).softmax(-1)
         read = (read_weights @ state.memory).squeeze(1)
 
-        seen = torch.cat([item, state.told_code, read], -1)
-        hidden, cell = self.controller(seen, ControllerState(state.hidden, state.cell))
+        inputs = torch.cat([item, state.previous_code, read], -1)
+        hidden, cell = self.controller(inputs, ControllerState(state.hidden, state.cell))
 
-        seeking, rows = hidden.unsqueeze(1), state.memory
+        write_query, rows = hidden.unsqueeze(1), state.memory
         if self.write_gradient == "local":
-            seeking, rows = seeking.detach(), rows.detach()
-        write_weights = self.write_score(seeking, rows).softmax(-1)
+            write_query, rows = write_query.detach(), rows.detach()
+        write_weights = self.write_score(write_query, rows).softmax(-1)
         written = self.written(hidden)
         if self.shortcut is not None:
             written = written + self.shortcut.item(item) + self.shortcut.code(code)
@@ -180,7 +188,7 @@ class AdditiveMemory(Memory[AdditiveState]):
         return trace_steps(self, state, features, codes, mask)
 
     def code_readout(self) -> Tensor | None:
-        """Transposed projection of label codes into rows: with it a fresh network names what it finds."""
+        """Transposed projection of label codes into rows: it decodes the labels that an untrained network reads."""
         if self.shortcut is None:
             return None
         return F.pad(self.shortcut.code.weight.detach().T, (self.controller.hidden, 0))

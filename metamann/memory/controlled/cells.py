@@ -41,7 +41,7 @@ def packed(cell: nn.Module, rest: int) -> Packed:
     if isinstance(cell, nn.LSTMCell):
         inputs, hidden, input_bias, hidden_bias = map(_sigmoids_first, rows)
     else:
-        inputs, input_bias = (torch.cat([each, torch.zeros_like(each.chunk(3)[0])]) for each in rows[::2])
+        inputs, input_bias = (torch.cat([weight, torch.zeros_like(weight.chunk(3)[0])]) for weight in rows[::2])
         hidden, hidden_bias = map(_apart, rows[1::2])
     recurrent = torch.cat([hidden, inputs[:, -rest:]], 1)
     return Packed(inputs[:, :-rest], input_bias + hidden_bias, recurrent.T)
@@ -66,9 +66,9 @@ def forward_step(cell: nn.Module, z: Tensor, h: Tensor, c: Tensor, out: Tensor) 
         z[:, 3 * width :].tanh_()
         enter, forget, opened, new = z.chunk(4, -1)
         c = torch.mul(forget, c).addcmul_(enter, new)
-        shown = c.tanh()
-        torch.mul(opened, shown, out=out)
-        return c, shown
+        squashed = c.tanh()
+        torch.mul(opened, squashed, out=out)
+        return c, squashed
     if isinstance(cell, nn.GRUCell):
         z[:, : 2 * width].sigmoid_()
         reset, update, new, from_hidden = z.chunk(4, -1)
@@ -80,7 +80,7 @@ def forward_step(cell: nn.Module, z: Tensor, h: Tensor, c: Tensor, out: Tensor) 
 
 
 def backward_step(
-    cell: nn.Module, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, out: Tensor
+    cell: nn.Module, z: Tensor, h: Tensor, c: Tensor, saved: Tensor, grad_h: Tensor, grad_c: Tensor, out: Tensor
 ) -> tuple[Tensor | None, Tensor]:
     """Gradients of one step.
 
@@ -89,39 +89,40 @@ def backward_step(
         z: as `forward_step` left it.
         h: the hidden state before the step.
         c: the cell before the step.
-        kept: what `forward_step` gave for this.
-        by_h: gradient by the hidden state after it.
-        by_c: gradient by the cell after it.
-        out: `batch x z width`, filled with the gradient by the pre-activations.
+        saved: the second result of `forward_step`.
+        grad_h: gradient with respect to the hidden state after it.
+        grad_c: gradient with respect to the cell after it.
+        out: `batch x z width`, filled with the gradient with respect to the pre-activations.
 
     Returns:
-        Gradient by the hidden state before, as far as it does not pass through z (None: none does), and by the cell.
+        Gradient with respect to the hidden state before, as far as it does not pass through z (None: none does), and to
+        the cell.
     """
     width = h.shape[-1]
     if isinstance(cell, nn.LSTMCell):
         enter, forget, opened, new = z.chunk(4, -1)
-        by_enter, by_forget, by_opened, by_new = out.chunk(4, -1)
-        by_c = through_tanh(by_h * opened, kept).add_(by_c)
-        torch.mul(by_c, new, out=by_enter)
-        torch.mul(by_c, c, out=by_forget)
-        torch.mul(by_h, kept, out=by_opened)
-        torch.mul(by_c, enter, out=by_new)
+        grad_enter, grad_forget, grad_opened, grad_new = out.chunk(4, -1)
+        grad_c = through_tanh(grad_h * opened, saved).add_(grad_c)
+        torch.mul(grad_c, new, out=grad_enter)
+        torch.mul(grad_c, c, out=grad_forget)
+        torch.mul(grad_h, saved, out=grad_opened)
+        torch.mul(grad_c, enter, out=grad_new)
         through_sigmoid(out[:, : 3 * width], z[:, : 3 * width])
-        through_tanh(by_new, new)
-        return None, by_c.mul_(forget)
+        through_tanh(grad_new, new)
+        return None, grad_c.mul_(forget)
     if isinstance(cell, nn.GRUCell):
         reset, update, new, from_hidden = z.chunk(4, -1)
-        by_reset, by_update, by_new, by_from_hidden = out.chunk(4, -1)
-        kept_h = by_h * update
-        torch.sub(by_h, kept_h, out=by_new)
-        through_tanh(by_new, new)
-        torch.mul(by_new, from_hidden, out=by_reset)
-        torch.mul(by_h, h - new, out=by_update)
-        torch.mul(by_new, reset, out=by_from_hidden)
+        grad_reset, grad_update, grad_new, grad_from_hidden = out.chunk(4, -1)
+        passed_h = grad_h * update
+        torch.sub(grad_h, passed_h, out=grad_new)
+        through_tanh(grad_new, new)
+        torch.mul(grad_new, from_hidden, out=grad_reset)
+        torch.mul(grad_h, h - new, out=grad_update)
+        torch.mul(grad_new, reset, out=grad_from_hidden)
         through_sigmoid(out[:, : 2 * width], z[:, : 2 * width])
-        return kept_h, by_c
-    through_tanh(out.copy_(by_h), z)
-    return None, by_c
+        return passed_h, grad_c
+    through_tanh(out.copy_(grad_h), z)
+    return None, grad_c
 
 
 def through_sigmoid(gradient: Tensor, value: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A recurrent controller beside a matrix of slots: what NTM, DNC and LRUA have in common.
 
     h_t     = controller([x_t; y_{t-1}; r_{t-1}], h_{t-1})
-    parts   = linear layers of h_t: keys, vectors to write, gates, whatever a memory is steered by
+    parts   = linear layers of h_t: keys, vectors to write, gates, all that the access of a memory depends on
     r_t, .. = access(parts), the memory's own: it writes, addresses and reads
     output  = [h_t; r_t]
 
@@ -26,8 +26,8 @@ from metamann.memory.interface import Memory, State, Trace, keep
 
 # a NamedTuple of tensors, batch first, with at least these fields:
 # `read`, `batch x heads * width`, what the last step read; `read_weights`, `batch x heads x slots`, its weights;
-# `hidden` and `cell`, `batch x hidden`, of the controller (width 0 for the cell of a GRU); `told_item` and `told_code`,
-# the last item and its label, which the next step is shown
+# `hidden` and `cell`, `batch x hidden`, of the controller (width 0 for the cell of a GRU); `previous_item` and
+# `previous_code`, the last item and its label, inputs of the next step
 ControlledState = TypeVar("ControlledState", bound=Any)
 
 
@@ -38,7 +38,7 @@ class ControlledMemory(Memory[ControlledState]):
         features: width of the features.
         code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
         options: of controller and heads, all of them.
-        parts: what `access` is steered by: name and width of each part.
+        parts: inputs of `access`: name and width of each part.
         key: the part that holds the read keys, `heads * width` wide.
         written: the part that holds the vectors to write, `width` for each write head.
     """
@@ -75,7 +75,7 @@ class ControlledMemory(Memory[ControlledState]):
         return self.slots or None
 
     def start_part(self, name: str, bias: float | Tensor) -> None:
-        """Let a part start from this value, whatever the controller says at first."""
+        """Let a part start from this value, whatever the state of the controller."""
         layer = self.interface[name]
         assert isinstance(layer, nn.Linear)
         with torch.no_grad():
@@ -98,7 +98,7 @@ class ControlledMemory(Memory[ControlledState]):
         """
 
     def fresh_controller(self, batch: int, code_width: int, like: Tensor) -> dict[str, Tensor]:
-        """The tensors of the state that the loop keeps: nothing read, nothing told.
+        """The tensors of the state that belong to the loop: nothing read, no item before the first.
 
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
@@ -109,25 +109,25 @@ class ControlledMemory(Memory[ControlledState]):
             "read": like.new_zeros(batch, self.heads * self.width),
             "hidden": hidden,
             "cell": cell,
-            "told_item": like.new_zeros(batch, self.item_width),
-            "told_code": like.new_zeros(batch, self.code_width),
+            "previous_item": like.new_zeros(batch, self.item_width),
+            "previous_code": like.new_zeros(batch, self.code_width),
         }
 
     def step(
         self, state: ControlledState, features: Tensor, codes: Tensor, mask: Tensor
     ) -> tuple[Tensor, ControlledState]:
-        """One step; the item's own label is only kept, for the next step to see."""
+        """One step; the item's own label is stored as an input of the next step."""
         item = self.item(features)
-        seen = torch.cat([item, state.told_code, state.read], -1)
-        hidden, cell = self.controller(seen, ControllerState(state.hidden, state.cell))
+        inputs = torch.cat([item, state.previous_code, state.read], -1)
+        hidden, cell = self.controller(inputs, ControllerState(state.hidden, state.cell))
         parts = {name: layer(hidden) for name, layer in self.interface.items()}
         if self.shortcut is not None:
             parts[self.key_part] = parts[self.key_part] + self.shortcut.item(item)
-            told = self.shortcut.told_item(state.told_item) + self.shortcut.told_code(state.told_code)
-            parts[self.written_part] = parts[self.written_part] + told
+            direct = self.shortcut.told_item(state.previous_item) + self.shortcut.told_code(state.previous_code)
+            parts[self.written_part] = parts[self.written_part] + direct
         check_code_width(codes.shape[-1], self.code_width)
-        told_code = F.pad(codes, (0, self.code_width - codes.shape[-1]))
-        new = self.access(parts, state)._replace(hidden=hidden, cell=cell, told_item=item, told_code=told_code)
+        code = F.pad(codes, (0, self.code_width - codes.shape[-1]))
+        new = self.access(parts, state)._replace(hidden=hidden, cell=cell, previous_item=item, previous_code=code)
         return torch.cat([hidden, new.read], -1), keep(mask, new, state)
 
     def read(self, state: ControlledState, features: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ class ControlledMemory(Memory[ControlledState]):
         return trace_steps(self, state, features, codes, mask)
 
     def code_readout(self) -> Tensor | None:
-        """Transposed projection of label codes into rows: with it a fresh network names what it finds."""
+        """Transposed projection of label codes into rows: it decodes the labels that an untrained network reads."""
         if self.shortcut is None:
             return None
         from_row = self.shortcut.told_code.weight.detach().T
@@ -148,7 +148,7 @@ class ControlledMemory(Memory[ControlledState]):
 
 
 class _Shortcut(nn.Module):
-    """Projections of the item to its keys and of the pair just told to the written vectors, equal at the start."""
+    """Projections of the item to its keys and of the previous pair to the written vectors, equal at the start."""
 
     def __init__(self, item_width: int, code_width: int, keys: int, written: int, width: int) -> None:
         super().__init__()
@@ -188,34 +188,34 @@ def item_projection(features: int, item_width: int | None) -> nn.Module:
     return nn.Sequential(nn.Linear(features, item_width), nn.LayerNorm(item_width)) if item_width else nn.Identity()
 
 
-def told(before: Tensor, shown: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """What each step was told last, and what is told after all.
+def delayed(first: Tensor, sequence: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """A sequence one step late: the last unmasked entry before each step, and the last one of all.
 
     Args:
-        before: `batch x width`, told before the sequence.
-        shown: `batch x steps x width`, each told from the next step on.
-        mask: `batch x steps`, false where nothing was shown.
+        first: `batch x width`, the entry before the sequence.
+        sequence: `batch x steps x width`.
+        mask: `batch x steps`, false for entries that are passed over.
 
     Returns:
         `batch x steps x width` and `batch x width`.
     """
-    everything = torch.cat([before.unsqueeze(1), shown], 1)
+    entries = torch.cat([first.unsqueeze(1), sequence], 1)
     # to look every step up is far slower than the copy, but to ask a GPU whether it is needed is slower still
     if mask.device.type != "cpu" or not mask.all():
         numbers = torch.arange(1, mask.shape[1] + 1, device=mask.device) * mask
-        last = F.pad(numbers, (1, 0)).cummax(1).values.unsqueeze(-1).expand(-1, -1, before.shape[-1])
-        everything = everything.gather(1, last)
-    until, after = torch.split(everything, [mask.shape[1], 1], 1)
-    return until, after.squeeze(1)
+        index = F.pad(numbers, (1, 0)).cummax(1).values.unsqueeze(-1).expand(-1, -1, first.shape[-1])
+        entries = entries.gather(1, index)
+    previous, last = torch.split(entries, [mask.shape[1], 1], 1)
+    return previous, last.squeeze(1)
 
 
 def read_by_step(memory: Memory[State], state: State, features: Tensor, code_width: int) -> Tensor:
     """`Memory.read` by one step for each query from the same state; what the step would write is dropped."""
     batch, queries, _ = features.shape
-    each = type(state)(*(tensor.repeat_interleave(queries, 0) for tensor in state))
+    repeated = type(state)(*(tensor.repeat_interleave(queries, 0) for tensor in state))
     no_code = features.new_zeros(batch * queries, code_width)
-    all_shown = torch.ones(batch * queries, dtype=torch.bool, device=features.device)
-    reads, _ = memory.step(each, features.flatten(0, 1), no_code, all_shown)
+    all_present = torch.ones(batch * queries, dtype=torch.bool, device=features.device)
+    reads, _ = memory.step(repeated, features.flatten(0, 1), no_code, all_present)
     return reads.view(batch, queries, memory.read_width)
 
 
@@ -229,7 +229,7 @@ def trace_steps(
         states.append(state)
 
     def over_steps(name: str) -> Tensor | None:
-        return torch.stack([getattr(each, name) for each in states], -2) if name in state._fields else None
+        return torch.stack([getattr(state, name) for state in states], -2) if name in state._fields else None
 
     reads, writes = over_steps("read_weights"), over_steps("write_weights")
     assert reads is not None

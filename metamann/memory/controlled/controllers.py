@@ -31,6 +31,13 @@ class Controller(nn.Module):
 
     Raises:
         ConfigError: for another kind, or a width below 1.
+
+    Example:
+        >>> import torch
+        >>> controller = Controller("lstm", inputs=3, hidden=4)
+        >>> state = controller.initial_state(batch=2, like=torch.zeros(0))
+        >>> controller(torch.ones(2, 3), state).hidden.shape
+        torch.Size([2, 4])
     """
 
     def __init__(self, kind: Literal["lstm", "gru", "feedforward"], inputs: int, hidden: int) -> None:

@@ -58,8 +58,8 @@ class DNCState(NamedTuple):
         read: `batch x heads * width`, what the last step read.
         hidden: `batch x hidden`, of the controller.
         cell: `batch x hidden`, of an LSTM controller; width 0 for a GRU.
-        told_item: `batch x item_width`, the last item.
-        told_code: `batch x code_width`, its label, which the next step is shown.
+        previous_item: `batch x item_width`, the last item.
+        previous_code: `batch x code_width`, its label, an input of the next step.
     """
 
     memory: Tensor
@@ -71,8 +71,8 @@ class DNCState(NamedTuple):
     read: Tensor
     hidden: Tensor
     cell: Tensor
-    told_item: Tensor
-    told_code: Tensor
+    previous_item: Tensor
+    previous_code: Tensor
 
 
 class DNCMemory(ControlledMemory[DNCState]):
@@ -84,12 +84,19 @@ class DNCMemory(ControlledMemory[DNCState]):
             item, what it resembles counts and not what was written next to it, so they can go there.
         strength: beta of the reads at the start of training, above 1; the paper's is 1 + log 2.
         gates: logit at the start of training with which write and allocation gate are open, the free gates closed
-            and reads by content; 0 leaves all of them half open, as in the paper. Above 0, a fresh network writes to
-            one slot after another and finds what it wrote.
+            and reads by content; 0 leaves all of them half open, as in the paper. Above 0, an untrained network
+            writes to one slot after another and recalls what it wrote.
         options: see `ControlledOptions`; a row is 64 wide. The paper has an LSTM, no `item_width` and no `shortcut`.
 
     Raises:
         ConfigError: if an option has an unknown value, or a number is out of its range.
+
+    Example:
+        >>> memory, items = DNCMemory(features=3, code_width=2, slots=4, hidden=8), torch.rand(1, 5, 3)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))
+        >>> reads.shape[-1] == memory.read_width, state.link.shape
+        (True, torch.Size([1, 4, 4]))
     """
 
     def __init__(
@@ -131,7 +138,7 @@ class DNCMemory(ControlledMemory[DNCState]):
             self.start_part("modes", torch.tensor([0.0, gates, 0.0]).repeat(heads))
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> DNCState:
-        """Empty memory, nothing told.
+        """Empty memory, no item before the first.
 
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
@@ -153,9 +160,9 @@ class DNCMemory(ControlledMemory[DNCState]):
         usage = next_usage(state.usage, state.write_weights, retention(free_gates, state.read_weights))
 
         write_key, write_strength = parts["write_key"].unsqueeze(1), oneplus(parts["write_strength"])
-        found = content_weights(state.memory, write_key, write_strength).squeeze(1)
+        by_content = content_weights(state.memory, write_key, write_strength).squeeze(1)
         write_gate, allocation_gate = parts["write_gate"].sigmoid(), parts["allocation_gate"].sigmoid()
-        write_weights = write_gate * (allocation_gate * allocation(usage) + (1 - allocation_gate) * found)
+        write_weights = write_gate * (allocation_gate * allocation(usage) + (1 - allocation_gate) * by_content)
         rows, erase = write_weights.unsqueeze(-1), parts["erase"].sigmoid().unsqueeze(1)
         memory = state.memory * (1 - rows * erase) + rows * parts["write_vector"].unsqueeze(1)
 

@@ -81,11 +81,11 @@ class _Scan(torch.autograd.Function):
         """Reads, `steps x batch x heads x width`, and the final memory."""
         starts = memory.new_empty(-(-len(weights) // CHUNK), *memory.shape)
         reads = memory.new_empty(*read_weights.shape[:-1], memory.shape[-1])
-        kept, memories = _Room(CHUNK, memory), _Room(CHUNK + 1, memory)
+        retained, memories = _Room(CHUNK, memory), _Room(CHUNK + 1, memory)
         for number, first in enumerate(range(0, len(weights), CHUNK)):
             w, e, a, r = (tensor[first : first + CHUNK] for tensor in (weights, erase, add, read_weights))
             starts[number] = memory
-            _unroll(memory, w, e, a, kept, memories)
+            _unroll(memory, w, e, a, retained, memories)
             torch.matmul(r, memories.all[1 : len(w) + 1], out=reads[first : first + CHUNK])
             memory = memories.steps[len(w)].clone()
         ctx.save_for_backward(weights, erase, add, read_weights, starts)
@@ -93,37 +93,43 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_reads: Tensor, by_memory: Tensor) -> tuple[Tensor, ...]:
-        """Gradients by all arguments.
+    def backward(ctx: Any, grad_reads: Tensor, grad_memory: Tensor) -> tuple[Tensor, ...]:
+        """Gradients with respect to all arguments.
 
-        With x' for the gradient by x: M'_t = r_t^T read'_t + (1 - w_{t+1} e_{t+1}^T) * M'_{t+1}, step by step;
+        With x' for the gradient of x: M'_t = r_t^T read'_t + (1 - w_{t+1} e_{t+1}^T) * M'_{t+1}, step by step;
         all others are products for a whole chunk.
         """
         weights, erase, add, read_weights, starts = ctx.saved_tensors
-        by_weights, by_erase, by_add, by_read_weights = map(torch.empty_like, (weights, erase, add, read_weights))
-        by_reads, by_memory = by_reads.contiguous(), by_memory.clone()
-        kept, memories, by_memories = _Room(CHUNK, by_memory), _Room(CHUNK + 1, by_memory), _Room(CHUNK, by_memory)
+        grad_weights, grad_erase, grad_add, grad_read_weights = map(
+            torch.empty_like, (weights, erase, add, read_weights)
+        )
+        grad_reads, grad_memory = grad_reads.contiguous(), grad_memory.clone()
+        retained, memories, grad_memories = (
+            _Room(CHUNK, grad_memory),
+            _Room(CHUNK + 1, grad_memory),
+            _Room(CHUNK, grad_memory),
+        )
         for number, start in reversed(list(enumerate(starts))):
             chunk = slice(number * CHUNK, (number + 1) * CHUNK)
-            w, e, a, r, g = (tensor[chunk] for tensor in (weights, erase, add, read_weights, by_reads))
-            _unroll(start, w, e, a, kept, memories)
+            w, e, a, r, g = (tensor[chunk] for tensor in (weights, erase, add, read_weights, grad_reads))
+            _unroll(start, w, e, a, retained, memories)
 
-            by_after = by_memories.all[: len(w)]
-            torch.matmul(r.transpose(-1, -2), g, out=by_after)
-            by_after[-1] += by_memory
+            grad_after = grad_memories.all[: len(w)]
+            torch.matmul(r.transpose(-1, -2), g, out=grad_after)
+            grad_after[-1] += grad_memory
             for t in range(len(w) - 1, 0, -1):
-                by_memories.steps[t - 1].addcmul_(kept.steps[t], by_memories.steps[t])
-            torch.mul(kept.steps[0], by_memories.steps[0], out=by_memory)
+                grad_memories.steps[t - 1].addcmul_(retained.steps[t], grad_memories.steps[t])
+            torch.mul(retained.steps[0], grad_memories.steps[0], out=grad_memory)
 
             before, after = memories.all[: len(w)], memories.all[1 : len(w) + 1]
-            torch.matmul(g, after.transpose(-1, -2), out=by_read_weights[chunk])
+            torch.matmul(g, after.transpose(-1, -2), out=grad_read_weights[chunk])
             w, e, a = w.unsqueeze(-2), e.unsqueeze(-2), a.unsqueeze(-2)
-            torch.matmul(w, by_after, out=by_add[chunk].unsqueeze(-2))
-            torch.matmul(a, by_after.transpose(-1, -2), out=by_weights[chunk].unsqueeze(-2))
-            by_kept = by_after.mul_(before)
-            by_weights[chunk] -= (e @ by_kept.transpose(-1, -2)).squeeze(-2)
-            torch.matmul(-w, by_kept, out=by_erase[chunk].unsqueeze(-2))
-        return by_memory, by_weights, by_erase, by_add, by_read_weights
+            torch.matmul(w, grad_after, out=grad_add[chunk].unsqueeze(-2))
+            torch.matmul(a, grad_after.transpose(-1, -2), out=grad_weights[chunk].unsqueeze(-2))
+            grad_retained = grad_after.mul_(before)
+            grad_weights[chunk] -= (e @ grad_retained.transpose(-1, -2)).squeeze(-2)
+            torch.matmul(-w, grad_retained, out=grad_erase[chunk].unsqueeze(-2))
+        return grad_memory, grad_weights, grad_erase, grad_add, grad_read_weights
 
 
 class _Room:
@@ -139,11 +145,11 @@ class _Room:
         self.steps = self.all.unbind()
 
 
-def _unroll(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor, kept: _Room, memories: _Room) -> None:
+def _unroll(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor, retained: _Room, memories: _Room) -> None:
     """Fill in 1 - w e^T of every step, and the memories before the first and after every step."""
     steps = len(weights)
-    torch.mul(weights.unsqueeze(-1), -erase.unsqueeze(-2), out=kept.all[:steps]).add_(1)
+    torch.mul(weights.unsqueeze(-1), -erase.unsqueeze(-2), out=retained.all[:steps]).add_(1)
     torch.mul(weights.unsqueeze(-1), add.unsqueeze(-2), out=memories.all[1 : steps + 1])
     memories.steps[0].copy_(memory)
     for t in range(steps):
-        memories.steps[t + 1].addcmul_(kept.steps[t], memories.steps[t])
+        memories.steps[t + 1].addcmul_(retained.steps[t], memories.steps[t])

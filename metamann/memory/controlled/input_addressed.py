@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from metamann.errors import check_number, check_size
-from metamann.memory.controlled.controlled import check_code_width, item_projection, told
+from metamann.memory.controlled.controlled import check_code_width, delayed, item_projection
 from metamann.memory.controlled.erase_add import erase_and_add, scan_erase_and_add
 from metamann.memory.controlled.options import RowOptions, filled
 from metamann.memory.interface import Memory, Trace, keep, scan_by_groups
@@ -39,20 +39,20 @@ class InputAddressedState(NamedTuple):
 
     Attributes:
         memory: `batch x slots x width`.
-        told_item: `batch x item_width`, the last item, which the next step writes.
-        told_code: `batch x code_width`, its label.
+        previous_item: `batch x item_width`, the last item, which the next step writes.
+        previous_code: `batch x code_width`, its label.
     """
 
     memory: Tensor
-    told_item: Tensor
-    told_code: Tensor
+    previous_item: Tensor
+    previous_code: Tensor
 
 
 class InputAddressedNTM(Memory[InputAddressedState]):
     """One write head and several read heads, steered by the input; an episode starts from a memory of zeros.
 
-    A fresh network already finds and names what it was told: read keys start as the write key, written vectors as the
-    projected label alone, and a write replaces what it finds.
+    An untrained network already recalls the labels of the support: read keys start as the write key, written vectors as
+    the projected label alone, and a write replaces the old content.
 
     Args:
         features: width of the features.
@@ -64,6 +64,13 @@ class InputAddressedNTM(Memory[InputAddressedState]):
 
     Raises:
         ConfigError: for sizes below 1, or a strength that is not above 0.
+
+    Example:
+        >>> memory, items = InputAddressedNTM(features=3, code_width=2, slots=4, width=8), torch.rand(1, 5, 3)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))
+        >>> reads.shape, state.memory.shape
+        (torch.Size([1, 5, 8]), torch.Size([1, 4, 8]))
     """
 
     def __init__(
@@ -83,7 +90,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         self.item_width, self.code_width = item_width or features, code_width
         self.slots, self.width, self.heads = slots, width, heads
         self.item = item_projection(features, item_width)
-        # without biases: before anything is told, nothing is added
+        # without biases: before the first pair, nothing is added
         self.write_key = nn.Linear(self.item_width, width, bias=False)
         self.read_key = nn.Linear(self.item_width, heads * width, bias=False)
         self.erase = nn.Linear(self.item_width + code_width, width)
@@ -103,7 +110,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         return self.slots
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> InputAddressedState:
-        """Nothing written, nothing told.
+        """Nothing written, no item before the first.
 
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
@@ -118,7 +125,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     def step(
         self, state: InputAddressedState, features: Tensor, codes: Tensor, mask: Tensor
     ) -> tuple[Tensor, InputAddressedState]:
-        """Write the pair told one step late, then read; the item's own label is only kept, for the next step."""
+        """Write the previous pair, then read; the item and its label are stored for the next step."""
         item, code = self.item(features), self._padded(codes)
         memory = self._write(state, mask)
         read = (self._read_weights(item) @ memory).flatten(1)
@@ -131,7 +138,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
         return scan_by_groups(self._scan_group, state, features, codes, mask)
 
     def read(self, state: InputAddressedState, features: Tensor) -> Tensor:
-        """Reads of queries; what was told last is written first, as in the next step."""
+        """Reads of queries; the previous pair is written first, as in the next step."""
         memory = self._write(state, torch.ones(len(features), dtype=torch.bool, device=features.device))
         weights = self._read_weights(self.item(features))
         return (weights.flatten(1, 2) @ memory).view(*features.shape[:2], self.read_width)
@@ -139,41 +146,41 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     def trace(self, state: InputAddressedState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
         """Read weights of every head over the slots, and write weights."""
         items = self.item(features)
-        told_items, _ = told(state.told_item, items, mask)
-        told_codes, _ = told(state.told_code, self._padded(codes), mask)
-        writes, _, _ = self._writing(told_items, told_codes, mask)
+        previous_items, _ = delayed(state.previous_item, items, mask)
+        previous_codes, _ = delayed(state.previous_code, self._padded(codes), mask)
+        writes, _, _ = self._writing(previous_items, previous_codes, mask)
         return Trace(self._read_weights(items).transpose(1, 2), "slot", writes.unsqueeze(1))
 
     def code_readout(self) -> Tensor:
-        """Transposed projection of label codes into rows, mean of the heads: a fresh network names what it finds."""
+        """Transposed projection of label codes into rows, mean of the heads, which decodes what is read."""
         return self.add_code.weight.detach().T.repeat(1, self.heads) / self.heads
 
     def _scan_group(
         self, state: InputAddressedState, features: Tensor, codes: Tensor, mask: Tensor
     ) -> tuple[Tensor, InputAddressedState]:
         items, codes = self.item(features), self._padded(codes)
-        _, told_item = told(state.told_item, items, mask)
-        told_codes, told_code = told(state.told_code, codes, mask)
-        # what is told is an item of before: all items are projected by one product, and shifted only then
-        of_told = torch.cat([self.write_key.weight, self.erase.weight[:, : self.item_width], self.add_item.weight])
-        projected = F.linear(items, torch.cat([of_told, self.read_key.weight]))
-        of_items, read_keys = torch.split(projected, [len(of_told), self.read_width], -1)
-        keys, erase, add = told(F.linear(state.told_item, of_told), of_items, mask)[0].chunk(3, -1)
-        erase = erase + F.linear(told_codes, self.erase.weight[:, self.item_width :], self.erase.bias)
-        writing = self._heads(keys, erase, add + self.add_code(told_codes))
+        _, previous_item = delayed(state.previous_item, items, mask)
+        previous_codes, previous_code = delayed(state.previous_code, codes, mask)
+        # a pair is written one step late: all items are projected by one product, and shifted only then
+        pair_weight = torch.cat([self.write_key.weight, self.erase.weight[:, : self.item_width], self.add_item.weight])
+        projected = F.linear(items, torch.cat([pair_weight, self.read_key.weight]))
+        of_items, read_keys = torch.split(projected, [len(pair_weight), self.read_width], -1)
+        keys, erase, add = delayed(F.linear(state.previous_item, pair_weight), of_items, mask)[0].chunk(3, -1)
+        erase = erase + F.linear(previous_codes, self.erase.weight[:, self.item_width :], self.erase.bias)
+        writing = self._heads(keys, erase, add + self.add_code(previous_codes))
         reads, memory = scan_erase_and_add(state.memory, *writing, self._read_scores(read_keys), mask)
-        return reads.flatten(2), InputAddressedState(memory, told_item, told_code)
+        return reads.flatten(2), InputAddressedState(memory, previous_item, previous_code)
 
     def _write(self, state: InputAddressedState, mask: Tensor) -> Tensor:
-        """The memory with the pair told last."""
-        weights, erase, add = self._writing(state.told_item, state.told_code, mask)
+        """The memory with the previous pair."""
+        weights, erase, add = self._writing(state.previous_item, state.previous_code, mask)
         return erase_and_add(state.memory, weights.unsqueeze(1), erase.unsqueeze(1), add.unsqueeze(1))
 
-    def _writing(self, told_item: Tensor, told_code: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _writing(self, previous_item: Tensor, previous_code: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights, zero where masked, erase and add vector; of pairs `... x item_width` and `... x code_width`."""
-        logits = self.erase(torch.cat([told_item, told_code], -1))
-        vector = self.add_item(told_item) + self.add_code(told_code)
-        scores, erase, add = self._heads(self.write_key(told_item), logits, vector)
+        logits = self.erase(torch.cat([previous_item, previous_code], -1))
+        vector = self.add_item(previous_item) + self.add_code(previous_code)
+        scores, erase, add = self._heads(self.write_key(previous_item), logits, vector)
         return scores.softmax(-1) * mask.unsqueeze(-1), erase, add
 
     def _heads(self, keys: Tensor, erase: Tensor, add: Tensor) -> tuple[Tensor, Tensor, Tensor]:

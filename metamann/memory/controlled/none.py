@@ -1,7 +1,7 @@
 """No memory: the same controller alone, the honest control of every experiment.
 
 References:
-    [H23] Huisman et al., Are LSTMs Good Few-Shot Learners?, Machine Learning 112, 2023: told items with their labels.
+    [H23] Huisman et al., Are LSTMs Good Few-Shot Learners?, Machine Learning 112, 2023: items come with their labels.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class ControllerOnlyState(NamedTuple):
     read_weights: Tensor
     hidden: Tensor
     cell: Tensor
-    told_item: Tensor
-    told_code: Tensor
+    previous_item: Tensor
+    previous_code: Tensor
 
 
 class ControllerOnly(ControlledMemory[ControllerOnlyState]):
     """A controller with nothing beside it; `features` and `code_width` as in `ControlledMemory`.
 
     Args:
-        label: `late`, the next step is shown it, as every controller is here; `beside`, it is shown beside its item,
-            in a second step that answers nothing, so that no item has to be carried on to be bound to its label
+        label: `late`, it is an input of the next step, as for every controller here; `beside`, it stands beside its
+            item, in a second step that answers nothing, so that no item has to be carried on to be bound to its label
             [H23]: twice the steps. A feedforward controller would forget it.
         start_scale: factor of the controller's weights and biases at the start. Above 1 the gates of a fresh network
             differ from item to item; at 1 they hardly do, and training stays on the plateau of chance for longer.
@@ -44,6 +44,13 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
 
     Raises:
         ConfigError: for another `label`, one beside its item with a feedforward controller, or a scale below 0.
+
+    Example:
+        >>> memory, items = ControllerOnly(features=3, code_width=2, hidden=8), torch.rand(1, 4, 3)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 4, 2), mask=torch.ones(1, 4, dtype=torch.bool))
+        >>> reads.shape
+        torch.Size([1, 4, 8])
     """
 
     def __init__(
@@ -67,7 +74,7 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
                 weight.mul_(start_scale)
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> ControllerOnlyState:
-        """Nothing told.
+        """No item before the first.
 
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
@@ -82,7 +89,7 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
     def step(
         self, state: ControllerOnlyState, features: Tensor, codes: Tensor, mask: Tensor
     ) -> tuple[Tensor, ControllerOnlyState]:
-        """One step, or one that answers and one that is told; see `Memory.step`."""
+        """One step, or one that answers and one that takes in the label; see `Memory.step`."""
         if self.label == "late":
             return super().step(state, features, codes, mask)
         check_code_width(codes.shape[-1], self.code_width)

@@ -45,8 +45,8 @@ class NTMState(NamedTuple):
         read: `batch x heads * width`, what the last step read.
         hidden: `batch x hidden`, of the controller.
         cell: `batch x hidden`, of an LSTM controller; width 0 for the others.
-        told_item: `batch x item_width`, the last item.
-        told_code: `batch x code_width`, its label, which the next step is shown.
+        previous_item: `batch x item_width`, the last item.
+        previous_code: `batch x code_width`, its label, an input of the next step.
     """
 
     memory: Tensor
@@ -55,8 +55,8 @@ class NTMState(NamedTuple):
     read: Tensor
     hidden: Tensor
     cell: Tensor
-    told_item: Tensor
-    told_code: Tensor
+    previous_item: Tensor
+    previous_code: Tensor
 
 
 class Location(NamedTuple):
@@ -83,16 +83,23 @@ class NTMMemory(ControlledMemory[NTMState]):
     Args:
         write_heads: write heads.
         shift_range: a head moves by at most this many slots in a step.
-        initial_memory: what an episode finds: `constant`, 1e-6 everywhere; `random`, drawn once when the memory is
-            built and the same for every episode; `learned`, that draw as a parameter.
+        initial_memory: M_0 of every episode: `constant`, 1e-6 everywhere; `random`, drawn once when the
+            memory is built and the same for every episode; `learned`, that draw as a parameter.
         follows: with the shortcut, read heads start half by content and half from where they stood, then stay or move
-            on by one slot alike: for tasks that ask for what came after something.
+            on by one slot alike: for tasks whose answer is what came after an item.
         options: see `ControlledOptions`; the paper has no `item_width` and no `shortcut`. With the shortcut the heads
-            also start as a tape, so that a fresh network names what it was told: write heads move on by one slot at
+            also start as a tape, so that an untrained network recalls labels: write heads move on by one slot at
             each step and replace its row, read heads go by content.
 
     Raises:
         ConfigError: if an option has an unknown value, a number is out of its range, or options do not fit together.
+
+    Example:
+        >>> memory, items = NTMMemory(features=3, code_width=2, slots=4, hidden=8), torch.rand(1, 5, 3)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))
+        >>> reads.shape[-1] == memory.read_width, state.memory.shape
+        (True, torch.Size([1, 4, 40]))
     """
 
     def __init__(
@@ -129,17 +136,17 @@ class NTMMemory(ControlledMemory[NTMState]):
         parts |= {"erase": write_heads * width, "add": write_heads * width}
         super().__init__(features, code_width, filled_in, parts, "key", "add")
         self.write_heads = write_heads
-        drawn = torch.full((slots, width), 1e-6) if initial_memory == "constant" else 0.5 * torch.randn(slots, width)
+        rows = torch.full((slots, width), 1e-6) if initial_memory == "constant" else 0.5 * torch.randn(slots, width)
         self.fresh_memory: Tensor
         if initial_memory == "learned":
-            self.fresh_memory = nn.Parameter(drawn)
+            self.fresh_memory = nn.Parameter(rows)
         else:
-            self.register_buffer("fresh_memory", drawn)
+            self.register_buffer("fresh_memory", rows)
         if shortcut:
             self._start_as_tape(shift_range, follows)
 
     def _start_as_tape(self, shift_range: int, follows: bool) -> None:
-        """Write heads move on and replace what they find; read heads go by content and stay, or half of both."""
+        """Write heads move on and replace the row there; read heads go by content and stay, or half of both."""
         shifts = 2 * shift_range + 1
         on, stay = (5.0 * F.one_hot(torch.tensor(shift_range + by), shifts) for by in (1, 0))
         content, shift = (0.0, 0.4 * (stay + on)) if follows else (5.0, stay)
@@ -149,7 +156,7 @@ class NTMMemory(ControlledMemory[NTMState]):
         self.start_part("erase", 3.0)
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> NTMState:
-        """Fresh memory, heads where they start, nothing told.
+        """Fresh memory, heads where they start, no item before the first.
 
         Raises:
             ConfigError: if the codes are wider than the memory was built for.

@@ -1,6 +1,6 @@
-"""Options that memories with a matrix of rows, or with a controller, have in common: said and checked once.
+"""Options that memories with a matrix of rows, or with a controller, have in common: defined and checked once.
 
-A memory takes them as keywords, `**options: Unpack[...]`, and fills in what is not given; see `filled`.
+A memory takes them as keywords, `**options: Unpack[...]`, and fills in the defaults; see `filled`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class ControlledOptions(MatrixOptions, total=False):
 
     Attributes:
         heads: read heads, 4.
-        shortcut: let key and written vector see the item and the pair just told directly, beside the controller, and
-            start as one projection of both, so that a fresh network already finds and names what it wrote. Without it,
-            as in papers, the controller must learn to carry each item for one step to bind it to its label.
+        shortcut: let key and written vector see the item and the previous pair directly, beside the controller, and
+            start as one projection of both, so that an untrained network already recalls the labels it wrote. Without
+            it, as in papers, the controller must learn to carry each item for one step to bind it to its label.
     """
 
     heads: int
@@ -61,24 +61,24 @@ DEFAULTS: Mapping[str, Any] = {
 Options = TypeVar("Options", RowOptions, ControllerOptions, MatrixOptions, ControlledOptions)
 
 
-def filled(kind: type[Options], given: Options, width: int = DEFAULTS["width"]) -> Options:
-    """All options of a kind: what is given, and defaults for the rest.
+def filled(kind: type[Options], options: Options, width: int = DEFAULTS["width"]) -> Options:
+    """All options of a kind: those of the caller, and defaults for the rest.
 
     Args:
         kind: one of the classes above.
-        given: keywords of the caller.
-        width: of a row, where none is given.
+        options: keywords of the caller.
+        width: of a row, if the caller does not set it.
 
     Raises:
         ConfigError: if a size is below 1; those of the controller are checked by `Controller` and `item_projection`.
         TypeError: if there is no such option.
     """
-    if unknown := given.keys() - kind.__annotations__.keys():
+    if unknown := options.keys() - kind.__annotations__.keys():
         raise TypeError(
             f"unexpected keyword argument '{min(unknown)}'; the options are {', '.join(kind.__annotations__)}"
         )
-    options: Any = {name: {**DEFAULTS, "width": width, **given}[name] for name in kind.__annotations__}
+    complete: Any = {name: {**DEFAULTS, "width": width, **options}[name] for name in kind.__annotations__}
     for name in ("slots", "width", "heads"):
-        if name in options:
-            check_size(f"memory.{name}", options[name])
-    return options  # type: ignore[no-any-return]  # the names and kinds of the class
+        if name in complete:
+            check_size(f"memory.{name}", complete[name])
+    return complete  # type: ignore[no-any-return]  # the names and kinds of the class

@@ -1,4 +1,4 @@
-"""Fast weights under the delta rule: what is found under a key is corrected towards the value told for it.
+"""Fast weights under the delta rule: what is found under a key is corrected towards the value written for it.
 
     k_t = W_k x_t / |W_k x_t|
     r_t = S_{t-1}^T k_t                                         found, and read
@@ -48,12 +48,20 @@ class DeltaMemory(Memory[DeltaState]):
         features: width of the features.
         code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
         key_width: width of the keys; None takes the features themselves as keys.
-        heads: fast weights with keys and gates of their own; each is told every label.
+        heads: fast weights with keys and gates of their own; each takes in every label.
         gated: let the memory fade at every step, by a share that the item decides [Y25].
         chunk: steps that `scan` works off at once where it runs in PyTorch; the results are the same for any.
 
     Raises:
         ConfigError: if a size is not a whole number from 1 on, or several heads have the features as keys.
+
+    Example:
+        >>> memory, items = DeltaMemory(features=3, code_width=2, key_width=None), torch.eye(3).unsqueeze(0)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> mask = torch.ones(1, 3, dtype=torch.bool)
+        >>> state = memory.write(state, items, codes=torch.eye(2)[torch.tensor([[0, 1, 1]])], mask=mask)
+        >>> memory.read(state, items).argmax(-1)
+        tensor([[0, 1, 1]])
     """
 
     def __init__(
@@ -123,7 +131,7 @@ class DeltaMemory(Memory[DeltaState]):
     def trace(self, state: DeltaState, features: Tensor, codes: Tensor, mask: Tensor) -> Trace:
         """Share of every earlier value in each read, negative where it is corrected for; last, what is missing to 1.
 
-        Reads are linear in the values: steps that are told their own number, one-hot, in place of their label read
+        Reads are linear in the values: with the one-hot number of each step in place of its label, what is read is
         the shares.
         """
         batch, steps, _ = features.shape
@@ -155,9 +163,9 @@ class DeltaMemory(Memory[DeltaState]):
             return compiled_delta_scan(library, joint, values, mask, fast_weights)
         keys, *logits = torch.split(joint, [self.heads * self.key_width, *[self.heads] * len(self._gates())], -1)
         keys = F.normalize(keys.view(*mask.shape, self.heads, self.key_width), dim=-1).transpose(1, 2)
-        shown, beta = mask.unsqueeze(-1), logits[0].sigmoid()
+        present, beta = mask.unsqueeze(-1), logits[0].sigmoid()
         log_alpha = F.logsigmoid(logits[1]) if len(logits) > 1 else torch.zeros_like(beta)
-        beta, log_alpha = ((gate * shown).transpose(1, 2) for gate in (beta, log_alpha))
+        beta, log_alpha = ((gate * present).transpose(1, 2) for gate in (beta, log_alpha))
         return delta_scan(keys, values, beta, log_alpha, fast_weights, self.chunk)
 
     def _joint(self, features: Tensor) -> Tensor:
@@ -166,7 +174,7 @@ class DeltaMemory(Memory[DeltaState]):
             return torch.cat([features, *(gate(features) for gate in self._gates())], -1)
         layers = [self.key, *self._gates()]
         return F.linear(
-            features, torch.cat([each.weight for each in layers]), torch.cat([each.bias for each in layers])
+            features, torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
         )
 
     def _gates(self) -> list[nn.Linear]:
@@ -218,25 +226,26 @@ def delta_scan(
     since_step = decay.expand(-1, -1, -1, chunk).tril(-2).cumsum(-2).exp().tril(-1)
 
     overlap = since_step[..., :-1, :] * (keys @ keys.transpose(-2, -1))  # D
-    told, replaced = beta * values, beta * log_alpha.exp()  # a write is told - replaced * read
+    written, replaced = beta * values, beta * log_alpha.exp()  # a step adds written - replaced * read
     to_end = since_step[..., -1, :].unsqueeze(-1)
     parts = (
         keys,
-        overlap @ told,
+        overlap @ written,
         overlap * replaced.transpose(-2, -1),
         since_start[..., :-1, :],
         since_start[..., -1:, :],
-        to_end * told,
+        to_end * written,
         to_end * replaced,
     )
     now, reads = fast_weights.flatten(0, 1), []
     # unbind, because the gradient of an index is as large as the whole sequence
-    for key, own, system, from_start, kept, told_end, replaced_end in zip(
+    for key, own, system, from_start, retained, written_end, replaced_end in zip(
         *(part.unbind(1) for part in parts), strict=True
     ):
-        found = torch.addcmul(own, from_start, key @ now)
-        read = torch.linalg.solve_triangular(system, found, upper=False, unitriangular=True)
-        now = torch.baddbmm(kept * now, key.transpose(-2, -1), torch.addcmul(told_end, replaced_end, read, value=-1))
+        right_side = torch.addcmul(own, from_start, key @ now)
+        read = torch.linalg.solve_triangular(system, right_side, upper=False, unitriangular=True)
+        addition = torch.addcmul(written_end, replaced_end, read, value=-1)
+        now = torch.baddbmm(retained * now, key.transpose(-2, -1), addition)
         reads.append(read)
     return torch.cat(reads, 1)[:, :steps].view(batch, heads, steps, -1), now.view_as(fast_weights)
 

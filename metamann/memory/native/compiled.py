@@ -61,22 +61,24 @@ def load_library(name: str, device: torch.device, dtype: torch.dtype, heads: int
         if not _own(library):
             library.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-                made = Path(folder) / library.name
-                command = [compiler, *FLAGS, f"-I{FOLDER}", *definitions, "-o", str(made), str(source), "-lm"]
+                built = Path(folder) / library.name
+                command = [compiler, *FLAGS, f"-I{FOLDER}", *definitions, "-o", str(built), str(source), "-lm"]
                 for threads in THREADS:
                     ended = subprocess.run([*command, threads], check=False, capture_output=True)
                     if ended.returncode == 0:
                         break
                 ended.check_returncode()
-                made.chmod(0o755)  # whatever the umask: one that others may write to is not loaded
-                made.replace(library)
+                built.chmod(0o755)  # whatever the umask: one that others may write to is not loaded
+                built.replace(library)
         return ctypes.CDLL(str(library))
     except (OSError, subprocess.CalledProcessError) as error:
-        said = error.stderr.decode(errors="replace").strip() if isinstance(error, subprocess.CalledProcessError) else ""
-        why = said.splitlines()[0] if said else str(error)
+        output = (
+            error.stderr.decode(errors="replace").strip() if isinstance(error, subprocess.CalledProcessError) else ""
+        )
+        reason = output.splitlines()[0] if output else str(error)
         warnings.warn(
-            f"{source.name} cannot be compiled and its loop runs slower, in PyTorch ({why}); METAMANN_CC names another "
-            "compiler, and METAMANN_CC= none.",
+            f"{source.name} cannot be compiled and its loop runs slower, in PyTorch ({reason}); METAMANN_CC names "
+            "another compiler, and METAMANN_CC= none.",
             stacklevel=2,
         )
         return None
@@ -95,11 +97,11 @@ def _own(library: Path) -> bool:
 
 def _machine(compiler: str) -> list[str]:
     """What compiled code is good for: -march=native takes this processor, and a cache folder may be shared by many."""
-    said = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
     cpuinfo = Path("/proc/cpuinfo")  # of Linux
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     features = [line for line in lines if line.startswith(("flags", "Features"))]
-    return [compiler, said, platform.machine(), *(features[:1] if features else [platform.node()])]
+    return [compiler, version, platform.machine(), *(features[:1] if features else [platform.node()])]
 
 
 def pointers(*tensors: Tensor | None) -> list[ctypes.c_void_p]:

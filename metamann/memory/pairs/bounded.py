@@ -61,6 +61,13 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
 
     Raises:
         ConfigError: if an option has an unknown value or a number is out of its range.
+
+    Example:
+        >>> memory, items = BoundedKeyValueMemory(features=4, code_width=2, slots=3), torch.eye(4).unsqueeze(0)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 4, 2), mask=torch.ones(1, 4, dtype=torch.bool))
+        >>> state.written_at  # the fourth pair replaces the oldest one
+        tensor([[4., 2., 3.]])
     """
 
     def __init__(
@@ -120,7 +127,7 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
             values=torch.where(here.unsqueeze(-1), codes.unsqueeze(1), state.values),
             filled=state.filled | here,
             written_at=torch.where(here, state.written_at.amax(1, keepdim=True) + 1, state.written_at),
-            # what was read of the pair evicted says nothing of the new one
+            # what was read of the pair evicted says nothing about the new one
             usage=torch.where(mask.unsqueeze(1), usage.masked_fill(here, 1), state.usage),
         )
         return read, new
@@ -192,7 +199,7 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
         gone = torch.empty_like(slot).scatter(1, by_slot, F.pad(evicted, (0, 1), value=steps))
         last = by_slot.gather(1, torch.searchsorted(slot_sorted, slots.expand(batch, -1).contiguous(), right=True) - 1)
 
-        written, shown = place < self.slots, mask.to(keys.dtype)
+        written, present = place < self.slots, mask.to(keys.dtype)
         filled = torch.cat([state.filled, written], 1)
         now = time.unsqueeze(1)
         there = (born.unsqueeze(1) < now) & (now <= gone.unsqueeze(1)) & filled.unsqueeze(1)
@@ -200,10 +207,10 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
         weights = self.weights(keys, all_keys, there, self.threshold(), ties=by_slot)
 
         number = torch.cat([state.written_at, state.written_at.amax(1, keepdim=True) + written.cumsum(1)], 1)
-        # usage in closed form: what a step adds fades with every item shown after it
-        faded = self.usage_decay ** (shown.flip(1).cumsum(1).flip(1) - shown)
-        usage = torch.cat([self.usage_decay ** shown.sum(1, keepdim=True) * state.usage, faded], 1)
-        usage = usage + ((faded * shown).unsqueeze(1) @ weights[..., :-1].detach()).squeeze(1)
+        # usage in closed form: what a step adds fades with every later item
+        faded = self.usage_decay ** (present.flip(1).cumsum(1).flip(1) - present)
+        usage = torch.cat([self.usage_decay ** present.sum(1, keepdim=True) * state.usage, faded], 1)
+        usage = usage + ((faded * present).unsqueeze(1) @ weights[..., :-1].detach()).squeeze(1)
         final = BoundedState(*(_take(tensor, last) for tensor in (all_keys, values, filled, number, usage)))
         return masses(weights, values), final
 

@@ -34,7 +34,15 @@ class KeyValueState(NamedTuple):
 
 
 class KeyValueMemory(PairMemory[KeyValueState]):
-    """Append-only pairs [V16]; arguments as in `PairMemory`."""
+    """Append-only pairs [V16]; arguments as in `PairMemory`.
+
+    Example:
+        >>> memory, item = KeyValueMemory(features=2, code_width=3), torch.tensor([[[1.0, 0.0]]])
+        >>> state = memory.initial_state(batch=1, code_width=3, like=item)
+        >>> state = memory.write(state, item, codes=torch.tensor([[[0.0, 1.0, 0.0]]]), mask=torch.tensor([[True]]))
+        >>> (100 * memory.read(state, item)).round().tolist()  # percent on each label and on "never seen"
+        [[[0.0, 99.0, 0.0, 1.0]]]
+    """
 
     can_forget: ClassVar[bool] = True
 
@@ -101,10 +109,10 @@ class KeyValueMemory(PairMemory[KeyValueState]):
 
     def _append(self, state: KeyValueState, keys: Tensor, codes: Tensor, mask: Tensor) -> KeyValueState:
         wider = codes.shape[-1] - state.values.shape[-1]
-        shown = mask.unsqueeze(-1)
+        present = mask.unsqueeze(-1)
         return KeyValueState(
-            torch.cat([state.keys, keys * shown], 1),
-            torch.cat([F.pad(state.values, (0, max(wider, 0))), F.pad(codes, (0, max(-wider, 0))) * shown], 1),
+            torch.cat([state.keys, keys * present], 1),
+            torch.cat([F.pad(state.values, (0, max(wider, 0))), F.pad(codes, (0, max(-wider, 0))) * present], 1),
             torch.cat([state.filled, mask], 1),
         )
 

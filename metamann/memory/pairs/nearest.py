@@ -1,9 +1,9 @@
-"""Nearest neighbour: every pair is kept, and a label is as near as the nearest key written with it.
+"""Nearest neighbour: every pair is stored, and a label is as near as the nearest key written with it.
 
     d_l    = max over the slots i written with label l of cos(q, k_i)                       [YK20, eq. 2, the cosine]
     masses = softmax over the labels l, and "never seen" behind them, of [s d_l; s n]
 
-One key stands for its whole label: nothing that others say is averaged in. For tags of sentences this is NNShot.
+One key stands for its whole label: no other key is averaged in. For tags of sentences this is NNShot.
 
 References:
     [YK20] Yang and Katiyar, Simple and Effective Few-Shot Named Entity Recognition with Structured Nearest Neighbor
@@ -24,6 +24,14 @@ class NearestMemory(KeyValueMemory):
     """Append-only pairs; of each label only the slot nearest to the query gets attention [YK20].
 
     Arguments as in `PairMemory`.
+
+    Example:
+        >>> memory, items = NearestMemory(features=2, code_width=2), torch.eye(2).unsqueeze(0)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> state = memory.write(state, items, codes=torch.eye(2).unsqueeze(0), mask=torch.tensor([[True, True]]))
+        >>> memory.nearest(state, items)[0]  # the slot nearest to each query, for each label
+        tensor([[[0, 1],
+                 [0, 1]]])
     """
 
     def __init__(

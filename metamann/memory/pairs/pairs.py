@@ -29,9 +29,9 @@ class PairMemory(Memory[PairState]):
 
     Args:
         features: width of the features.
-        code_width: of the label codes; any goes, values are kept as wide as they come.
+        code_width: of the label codes; any width is accepted, values are as wide as their codes.
         key_width: width of the keys; None takes the features themselves as keys.
-        hops: reads in a row; each further query is moved by the keys that the one before it found.
+        hops: reads in a row; each further query is updated with the keys that the one before it read.
         strength: sharpness of the softmax over cosines at the start of training; learned.
         never_seen: cosine that a written key must beat to be recognised, at the start of training; learned.
         top_k: only so many slots of the highest cosine get attention, beside "never seen"; of slots that tie
@@ -93,13 +93,13 @@ class PairMemory(Memory[PairState]):
     def slot_weights(self, state: PairState, features: Tensor) -> Tensor:
         """Attention of `read`, `batch x queries x (slots + 1)`, "never seen" last."""
         queries = self.keys_of(features)
-        # queries are asked after the support has shown every class: they teach nothing of novelty, and without the
+        # queries come after an example of every class: nothing about novelty can be learned from them, and without the
         # detachment rounding noise, which Adam scales up, would carry the threshold away
         readable = self.readable(queries, state, state.filled.unsqueeze(1))
         return self.weights(queries, state.keys, readable, self.threshold().detach())
 
     def readable(self, queries: Tensor, state: PairState, filled: Tensor) -> Tensor:
-        """The slots that each query may see, of those that are filled when it asks: all of them.
+        """The slots that each query may see, of those that are filled at that time: all of them.
 
         Args:
             queries: `batch x queries x key_width`, unit vectors.
@@ -134,8 +134,8 @@ class PairMemory(Memory[PairState]):
         weights = attend(queries)
         if self.query_update is not None:
             for _ in range(self.hops - 1):
-                found = weights[..., :-1] @ keys
-                moved = self.query_update(found.flatten(0, 1), queries.flatten(0, 1)).view_as(queries)
+                read = weights[..., :-1] @ keys
+                moved = self.query_update(read.flatten(0, 1), queries.flatten(0, 1)).view_as(queries)
                 queries = F.normalize(moved, dim=-1)
                 weights = attend(queries)
         return weights
@@ -177,7 +177,7 @@ def of_examples(weights: Tensor, written: Tensor) -> Tensor:
 
 def _highest(cosines: Tensor, count: int, ties: Tensor | None) -> Tensor:
     """True at the `count` highest of the last axis."""
-    # a matrix product may round equal columns differently: which of two equal keys is read must not hang on that
+    # a matrix product may round equal columns differently: the choice between two equal keys must not depend on that
     ranked = cosines.mul(1e4).round()
     if ties is None:
         best = ranked.argsort(dim=-1, descending=True, stable=True)[..., :count]

@@ -45,7 +45,15 @@ class PrototypeState(NamedTuple):
 
 
 class PrototypeMemory(PairMemory[PrototypeState]):
-    """A running mean for every label [S17]; arguments as in `PairMemory`."""
+    """A running mean for every label [S17]; arguments as in `PairMemory`.
+
+    Example:
+        >>> memory, items = PrototypeMemory(features=2, code_width=2), torch.eye(2).unsqueeze(0)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> state = memory.write(state, items, codes=torch.eye(2)[:1].expand(1, 2, 2), mask=torch.ones(1, 2) > 0)
+        >>> state.sums[0].tolist()  # both pairs have the same label, whose slot is the first one
+        [[1.0, 1.0], [0.0, 0.0]]
+    """
 
     can_forget: ClassVar[bool] = True
 
@@ -122,7 +130,7 @@ class PrototypeMemory(PairMemory[PrototypeState]):
         its squared length grows, with each key k of the label, by 2 c.k + k.k.
         """
         keys = self.keys_of(features)
-        everything, values, filled, *_ = _appended(state, keys, codes, mask)
+        all_keys, values, filled, *_ = _appended(state, keys, codes, mask)
         before, steps = state.filled.shape[1], features.shape[1]
         slots = torch.arange(filled.shape[1], device=mask.device)
         same = same_label(values, filled)
@@ -130,11 +138,11 @@ class PrototypeMemory(PairMemory[PrototypeState]):
         earlier = slots < before + torch.arange(steps, device=mask.device).unsqueeze(1)  # steps x slots
 
         label = same.to(keys.dtype)
-        products = (keys @ everything.transpose(1, 2)) * earlier
+        products = (keys @ all_keys.transpose(1, 2)) * earlier
         with_sums = products @ label  # batch x steps x slots: of a step's key and the sum of the slot's label
         own = (keys * keys).sum(-1, keepdim=True)
         growth = label[:, before:] * (2 * with_sums + own)
-        at_start = (label[:, :before] * everything[:, :before].square().sum(-1, keepdim=True)).sum(1, keepdim=True)
+        at_start = (label[:, :before] * all_keys[:, :before].square().sum(-1, keepdim=True)).sum(1, keepdim=True)
         squares = torch.cat([at_start, growth], 1)[:, :steps].cumsum(1)
         cosines = with_sums * squares.clamp_min(1e-24).rsqrt()
         return self.attention(cosines, is_first.unsqueeze(1) & earlier, self.threshold()), values
@@ -143,12 +151,12 @@ class PrototypeMemory(PairMemory[PrototypeState]):
 def _appended(state: PrototypeState, keys: Tensor, codes: Tensor, mask: Tensor) -> PrototypeState:
     """The pairs behind what is there, each in a slot of its own; codes wider than before widen the old values."""
     wider = codes.shape[-1] - state.values.shape[-1]
-    shown = mask.unsqueeze(-1)
+    present = mask.unsqueeze(-1)
     return PrototypeState(
-        torch.cat([state.sums, keys * shown], 1),
-        torch.cat([F.pad(state.values, (0, max(wider, 0))), F.pad(codes, (0, max(-wider, 0))) * shown], 1),
+        torch.cat([state.sums, keys * present], 1),
+        torch.cat([F.pad(state.values, (0, max(wider, 0))), F.pad(codes, (0, max(-wider, 0))) * present], 1),
         torch.cat([state.filled, mask], 1),
-        torch.cat([state.keys, keys * shown], 1),
+        torch.cat([state.keys, keys * present], 1),
         torch.cat([state.written, mask], 1),
     )
 

@@ -112,7 +112,7 @@ def reference_step(
     alpha = softmax(np.array([reference_score(p, options, query, row) for row in rows]))
     read = sum(weight * row for weight, row in zip(alpha, rows, strict=True))
 
-    seen = np.concatenate([item, state["told_code"], read])
+    seen = np.concatenate([item, state["previous_code"], read])
     hidden, cell = reference_controller(p, options["controller"], seen, state["hidden"], state["cell"])
 
     from_hidden = p["write_score.query.weight"] @ hidden
@@ -124,7 +124,7 @@ def reference_step(
         gamma = gamma + p["shortcut.item.weight"] @ item + p["shortcut.code.weight"] @ code
     gamma = np.tanh(gamma)
     memory = np.stack([row + weight * gamma for weight, row in zip(beta, rows, strict=True)])
-    new = {"memory": memory, "read_weights": alpha[None], "hidden": hidden, "cell": cell, "told_code": code}
+    new = {"memory": memory, "read_weights": alpha[None], "hidden": hidden, "cell": cell, "previous_code": code}
     return np.concatenate([hidden, read]), new
 
 

@@ -37,16 +37,16 @@ def reference_step(p: Arrays, state: Arrays, x: np.ndarray, code: np.ndarray) ->
         projected = p["item.0.weight"] @ x + p["item.0.bias"]
         normal = (projected - projected.mean()) / np.sqrt(projected.var() + 1e-5)
         item = normal * p["item.1.weight"] + p["item.1.bias"]
-    told_item, told_code = state["told_item"], state["told_code"]
-    weights = reference_weights(p["write_key.weight"] @ told_item, p["addresses"], p["log_strength"][0])
-    erase = sigmoid(p["erase.weight"] @ np.concatenate([told_item, told_code]) + p["erase.bias"])
-    add = np.tanh(p["add_item.weight"] @ told_item + p["add_code.weight"] @ told_code)
+    previous_item, previous_code = state["previous_item"], state["previous_code"]
+    weights = reference_weights(p["write_key.weight"] @ previous_item, p["addresses"], p["log_strength"][0])
+    erase = sigmoid(p["erase.weight"] @ np.concatenate([previous_item, previous_code]) + p["erase.bias"])
+    add = np.tanh(p["add_item.weight"] @ previous_item + p["add_code.weight"] @ previous_code)
     memory = state["memory"] * (1 - np.outer(weights, erase)) + np.outer(weights, add)
     reads = []
     for head, key in enumerate((p["read_key.weight"] @ item).reshape(len(p["log_strength"]) - 1, -1)):
         reads.append(reference_weights(key, p["addresses"], p["log_strength"][1 + head]) @ memory)
     padded = np.concatenate([code, np.zeros(CODE_WIDTH - len(code))])
-    return np.concatenate(reads), {"memory": memory, "told_item": item, "told_code": padded}
+    return np.concatenate(reads), {"memory": memory, "previous_item": item, "previous_code": padded}
 
 
 def draw(steps: int = STEPS, batch: int = 2, code_width: int = CODE_WIDTH) -> tuple[Tensor, Tensor]:

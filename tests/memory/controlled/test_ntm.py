@@ -98,14 +98,14 @@ def reference_step(
         projected = p["item.0.weight"] @ x + p["item.0.bias"]
         normal = (projected - projected.mean()) / np.sqrt(projected.var() + 1e-5)
         item = normal * p["item.1.weight"] + p["item.1.bias"]
-    seen = np.concatenate([item, state["told_code"], state["read"]])
+    seen = np.concatenate([item, state["previous_code"], state["read"]])
     hidden, cell = reference_controller(p, options["controller"], seen, state["hidden"], state["cell"])
     names = ("key", "write_key", "strength", "gate", "shift", "sharpness", "erase", "add")
     parts = {name: p[f"interface.{name}.weight"] @ hidden + p[f"interface.{name}.bias"] for name in names}
     if options["shortcut"]:
         parts["key"] = parts["key"] + p["shortcut.item.weight"] @ item
-        parts["add"] = parts["add"] + p["shortcut.told_item.weight"] @ state["told_item"]
-        parts["add"] = parts["add"] + p["shortcut.told_code.weight"] @ state["told_code"]
+        parts["add"] = parts["add"] + p["shortcut.told_item.weight"] @ state["previous_item"]
+        parts["add"] = parts["add"] + p["shortcut.told_code.weight"] @ state["previous_code"]
     keys, write_keys = np.tanh(parts["key"]).reshape(heads, width), np.tanh(parts["write_key"])
     write_keys, add = write_keys.reshape(write_heads, width), np.tanh(parts["add"]).reshape(write_heads, width)
     erase = sigmoid(parts["erase"]).reshape(write_heads, width)
@@ -131,8 +131,8 @@ def reference_step(
         "read": read,
         "hidden": hidden,
         "cell": cell,
-        "told_item": item,
-        "told_code": np.concatenate([code, np.zeros(CODE_WIDTH - len(code))]),
+        "previous_item": item,
+        "previous_code": np.concatenate([code, np.zeros(CODE_WIDTH - len(code))]),
     }
     return np.concatenate([hidden, read]), new
 

@@ -40,8 +40,8 @@ class Rules(NamedTuple):
     epsilon_in_root: bool
 
 
-class Found(NamedTuple):
-    """What came of a step.
+class Access(NamedTuple):
+    """What a step addressed, read and replaced.
 
     Attributes:
         slots: `batch x heads`, used least, least first.
@@ -64,8 +64,8 @@ class Found(NamedTuple):
     usage: Tensor
 
 
-class By(NamedTuple):
-    """Gradients by what a step hands to the next; names as in `Carried`.
+class Gradients(NamedTuple):
+    """Gradients with respect to what a step hands to the next; names as in `LoopState`.
 
     Attributes:
         memory: `batch x width x slots`.
@@ -88,13 +88,20 @@ class TorchCore:
     Args:
         rules: of the memory.
         strength: `heads`, of the cosine.
+
+    Example:
+        >>> rules = Rules(nn.GRUCell(1, 1), 1, 2, True, False, 1, True, 0.95, True)
+        >>> memory, output = torch.zeros(1, 2, 3), torch.zeros(1, 3)  # a row of two columns in three slots
+        >>> core = TorchCore(rules, strength=torch.ones(1))
+        >>> core.step(torch.ones(1, 3), torch.zeros(1, 3), torch.zeros(1, 1, 3), memory, output).slots
+        tensor([[0]])
     """
 
     def __init__(self, rules: Rules, strength: Tensor) -> None:
         self.rules, self.strength = rules, strength.unsqueeze(-1)
         self.epsilon = strength.new_tensor(EPSILON)
 
-    def step(self, parts: Tensor, usage: Tensor, last_reads: Tensor, memory: Tensor, output: Tensor) -> Found:
+    def step(self, parts: Tensor, usage: Tensor, last_reads: Tensor, memory: Tensor, output: Tensor) -> Access:
         """Write, address and read.
 
         Args:
@@ -123,87 +130,87 @@ class TorchCore:
         read = torch.bmm(reads, memory.transpose(1, 2)).flatten(1)
         output[:, -read.shape[1] :].copy_(read)
         new_usage = (reads + write_weights).sum(1).add_(usage, alpha=rules.usage_decay)
-        return Found(slots, replaced, write_weights, reads, cosines, scale, row_squares, new_usage)
+        return Access(slots, replaced, write_weights, reads, cosines, scale, row_squares, new_usage)
 
-    def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
+    def write_again(self, parts: Tensor, access: Access, memory: Tensor) -> None:
         """Write as `step` did."""
-        self._write(found.slots, found.write_weights, self._split(parts)[1], memory)
+        self._write(access.slots, access.write_weights, self._split(parts)[1], memory)
 
     def gradients(
         self,
         parts: Tensor,
         last_reads: Tensor,
-        found: Found,
+        access: Access,
         memory: Tensor,
-        by: By,
-        by_parts: Tensor,
-        by_strength: Tensor,
+        gradients: Gradients,
+        grad_parts: Tensor,
+        grad_strength: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Gradients of a step, and its write taken back.
 
         Args:
             parts: as `step` left them.
             last_reads: as in `step`.
-            found: by `step`.
+            access: of `step`.
             memory: as `step` left it; brought back to what it was before, but for rounding.
-            by: gradients by what the step handed on; `memory` and `read_weights` may be overwritten.
-            by_parts: filled with the gradient by the pre-activations of the parts.
-            by_strength: `batch x heads`, added to.
+            gradients: by what the step handed on; `memory` and `read_weights` may be overwritten.
+            grad_parts: filled with the gradient by the pre-activations of the parts.
+            grad_strength: `batch x heads`, added to.
 
         Returns:
-            Gradients by the memory and by the read weights before the step.
+            Gradients with respect to the memory and to the read weights before the step.
         """
-        rules, weights, slots = self.rules, found.read_weights, found.slots
+        rules, weights, slots = self.rules, access.read_weights, access.slots
         key, written, gate = self._split(parts)
-        by_key, by_written, by_gate = self._split(by_parts)
-        by_read = by.output[:, -key.shape[1:].numel() :].view_as(key)
-        by_memory, keys = by.memory, key.transpose(1, 2)
+        grad_key, grad_written, grad_gate = self._split(grad_parts)
+        grad_read = gradients.output[:, -key.shape[1:].numel() :].view_as(key)
+        grad_memory, keys = gradients.memory, key.transpose(1, 2)
 
-        by_reads = torch.baddbmm(by.read_weights, by_read, memory)
-        by_scores = torch._softmax_backward_data(by_reads, weights, -1, weights.dtype)
-        by_strength += (by_scores * found.cosines).sum(-1)
-        by_products = (by_scores * self.strength).mul_(found.scale)
+        grad_reads = torch.baddbmm(gradients.read_weights, grad_read, memory)
+        grad_scores = torch._softmax_backward_data(grad_reads, weights, -1, weights.dtype)
+        grad_strength += (grad_scores * access.cosines).sum(-1)
+        grad_products = (grad_scores * self.strength).mul_(access.scale)
         key_squares = key.square().sum(-1, keepdim=True)
-        by_squares = (by_products * found.cosines).mul_(self._slope(key_squares, found.row_squares, found.scale))
-        # full writes into nearly empty rows are not taken back: these rows were kept
-        unwritten = torch.baddbmm(memory, written.transpose(1, 2), found.write_weights, alpha=-1)
-        before = unwritten.scatter_(2, self._rows(slots), found.replaced)
+        grad_squares = (grad_products * access.cosines).mul_(self._slope(key_squares, access.row_squares, access.scale))
+        # full writes into nearly empty rows are not taken back: these rows are saved
+        unwritten = torch.baddbmm(memory, written.transpose(1, 2), access.write_weights, alpha=-1)
+        before = unwritten.scatter_(2, self._rows(slots), access.replaced)
         addressed = memory if rules.address_after else before
-        of_rows = torch.bmm(key_squares.transpose(1, 2), by_squares)
-        of_key = torch.bmm(by_products, addressed.transpose(1, 2))
-        of_key.addcmul_(key, torch.bmm(by_squares, found.row_squares.unsqueeze(-1)), value=-1)
+        of_rows = torch.bmm(key_squares.transpose(1, 2), grad_squares)
+        of_key = torch.bmm(grad_products, addressed.transpose(1, 2))
+        of_key.addcmul_(key, torch.bmm(grad_squares, access.row_squares.unsqueeze(-1)), value=-1)
 
-        by_memory.baddbmm_(by_read.transpose(1, 2), weights)
+        grad_memory.baddbmm_(grad_read.transpose(1, 2), weights)
         if rules.address_after:
-            by_memory.baddbmm_(keys, by_products).addcmul_(addressed, of_rows, value=-1)
-        by_writes = torch.bmm(written, by_memory)
-        if by.write_weights is not None:
-            by_writes += by.write_weights
-        by_written.copy_(torch.bmm(found.write_weights, by_memory.transpose(1, 2)))
-        by_memory.scatter_(2, self._rows(slots[:, : rules.zeroed]), 0.0)
+            grad_memory.baddbmm_(keys, grad_products).addcmul_(addressed, of_rows, value=-1)
+        grad_writes = torch.bmm(written, grad_memory)
+        if gradients.write_weights is not None:
+            grad_writes += gradients.write_weights
+        grad_written.copy_(torch.bmm(access.write_weights, grad_memory.transpose(1, 2)))
+        grad_memory.scatter_(2, self._rows(slots[:, : rules.zeroed]), 0.0)
         if not rules.address_after:
-            by_memory.baddbmm_(keys, by_products).addcmul_(addressed, of_rows, value=-1)
-        to_least_used = by_writes.gather(2, self._targets(slots)).sum(-1, keepdim=True)
-        by_gate.copy_((by_writes * last_reads).sum(-1, keepdim=True)).sub_(to_least_used)
+            grad_memory.baddbmm_(keys, grad_products).addcmul_(addressed, of_rows, value=-1)
+        to_least_used = grad_writes.gather(2, self._targets(slots)).sum(-1, keepdim=True)
+        grad_gate.copy_((grad_writes * last_reads).sum(-1, keepdim=True)).sub_(to_least_used)
         if rules.key_written:
-            by_key.add_(of_key)
+            grad_key.add_(of_key)
         else:
-            by_key.copy_(of_key)
+            grad_key.copy_(of_key)
         vectors = parts.shape[1] - rules.heads
-        through_tanh(by_parts[:, :vectors], parts[:, :vectors])
-        through_sigmoid(by_gate, gate)
+        through_tanh(grad_parts[:, :vectors], parts[:, :vectors])
+        through_sigmoid(grad_gate, gate)
         memory.copy_(before)
-        return by_memory, by_writes.mul_(gate)
+        return grad_memory, grad_writes.mul_(gate)
 
     def cell_step(self, z: Tensor, h: Tensor, c: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
         """`forward_step` of the controller."""
         return forward_step(self.rules.cell, z, h, c, out)
 
     def cell_gradients(
-        self, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, by_z: Tensor
+        self, z: Tensor, h: Tensor, c: Tensor, saved: Tensor, grad_h: Tensor, grad_c: Tensor, grad_z: Tensor
     ) -> tuple[Tensor | None, Tensor]:
-        """`backward_step` of the controller; `by_c` may be overwritten."""
-        return backward_step(self.rules.cell, z, h, c, kept, by_h, by_c, by_z)
+        """`backward_step` of the controller; `grad_c` may be overwritten."""
+        return backward_step(self.rules.cell, z, h, c, saved, grad_h, grad_c, grad_z)
 
     def _split(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Views of key and written vector, `batch x heads x width`, and gate, `batch x heads x 1`."""

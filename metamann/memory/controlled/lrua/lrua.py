@@ -26,9 +26,9 @@ from typing_extensions import Unpack
 
 from metamann.errors import ConfigError, check_choice, check_number
 from metamann.memory.controlled.cells import packed
-from metamann.memory.controlled.controlled import ControlledMemory, check_code_width, told
+from metamann.memory.controlled.controlled import ControlledMemory, check_code_width, delayed
 from metamann.memory.controlled.lrua.core import Rules
-from metamann.memory.controlled.lrua.scan import Carried, scan_lrua
+from metamann.memory.controlled.lrua.scan import LoopState, scan_lrua
 from metamann.memory.controlled.options import ControlledOptions, filled
 from metamann.memory.scores import cosine
 
@@ -44,8 +44,8 @@ class LRUAState(NamedTuple):
         read: `batch x heads * width`, what the last step read.
         hidden: `batch x hidden`, of the controller.
         cell: `batch x hidden`, of an LSTM controller; width 0 for a GRU.
-        told_item: `batch x item_width`, the last item.
-        told_code: `batch x code_width`, its label, which the next step is shown.
+        previous_item: `batch x item_width`, the last item.
+        previous_code: `batch x code_width`, its label, an input of the next step.
     """
 
     memory: Tensor
@@ -55,8 +55,8 @@ class LRUAState(NamedTuple):
     read: Tensor
     hidden: Tensor
     cell: Tensor
-    told_item: Tensor
-    told_code: Tensor
+    previous_item: Tensor
+    previous_code: Tensor
 
 
 class LRUAMemory(ControlledMemory[LRUAState]):
@@ -78,6 +78,13 @@ class LRUAMemory(ControlledMemory[LRUAState]):
 
     Raises:
         ConfigError: if an option has an unknown value, or a number is out of its range.
+
+    Example:
+        >>> memory, items = LRUAMemory(features=3, code_width=2, slots=4, hidden=8), torch.rand(1, 5, 3)
+        >>> state = memory.initial_state(batch=1, code_width=2, like=items)
+        >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))
+        >>> reads.shape[-1] == memory.read_width, state.usage.shape
+        (True, torch.Size([1, 4]))
     """
 
     def __init__(
@@ -121,7 +128,7 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         self.start_part("gate", write_gate)
 
     def initial_state(self, batch: int, code_width: int, like: Tensor) -> LRUAState:
-        """Empty memory, nothing told.
+        """Empty memory, no item before the first.
 
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
@@ -135,7 +142,7 @@ class LRUAMemory(ControlledMemory[LRUAState]):
         )
 
     def scan(self, state: LRUAState, features: Tensor, codes: Tensor, mask: Tensor) -> tuple[Tensor, LRUAState]:
-        """The whole sequence: all that does not hang on the memory at once, then `scan_lrua`.
+        """The whole sequence: all that is independent of the memory at once, then `scan_lrua`.
 
         With `least_used="threshold"` it is the chained step.
         """
@@ -143,20 +150,22 @@ class LRUAMemory(ControlledMemory[LRUAState]):
             return super().scan(state, features, codes, mask)
         check_code_width(codes.shape[-1], self.code_width)
         items, codes = self.item(features), F.pad(codes, (0, self.code_width - codes.shape[-1]))
-        told_items, told_item = told(state.told_item, items, mask)
-        told_codes, told_code = told(state.told_code, codes, mask)
+        previous_items, previous_item = delayed(state.previous_item, items, mask)
+        previous_codes, previous_code = delayed(state.previous_code, codes, mask)
         # steps first, as the loop takes them
-        items, told_items, told_codes = (each.transpose(0, 1) for each in (items, told_items, told_codes))
+        items, previous_items, previous_codes = (
+            tensor.transpose(0, 1) for tensor in (items, previous_items, previous_codes)
+        )
         cell, rows = self.controller.cell, self.heads * self.width
         weights = packed(cell, rows)
-        z = F.linear(torch.cat([items, told_codes], -1), weights.known, weights.bias)
+        z = F.linear(torch.cat([items, previous_codes], -1), weights.known, weights.bias)
         layers: list[Any] = list(self.interface.values())
-        known = [layer.bias.expand(*items.shape[:2], -1) for layer in layers]
+        projected = [layer.bias.expand(*items.shape[:2], -1) for layer in layers]
         if self.shortcut is not None:
-            known[0] = F.linear(items, self.shortcut.item.weight, layers[0].bias)
-            known[1] = F.linear(told_items, self.shortcut.told_item.weight, layers[1].bias)
-            known[1] = known[1] + self.shortcut.told_code(told_codes)
-        parts = torch.cat(known, -1)
+            projected[0] = F.linear(items, self.shortcut.item.weight, layers[0].bias)
+            projected[1] = F.linear(previous_items, self.shortcut.told_item.weight, layers[1].bias)
+            projected[1] = projected[1] + self.shortcut.told_code(previous_codes)
+        parts = torch.cat(projected, -1)
         rules = Rules(
             cell=cell,
             heads=self.heads,
@@ -169,7 +178,7 @@ class LRUAMemory(ControlledMemory[LRUAState]):
             epsilon_in_root=self.cosine_epsilon == "root",
         )
         output = torch.cat([state.hidden, state.read], -1)
-        before = Carried(*(output if name == "output" else getattr(state, name) for name in Carried._fields))
+        before = LoopState(*(output if name == "output" else getattr(state, name) for name in LoopState._fields))
         outputs, after = scan_lrua(
             rules,
             mask,
@@ -181,11 +190,13 @@ class LRUAMemory(ControlledMemory[LRUAState]):
             state.memory.new_ones(self.heads) if self.log_strength is None else self.log_strength.exp(),
         )
         hidden, read = after.output.tensor_split([state.hidden.shape[-1]], -1)
-        kept = {"hidden": hidden, "read": read, "told_item": told_item, "told_code": told_code}
-        return outputs, LRUAState(**{name: part for name, part in after._asdict().items() if name != "output"}, **kept)
+        controller = {"hidden": hidden, "read": read, "previous_item": previous_item, "previous_code": previous_code}
+        return outputs, LRUAState(
+            **{name: part for name, part in after._asdict().items() if name != "output"}, **controller
+        )
 
     def access(self, parts: dict[str, Tensor], state: LRUAState) -> LRUAState:
-        """Write to where was read last or to the least used slots, then read [S16]."""
+        """Write to the slots read last or to the least used ones, then read [S16]."""
         key = parts["key"].tanh().view(-1, self.heads, self.width)
         written = key if self.written == "key" else parts["add"].tanh().view(-1, self.heads, self.width)
         gate = parts["gate"].sigmoid().unsqueeze(-1)

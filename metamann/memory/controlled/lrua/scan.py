@@ -19,8 +19,8 @@ Backward, with D.x for the gradient by x, from the last step to the first:
 A masked step passes every gradient on. What has no weights, the cell and all from tanh and sigmoid of the parts to the
 read, is a core: `memory.native.lrua` where there is a compiler and the tensors are on a CPU, else `core.py`. There
 is one memory, which is written to in place: backward takes the writes back one by one, M = M' - w^w^T a, but for the
-rows of the least used slots, which are kept. A memory that is kept every `CHUNK` steps bounds what rounding adds up
-to.
+rows of the least used slots, which are saved. A memory that is saved every `CHUNK` steps bounds the sum of rounding
+errors.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from metamann.memory.controlled.lrua.core import By, Found, Rules, TorchCore
+from metamann.memory.controlled.lrua.core import Access, Gradients, Rules, TorchCore
 from metamann.memory.native.compiled import load_library
 from metamann.memory.native.lrua.lrua import CompiledCore
 
-CHUNK = 64  # steps that are taken back from one memory that was kept
+CHUNK = 64  # steps that are taken back from one saved memory
 
 
-class Carried(NamedTuple):
+class LoopState(NamedTuple):
     """What a step hands to the next.
 
     Attributes:
@@ -58,26 +58,29 @@ class Carried(NamedTuple):
     write_weights: Tensor
 
 
-class Step(NamedTuple):
-    """What backward needs of a step: its start, but for memory and output, and what came of it; `shown` None: all."""
+class SavedStep(NamedTuple):
+    """What the backward pass needs of a step: its start, but for memory and output, and its access.
+
+    `present` is None where no episode is masked.
+    """
 
     read_weights: Tensor
     cell: Tensor
-    kept: Tensor
-    found: Found
-    shown: Tensor | None
+    saved: Tensor
+    access: Access
+    present: Tensor | None
 
 
 def scan_lrua(
     rules: Rules,
     mask: Tensor,
-    start: Carried,
+    start: LoopState,
     z: Tensor,
     parts: Tensor,
     recurrent: Tensor,
     interface: Tensor,
     strength: Tensor,
-) -> tuple[Tensor, Carried]:
+) -> tuple[Tensor, LoopState]:
     """Run over a sequence.
 
     Args:
@@ -95,7 +98,7 @@ def scan_lrua(
         The output of every step, `batch x steps x (hidden + heads * width)`, and what is handed on in the end.
     """
     outputs, *final = _Loop.apply(rules, mask, *start, z, parts, recurrent, interface, strength)  # type: ignore[no-untyped-call]
-    return outputs.transpose(0, 1), Carried(*final)
+    return outputs.transpose(0, 1), LoopState(*final)
 
 
 class _Loop(torch.autograd.Function):
@@ -104,8 +107,8 @@ class _Loop(torch.autograd.Function):
         """Outputs, steps first, and the final state; arguments as in `scan_lrua`."""
         # contiguous, as the core wants it; the memory is written to
         memory = _copy(tensors[0].transpose(1, 2))
-        state = Carried(memory, *(each.contiguous() for each in tensors[1:6]))
-        z, parts, recurrent, interface, strength = (each.contiguous() for each in tensors[6:])
+        state = LoopState(memory, *(tensor.contiguous() for tensor in tensors[1:6]))
+        z, parts, recurrent, interface, strength = (tensor.contiguous() for tensor in tensors[6:])
         hidden = interface.shape[0]
         core = _core(rules, strength, (*state, z, parts, recurrent, interface))
         # without masked steps, what a step puts out is what the next one takes in
@@ -114,30 +117,30 @@ class _Loop(torch.autograd.Function):
         inputs = buffer[:-1] if unmasked else torch.empty_like(outputs)
         all_z, all_parts = z.unbind(), parts.unbind()
         all_inputs, all_outputs, hiddens = inputs.unbind(), outputs.unbind(), outputs[..., :hidden].unbind()
-        kept_memories, steps = [], []
+        saved_memories, steps = [], []
         # an epsilon beside the root makes rounding in nearly empty rows large: there nothing is taken back
         chunk = CHUNK if rules.epsilon_in_root else 1
         masks = zip(mask.all(0).tolist(), mask.T.contiguous(), strict=True)
-        all_shown = [None if everywhere else shown for everywhere, shown in masks]
+        all_present = [None if everywhere else present for everywhere, present in masks]
         for t in range(len(z)):
             if not unmasked:
                 all_inputs[t].copy_(state.output)
             all_z[t].addmm_(all_inputs[t], recurrent)
-            next_cell, kept = core.cell_step(all_z[t], state.output[:, :hidden], state.cell, hiddens[t])
+            next_cell, saved = core.cell_step(all_z[t], state.output[:, :hidden], state.cell, hiddens[t])
             all_parts[t].addmm_(hiddens[t], interface)
-            shown = all_shown[t]
-            before = memory if shown is None else memory.clone()
-            found = core.step(all_parts[t], state.usage, state.read_weights, memory, all_outputs[t])
+            present = all_present[t]
+            before = memory if present is None else memory.clone()
+            access = core.step(all_parts[t], state.usage, state.read_weights, memory, all_outputs[t])
 
-            steps.append(Step(state.read_weights, state.cell, kept, found, shown))
-            new = Carried(memory, found.usage, found.read_weights, all_outputs[t], next_cell, found.write_weights)
-            if shown is not None:
-                new = _blended(shown, new, state._replace(memory=before))
+            steps.append(SavedStep(state.read_weights, state.cell, saved, access, present))
+            new = LoopState(memory, access.usage, access.read_weights, all_outputs[t], next_cell, access.write_weights)
+            if present is not None:
+                new = _blended(present, new, state._replace(memory=before))
                 memory.copy_(new.memory)
             state = new
             if (t + 1) % chunk == 0 or t + 1 == len(z):
-                kept_memories.append(memory.clone())
-        ctx.core, ctx.rules, ctx.mask, ctx.steps, ctx.kept_memories = core, rules, mask, steps, kept_memories
+                saved_memories.append(memory.clone())
+        ctx.core, ctx.rules, ctx.mask, ctx.steps, ctx.saved_memories = core, rules, mask, steps, saved_memories
         ctx.filled, ctx.chunk = (z, parts, inputs, outputs), chunk
         ctx.save_for_backward(recurrent, interface, strength)
         # copies: what is handed out must not lead back here
@@ -145,54 +148,54 @@ class _Loop(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_outputs: Tensor, *by_final: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients by the arguments of `scan_lrua`; names as in the formulas on top, `by_x` for D.x."""
+    def backward(ctx: Any, grad_outputs: Tensor, *grad_final: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients with respect to the arguments of `scan_lrua`; names as in the formulas on top, `grad_x` for D.x."""
         core, rules, (z, parts, inputs, outputs) = ctx.core, ctx.rules, ctx.filled
         recurrent, interface, strength = ctx.saved_tensors
         hidden = interface.shape[0]
         to_output, to_hidden = recurrent.T.contiguous(), interface.T.contiguous()
-        by_z, by_parts = torch.empty_like(z), torch.empty_like(parts)
-        by_strength = strength.new_zeros(z.shape[1], rules.heads)
-        all_z, all_parts, all_by_z, all_by_parts, all_by_outputs = map(
-            torch.unbind, (z, parts, by_z, by_parts, by_outputs)
+        grad_z, grad_parts = torch.empty_like(z), torch.empty_like(parts)
+        grad_strength = strength.new_zeros(z.shape[1], rules.heads)
+        all_z, all_parts, all_grad_z, all_grad_parts, all_grad_outputs = map(
+            torch.unbind, (z, parts, grad_z, grad_parts, grad_outputs)
         )
-        by_memory, by_usage, *by_others = by_final
-        by = By(*map(_copy, (by_memory.transpose(1, 2), *by_others)))
-        memory = torch.empty_like(by.memory)
+        grad_memory, grad_usage, *grad_others = grad_final
+        gradients = Gradients(*map(_copy, (grad_memory.transpose(1, 2), *grad_others)))
+        memory = torch.empty_like(gradients.memory)
         for t in reversed(range(len(z))):
             step = ctx.steps[t]
             if (t + 1) % ctx.chunk == 0 or t + 1 == len(z):
-                memory.copy_(ctx.kept_memories[t // ctx.chunk])
-            unshown = memory
-            if step.shown is not None:  # a masked step read what it would have written
+                memory.copy_(ctx.saved_memories[t // ctx.chunk])
+            blended = memory
+            if step.present is not None:  # a masked step read what it would have written
                 memory = memory.clone()
-                core.write_again(all_parts[t], step.found, memory)
-                memory = torch.where(_like(step.shown, memory), unshown, memory)
-            passed, by = _passed_on(step.shown, by)
-            by = by._replace(output=by.output + all_by_outputs[t])
-            at_step = (all_parts[t], step.read_weights, step.found, memory)
-            by_memory, by_read_weights = core.gradients(*at_step, by, all_by_parts[t], by_strength)
-            if step.shown is not None:
-                memory = torch.where(_like(step.shown, memory), memory, unshown)
+                core.write_again(all_parts[t], step.access, memory)
+                memory = torch.where(_like(step.present, memory), blended, memory)
+            passed, gradients = _passed_on(step.present, gradients)
+            gradients = gradients._replace(output=gradients.output + all_grad_outputs[t])
+            at_step = (all_parts[t], step.read_weights, step.access, memory)
+            grad_memory, grad_read_weights = core.gradients(*at_step, gradients, all_grad_parts[t], grad_strength)
+            if step.present is not None:
+                memory = torch.where(_like(step.present, memory), memory, blended)
 
-            by_h = torch.addmm(by.output[:, :hidden], all_by_parts[t], to_hidden)
-            at_start = (inputs[t, :, :hidden], step.cell, step.kept)
-            directly, by_cell = core.cell_gradients(all_z[t], *at_start, by_h, by.cell, all_by_z[t])
-            by_output = all_by_z[t] @ to_output
+            grad_h = torch.addmm(gradients.output[:, :hidden], all_grad_parts[t], to_hidden)
+            at_start = (inputs[t, :, :hidden], step.cell, step.saved)
+            directly, grad_cell = core.cell_gradients(all_z[t], *at_start, grad_h, gradients.cell, all_grad_z[t])
+            grad_output = all_grad_z[t] @ to_output
             if directly is not None:
-                by_output[:, :hidden] += directly
-            by = By(by_memory, by_read_weights, by_output, by_cell, None)
-            by = by if passed is None else _added(by, passed)
+                grad_output[:, :hidden] += directly
+            gradients = Gradients(grad_memory, grad_read_weights, grad_output, grad_cell, None)
+            gradients = gradients if passed is None else _added(gradients, passed)
         # usage only ranks the slots: of its gradient, only what comes by the usage before is left
-        by_usage = by_usage * rules.usage_decay ** ctx.mask.sum(1, keepdim=True).to(by_usage.dtype)
-        by_recurrent = inputs.flatten(0, 1).T @ by_z.flatten(0, 1)
-        by_interface = outputs[..., :hidden].flatten(0, 1).T @ by_parts.flatten(0, 1)
-        by_start = (by.memory.transpose(1, 2), by_usage, *by[1:])
-        return None, None, *by_start, by_z, by_parts, by_recurrent, by_interface, by_strength.sum(0)
+        grad_usage = grad_usage * rules.usage_decay ** ctx.mask.sum(1, keepdim=True).to(grad_usage.dtype)
+        grad_recurrent = inputs.flatten(0, 1).T @ grad_z.flatten(0, 1)
+        grad_interface = outputs[..., :hidden].flatten(0, 1).T @ grad_parts.flatten(0, 1)
+        grad_start = (gradients.memory.transpose(1, 2), grad_usage, *gradients[1:])
+        return None, None, *grad_start, grad_z, grad_parts, grad_recurrent, grad_interface, grad_strength.sum(0)
 
 
 def _core(rules: Rules, strength: Tensor, others: tuple[Tensor, ...]) -> TorchCore | CompiledCore:
-    one_type = all(each.dtype == strength.dtype for each in others)
+    one_type = all(tensor.dtype == strength.dtype for tensor in others)
     library = load_library("lrua", strength.device, strength.dtype, rules.heads) if one_type else None
     return TorchCore(rules, strength) if library is None else CompiledCore(library, rules, strength)
 
@@ -201,24 +204,29 @@ def _copy(tensor: Tensor) -> Tensor:
     return tensor.clone(memory_format=torch.contiguous_format)
 
 
-def _blended(shown: Tensor, new: Carried, old: Carried) -> Carried:
-    """The new state where an item was shown, else the old one."""
-    return Carried(*(torch.where(_like(shown, after), after, before) for after, before in zip(new, old, strict=True)))
+def _blended(present: Tensor, new: LoopState, old: LoopState) -> LoopState:
+    """The new state where an item is present, else the old one."""
+    return LoopState(
+        *(torch.where(_like(present, after), after, before) for after, before in zip(new, old, strict=True))
+    )
 
 
-def _passed_on(shown: Tensor | None, by: By) -> tuple[By | None, By]:
+def _passed_on(present: Tensor | None, gradients: Gradients) -> tuple[Gradients | None, Gradients]:
     """Gradients that a masked step passes on (None: there is no masked step), and those that a step takes in."""
-    if shown is None:
-        return None, by
-    parts = [(None, None) if each is None else (each * ~_like(shown, each), each * _like(shown, each)) for each in by]
+    if present is None:
+        return None, gradients
+    parts = [
+        (None, None) if tensor is None else (tensor * ~_like(present, tensor), tensor * _like(present, tensor))
+        for tensor in gradients
+    ]
     passed, taken = zip(*parts, strict=True)
-    return By(*passed), By(*taken)
+    return Gradients(*passed), Gradients(*taken)
 
 
-def _added(by: By, passed: By) -> By:
-    memory, read_weights, output, cell = (one + other for one, other in zip(by[:-1], passed[:-1], strict=True))
-    return By(memory, read_weights, output, cell, passed.write_weights)
+def _added(gradients: Gradients, passed: Gradients) -> Gradients:
+    memory, read_weights, output, cell = (one + other for one, other in zip(gradients[:-1], passed[:-1], strict=True))
+    return Gradients(memory, read_weights, output, cell, passed.write_weights)
 
 
-def _like(shown: Tensor, tensor: Tensor) -> Tensor:
-    return shown.view(-1, *[1] * (tensor.dim() - 1))
+def _like(present: Tensor, tensor: Tensor) -> Tensor:
+    return present.view(-1, *[1] * (tensor.dim() - 1))

@@ -35,15 +35,15 @@ def compiled_delta_scan(
     Raises:
         MemoryError: if there is no room for the fast weights of a chunk.
     """
-    found: tuple[Tensor, Tensor] = _Scan.apply(library, joint, values, mask, fast_weights)  # type: ignore[no-untyped-call]
-    return found
+    result: tuple[Tensor, Tensor] = _Scan.apply(library, joint, values, mask, fast_weights)  # type: ignore[no-untyped-call]
+    return result
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, library: ctypes.CDLL, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         """Reads, `batch x heads x steps x value_width`, and the fast weights after the last step."""
-        joint, values, mask, _ = tuple(each.contiguous() for each in tensors)
+        joint, values, mask, _ = tuple(tensor.contiguous() for tensor in tensors)
         weights = tensors[-1].clone(memory_format=torch.contiguous_format)
         batch, heads, keys, value_width = weights.shape
         steps = joint.shape[1]
@@ -58,12 +58,12 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_reads: Tensor, by_weights: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients by the arguments of `compiled_delta_scan`."""
-        kept = _, joint, values, _, _ = ctx.saved_tensors
-        by_reads, by_weights = by_reads.contiguous(), by_weights.clone(memory_format=torch.contiguous_format)
-        by_joint, by_values = torch.empty_like(joint), torch.empty_like(values)
-        made = (by_weights, by_joint, by_values)
-        if ctx.library.gradients(ctypes.byref(ctx.sizes), *pointers(*kept, by_reads, *made)):
+    def backward(ctx: Any, grad_reads: Tensor, grad_weights: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients with respect to the arguments of `compiled_delta_scan`."""
+        saved = _, joint, values, _, _ = ctx.saved_tensors
+        grad_reads, grad_weights = grad_reads.contiguous(), grad_weights.clone(memory_format=torch.contiguous_format)
+        grad_joint, grad_values = torch.empty_like(joint), torch.empty_like(values)
+        gradients = (grad_weights, grad_joint, grad_values)
+        if ctx.library.gradients(ctypes.byref(ctx.sizes), *pointers(*saved, grad_reads, *gradients)):
             raise MemoryError("no room for the fast weights of a chunk")
-        return None, by_joint, by_values, None, by_weights
+        return None, grad_joint, grad_values, None, grad_weights

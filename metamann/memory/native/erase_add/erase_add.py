@@ -34,8 +34,8 @@ def compiled_erase_and_add(
     Raises:
         MemoryError: if there is no room for the memories of a chunk.
     """
-    found: tuple[Tensor, Tensor] = _Scan.apply(library, memory, scores, erase, add, read_scores, mask)  # type: ignore[no-untyped-call]
-    return found
+    result: tuple[Tensor, Tensor] = _Scan.apply(library, memory, scores, erase, add, read_scores, mask)  # type: ignore[no-untyped-call]
+    return result
 
 
 class _Scan(torch.autograd.Function):
@@ -56,14 +56,14 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_reads: Tensor, by_memory: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients by the arguments of `compiled_erase_and_add`."""
-        kept = ctx.saved_tensors
-        by_reads, by_memory = by_reads.contiguous(), _transposed(by_memory)
-        made = [by_memory, *map(torch.empty_like, kept[1:-1])]
-        if ctx.library.gradients(ctypes.byref(ctx.sizes), *pointers(*kept, by_reads, *made)):
+    def backward(ctx: Any, grad_reads: Tensor, grad_memory: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients with respect to the arguments of `compiled_erase_and_add`."""
+        saved = ctx.saved_tensors
+        grad_reads, grad_memory = grad_reads.contiguous(), _transposed(grad_memory)
+        gradients = [grad_memory, *map(torch.empty_like, saved[1:-1])]
+        if ctx.library.gradients(ctypes.byref(ctx.sizes), *pointers(*saved, grad_reads, *gradients)):
             raise MemoryError("no room for the memories of a chunk")
-        return None, _transposed(by_memory), *made[1:], None
+        return None, _transposed(grad_memory), *gradients[1:], None
 
 
 def _transposed(memory: Tensor) -> Tensor:

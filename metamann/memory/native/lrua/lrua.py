@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from metamann.memory.controlled.cells import backward_step, forward_step
-from metamann.memory.controlled.lrua.core import By, Found, Rules
+from metamann.memory.controlled.lrua.core import Access, Gradients, Rules
 from metamann.memory.native.compiled import pointers
 from metamann.memory.scores import EPSILON
 
@@ -30,49 +30,56 @@ class CompiledCore:
         library: of `load_library`.
         rules: of the memory.
         strength: `heads`, of the cosine.
+
+    Example:
+        >>> from metamann.memory.native.compiled import load_library
+        >>> library = load_library("lrua", torch.device("cpu"), torch.float32)  # None without a compiler
+        >>> rules = Rules(nn.GRUCell(1, 1), 1, 2, True, False, 1, True, 0.95, True)
+        >>> core = library and CompiledCore(library, rules, strength=torch.ones(1))
     """
 
     def __init__(self, library: ctypes.CDLL, rules: Rules, strength: Tensor) -> None:
         self.library, self.rules, self.strength = library, rules, strength.contiguous()
 
-    def step(self, parts: Tensor, usage: Tensor, last_reads: Tensor, memory: Tensor, output: Tensor) -> Found:
+    def step(self, parts: Tensor, usage: Tensor, last_reads: Tensor, memory: Tensor, output: Tensor) -> Access:
         """See `TorchCore.step`."""
         slots = last_reads.new_empty(last_reads.shape[:2], dtype=torch.int64)
         replaced = memory.new_empty(*memory.shape[:2], self.rules.heads)
         writes, reads, cosines, scale = (torch.empty_like(last_reads) for _ in range(4))
         row_squares, new_usage = torch.empty_like(usage), torch.empty_like(usage)
-        given = (self.strength, parts, usage, last_reads, memory)
-        made = (slots, replaced, writes, reads, cosines, scale, row_squares, new_usage, output)
-        self.library.step(ctypes.byref(self._rules(memory, parts, output)), *pointers(*given, *made))
-        return Found(slots, replaced, writes, reads, cosines, scale, row_squares, new_usage)
+        inputs = (self.strength, parts, usage, last_reads, memory)
+        outputs = (slots, replaced, writes, reads, cosines, scale, row_squares, new_usage, output)
+        self.library.step(ctypes.byref(self._rules(memory, parts, output)), *pointers(*inputs, *outputs))
+        return Access(slots, replaced, writes, reads, cosines, scale, row_squares, new_usage)
 
-    def write_again(self, parts: Tensor, found: Found, memory: Tensor) -> None:
+    def write_again(self, parts: Tensor, access: Access, memory: Tensor) -> None:
         """See `TorchCore.write_again`."""
         rules = ctypes.byref(self._rules(memory, parts, parts))
-        self.library.write_again(rules, *pointers(parts, found.slots, found.write_weights, memory))
+        self.library.write_again(rules, *pointers(parts, access.slots, access.write_weights, memory))
 
     def gradients(
         self,
         parts: Tensor,
         last_reads: Tensor,
-        found: Found,
+        access: Access,
         memory: Tensor,
-        by: By,
-        by_parts: Tensor,
-        by_strength: Tensor,
+        gradients: Gradients,
+        grad_parts: Tensor,
+        grad_strength: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """See `TorchCore.gradients`.
 
         Raises:
             MemoryError: if there is no room for the weights of an episode.
         """
-        rules = ctypes.byref(self._rules(memory, parts, by.output))
-        given = (self.strength, parts, found.slots, found.replaced, last_reads, found.write_weights)
-        kept = (found.read_weights, found.cosines, found.scale, found.row_squares, by.output, by.write_weights)
-        made = (memory, by.memory, by.read_weights, by_parts, by_strength)
-        if self.library.gradients(rules, *pointers(*given, *kept, *made)):
+        rules = ctypes.byref(self._rules(memory, parts, gradients.output))
+        inputs = (self.strength, parts, access.slots, access.replaced, last_reads, access.write_weights)
+        forward = (access.read_weights, access.cosines, access.scale, access.row_squares)
+        backward = (gradients.output, gradients.write_weights)
+        outputs = (memory, gradients.memory, gradients.read_weights, grad_parts, grad_strength)
+        if self.library.gradients(rules, *pointers(*inputs, *forward, *backward, *outputs)):
             raise MemoryError("no room for the weights of an episode")
-        return by.memory, by.read_weights
+        return gradients.memory, gradients.read_weights
 
     def cell_step(self, z: Tensor, h: Tensor, c: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
         """See `TorchCore.cell_step`."""
@@ -85,13 +92,13 @@ class CompiledCore:
         return next_cell, shown_cell
 
     def cell_gradients(
-        self, z: Tensor, h: Tensor, c: Tensor, kept: Tensor, by_h: Tensor, by_c: Tensor, by_z: Tensor
+        self, z: Tensor, h: Tensor, c: Tensor, saved: Tensor, grad_h: Tensor, grad_c: Tensor, grad_z: Tensor
     ) -> tuple[Tensor | None, Tensor]:
         """See `TorchCore.cell_gradients`."""
         if not isinstance(self.rules.cell, nn.LSTMCell):
-            return backward_step(self.rules.cell, z, h, c, kept, by_h, by_c, by_z)
-        self.library.lstm_gradients(*map(ctypes.c_int64, h.shape), *pointers(z, c, kept, by_h, by_c, by_z))
-        return None, by_c
+            return backward_step(self.rules.cell, z, h, c, saved, grad_h, grad_c, grad_z)
+        self.library.lstm_gradients(*map(ctypes.c_int64, h.shape), *pointers(z, c, saved, grad_h, grad_c, grad_z))
+        return None, grad_c
 
     def _rules(self, memory: Tensor, parts: Tensor, output: Tensor) -> _Rules:
         batch, width, slots = memory.shape

@@ -84,7 +84,7 @@ def reference_step(
         projected = p["item.0.weight"] @ x + p["item.0.bias"]
         normal = (projected - projected.mean()) / np.sqrt(projected.var() + 1e-5)
         item = normal * p["item.1.weight"] + p["item.1.bias"]
-    seen = np.concatenate([item, state["told_code"], state["read"]])
+    seen = np.concatenate([item, state["previous_code"], state["read"]])
     hidden, cell = reference_controller(p, options["controller"], seen, state["hidden"], state["cell"])
 
     keys = p["interface.key.weight"] @ hidden + p["interface.key.bias"]
@@ -95,8 +95,8 @@ def reference_step(
     if options["written"] == "add":
         added = p["interface.add.weight"] @ hidden + p["interface.add.bias"]
         if options["shortcut"]:
-            added = added + p["shortcut.told_item.weight"] @ state["told_item"]
-            added = added + p["shortcut.told_code.weight"] @ state["told_code"]
+            added = added + p["shortcut.told_item.weight"] @ state["previous_item"]
+            added = added + p["shortcut.told_code.weight"] @ state["previous_code"]
         written = np.tanh(added).reshape(heads, width)
     gates = sigmoid(p["interface.gate.weight"] @ hidden + p["interface.gate.bias"])
 
@@ -138,8 +138,8 @@ def reference_step(
         "read": read,
         "hidden": hidden,
         "cell": cell,
-        "told_item": item,
-        "told_code": np.concatenate([code, np.zeros(CODE_WIDTH - len(code))]),
+        "previous_item": item,
+        "previous_code": np.concatenate([code, np.zeros(CODE_WIDTH - len(code))]),
     }
     return np.concatenate([hidden, read]), new, write_weights
 
