@@ -40,6 +40,10 @@ class Failure(float):
 
     Attributes:
         reason: the line of the error.
+
+    Example:
+        >>> Failure("seed=-1 is out of range.").reason
+        'seed=-1 is out of range.'
     """
 
     reason: str

@@ -36,7 +36,12 @@ class NoData(NamedTuple):
 
 
 class Sequences(Modality):
-    """Bits in, bits out: no data, no encoder, no labels."""
+    """Bits in, bits out: no data, no encoder, no labels.
+
+    Example:
+        >>> Sequences().fits["learner"]
+        ('sequence',)
+    """
 
     name = "sequences"
     fits: ClassVar[Fits] = {

@@ -41,6 +41,13 @@ class Record:
     Attributes:
         path: of `metrics.jsonl`.
         last_validation: step of the newest validation that `open` found in the record; 0 if there is none.
+
+    Example:
+        >>> with Record(Path("."), Mirrors({}), steps=2, episodes_per_step=1) as record:
+        ...     record.open(0, 0.0)
+        ...     record.train(1, {"loss": 0.5, "accuracy": 0.9}, write=True)
+        >>> record.events()[0]["loss"]
+        0.5
     """
 
     def __init__(self, run_directory: Path, mirrors: Mirrors, steps: int, episodes_per_step: int) -> None:
