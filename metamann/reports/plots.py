@@ -141,7 +141,7 @@ def plot_accuracy_matrices(matrices: Mapping[str, np.ndarray], title: str) -> Fi
         image = axis.imshow(100 * matrix, vmin=0, vmax=100, cmap="viridis")
         axis.set_title(drawable(name, NARROW_NAME), fontsize=SMALL)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    figure.supxlabel("task asked for", fontsize=9)
+    figure.supxlabel("task evaluated", fontsize=9)
     figure.supylabel("tasks learned", fontsize=9)
     figure.colorbar(image, ax=list(axes.flat), label="accuracy, %", shrink=0.8)
     return figure
