@@ -87,6 +87,12 @@ class TensorsFit(TorchFunctionMode):
 
     Raises:
         MemoryError: with the size of the tensor that is too much.
+
+    Example:
+        >>> with TensorsFit():
+        ...     torch.zeros(10**7, 10**7)
+        Traceback (most recent call last):
+        MemoryError: a tensor of 372,529.0 GiB
     """
 
     MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)

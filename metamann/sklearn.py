@@ -60,6 +60,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     Attributes:
         classes_: labels, sorted.
         n_features_in_: columns of `X`, where it is a table.
+
+    Example:
+        >>> classifier = FewShotClassifier().fit([[0.0, 1.0], [1.0, 0.0]], ["up", "right"])
+        >>> classifier.predict([[0.1, 0.9]]).tolist()
+        ['up']
     """
 
     classes_: np.ndarray

@@ -23,6 +23,11 @@ class TrainCommand(TrainSettings):
     Attributes:
         resume: run directory to go on in; with hydra.run.dir=, a copy of it goes on there.
         overwrite: replace the run that hydra.run.dir= holds.
+
+    Example:
+        >>> command = TrainCommand(seed=3, overwrite=True)
+        >>> command.run().seed
+        3
     """
 
     resume: str | None = None
@@ -40,6 +45,10 @@ class EvaluateCommand(EvaluationSettings):
     Attributes:
         checkpoint: run directory (its best.pt), or a .pt file.
         logger: dashboards.
+
+    Example:
+        >>> EvaluateCommand(checkpoint="runs/mine", episodes=200).split
+        'test'
     """
 
     checkpoint: str = MISSING
@@ -52,6 +61,10 @@ class CompareCommand(ComparisonSettings):
 
     Attributes:
         runs: two or more of RUN, RUN:adapter and directories of sweeps.
+
+    Example:
+        >>> CompareCommand(runs=["runs/one", "runs/two"]).episodes
+        1000
     """
 
     runs: list[str] = MISSING  # type: ignore[assignment]  # as Hydra spells what has to be given
@@ -63,6 +76,10 @@ class ContinualCommand(ContinualSettings):
 
     Attributes:
         runs: one or more of RUN, RUN:adapter and directories of sweeps.
+
+    Example:
+        >>> ContinualCommand(runs=["runs/one", "runs/one:linear_head"]).tasks
+        20
     """
 
     runs: list[str] = MISSING  # type: ignore[assignment]
@@ -77,6 +94,10 @@ class AuditCommand(AuditSettings):
         make_sampler: dotted path of your own function that gives a sampler,
         make_test_sampler: of the one that it must not meet,
         make_learner: and of the one that gives a learner.
+
+    Example:
+        >>> AuditCommand(checkpoint="runs/mine").episodes
+        400
     """
 
     checkpoint: str | None = None

@@ -24,6 +24,7 @@ from metamann.episodes.episode import Episode
 from metamann.errors import ConfigError, excerpt
 from metamann.evaluation.comparison import Compared, Contestant, compare
 from metamann.hardware import autocast
+from metamann.reports.caption import caption
 from metamann.reports.comparison_tables import as_record, cells, csv, latex, markdown
 from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_comparison
@@ -122,10 +123,10 @@ def _write(directory: Path, rows: list[Compared], first: Any, metric: str, seed:
         "learners": [as_record(row) for row in rows],
     }
     write_json(directory / "comparison.json", record)
-    title = first.title
-    results.info(f"{title}, differences to {rows[0].name}:\n{markdown(head, body)}".rstrip("\n"))
+    results.info(f"{first.title}, differences to {rows[0].name}:\n{markdown(head, body)}".rstrip("\n"))
     attempt(
-        directory / "plots" / "comparison.png", lambda path: write_figure(path, plot_comparison(rows, metric, title))
+        directory / "plots" / "comparison.png",
+        lambda path: write_figure(path, plot_comparison(rows, metric, caption(first))),
     )
 
 

@@ -29,6 +29,10 @@ def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
 
     Raises:
         ConfigError: if there is no such setting or choice, or a value is of another kind.
+
+    Example:
+        >>> settings("quickstart", seed=1, **{"trainer.steps": 100}).trainer.steps
+        100
     """
     from hydra import compose, initialize_config_module
     from omegaconf import OmegaConf

@@ -116,7 +116,7 @@ def _write(
     write_json(directory / "continual.json", record)
     title = (
         f"{first.data} {first.split}: {settings.tasks} tasks of {settings.classes} classes, {settings.shots} shots, "
-        f"{settings.episodes} sequences"
+        f"{settings.episodes} episodes"
     )
     results.info(f"{title}:\n{table}".rstrip("\n"))
     curves = {name: first_task_curve(each) for name, each in matrices.items()}

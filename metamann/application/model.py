@@ -26,6 +26,17 @@ class Model:
         name: of a model that is shipped; None otherwise.
         calibration: `temperature` and how it was found; None where scores are the learner's own.
         most_labels: that the learner can name; None where it grows with the task.
+
+    Example:
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.episodes.items.protocols import LabelCodes
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.prototypes import PrototypeMemory
+        >>> from metamann.modalities.item_objects import ItemObjects, Rows
+        >>> learner = MANN(IdentityEncoder(2), PrototypeMemory(features=2, code_width=5), code_width=5)
+        >>> model = Model(learner, ItemObjects(Rows(2), LabelCodes(), max_ways=5))
+        >>> model.adapt({"up": [[0.0, 1.0]], "right": [[1.0, 0.0]]}).labels
+        ('up', 'right')
     """
 
     def __init__(

@@ -45,31 +45,31 @@ def report(
     """
     remove_results(directory)
     check_in_place(directory)
-    found = modality.findings(directory, learner, evaluator)
+    findings = modality.findings(directory, learner, evaluator)
     check_in_place(directory)
     tasks, split = evaluator.tasks, evaluator.split
     beside: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin(line)}
-    if found.statistics:
-        beside["memory"] = found.statistics
-        rows = [list(each) for each in found.statistics.items()]
+    if findings.statistics:
+        beside["memory"] = findings.statistics
+        rows = [list(row) for row in findings.statistics.items()]
         mirrors.table(f"{split}/memory_statistics", ["statistic", "value"], rows)
     tasks.save(directory / "tasks.npz")
-    write_results(directory, evaluator.describe(), len(tasks), tasks.seed, found.metrics, {**context, **beside})
-    if found.metrics:
-        rows = [[name, *(round(value, 2) for value in interval)] for name, interval in shown(found.metrics).items()]
+    write_results(directory, evaluator.describe(), len(tasks), tasks.seed, findings.metrics, {**context, **beside})
+    if findings.metrics:
+        rows = [[name, *(round(value, 2) for value in interval)] for name, interval in shown(findings.metrics).items()]
         mirrors.table(f"{split}/results", ["metric", "mean %", "low %", "high %"], rows)
-    results.info("\n".join([f"{evaluator.title}:", *results_table(found.metrics)]))
-    if found.answers is not None:
-        results.info(f"answers: {found.answers}")
+    results.info("\n".join([f"{evaluator.title}:", *results_table(findings.metrics)]))
+    if findings.answers is not None:
+        results.info(f"answers: {findings.answers}")
     # only now that the results are safe
-    for name, draw in found.pictures.items():
+    for name, draw in findings.pictures.items():
         picture = directory / "plots" / f"{name}.png"
         if attempt(picture, draw):
             mirrors.picture(context["checkpoint_step"], f"{split}/{name}", picture)
     page = directory / "sentences.html"
-    if found.page is not None and attempt(page, found.page):
+    if findings.page is not None and attempt(page, findings.page):
         mirrors.page(f"{split}/sentences", page)
-    return found.metrics
+    return findings.metrics
 
 
 def attempt(path: Path, write: Write) -> bool:

@@ -29,6 +29,10 @@ class LoggerSettings:
         wandb: Weights & Biases; offline unless logged in, or WANDB_MODE says otherwise.
         tensorboard: event files in the run directory.
         project: of Weights & Biases.
+
+    Example:
+        >>> LoggerSettings(wandb=False, tensorboard=False)
+        LoggerSettings(wandb=False, tensorboard=False, project='metamann')
     """
 
     wandb: bool = True
@@ -44,6 +48,10 @@ class ValidationSettings:
         episodes: of a validation.
         images_per_batch: items that are answered at once, about.
         sentences_per_batch: sentences that are answered at once, about.
+
+    Example:
+        >>> ValidationSettings(episodes=1000).images_per_batch
+        4000
     """
 
     episodes: int = 200
@@ -75,6 +83,13 @@ class TrainSettings:
         seed: of the parameters and of the sequence of training episodes.
         encoder_from: run directory of the same data whose encoder is taken, and trained no further.
         trust: classes or packages that parts may name, beside those of conf/ and of installed plug-ins.
+
+    Example:
+        >>> from metamann.application.parts import choice
+        >>> data, protocol = choice("data", "strokes"), choice("protocol", "nway", ways=3)
+        >>> settings = TrainSettings(data=data, protocol=protocol, seed=1)
+        >>> settings.protocol["ways"], settings.trainer.steps
+        (3, 1000)
     """
 
     data: Any = None
@@ -114,6 +129,10 @@ class SelectionSettings:
         seed: of the task list.
         split: train, val or test.
         trust: classes or packages that parts may name, beside those of conf/ and of installed plug-ins.
+
+    Example:
+        >>> SelectionSettings(protocol={"ways": 20}, episodes=200).split
+        'test'
     """
 
     data: Any = None
@@ -140,6 +159,10 @@ class TaskSettings(SelectionSettings):
         images_per_batch: items that are answered at once, about.
         device: auto, cpu, cuda, or another name of torch.
         precision: auto, fp32 or bf16.
+
+    Example:
+        >>> TaskSettings(split="val", device="cpu").precision
+        'auto'
     """
 
     images_per_batch: int = 4000
@@ -168,6 +191,13 @@ class EvaluationSettings(TaskSettings):
         separator: of columns.
         token_column: column of the words, `auto` or a number.
         tag_column: column of the tags, likewise.
+
+    Example:
+        >>> EvaluationSettings(support="known.txt", query="new.txt", scheme="IOB2").reading.scheme
+        'IOB2'
+        >>> EvaluationSettings(support="known.txt")
+        Traceback (most recent call last):
+        metamann.errors.ConfigError: support= and query= go together: the file to learn from, and the one to tag.
     """
 
     tasks: str | None = None
@@ -203,6 +233,10 @@ class ComparisonSettings(EvaluationSettings):
 
     Attributes:
         metric: that learners are compared by; None for the main one of their kind.
+
+    Example:
+        >>> ComparisonSettings(metric="accuracy/instance_2", episodes=200).seed
+        0
     """
 
     metric: str | None = None
@@ -217,6 +251,11 @@ class ContinualSettings(TaskSettings):
         classes: of a task.
         shots: examples of a class.
         queries: of a class.
+
+    Example:
+        >>> settings = ContinualSettings(tasks=4, classes=5)
+        >>> settings.tasks * settings.classes
+        20
     """
 
     episodes: int = 50
@@ -238,6 +277,10 @@ class AuditSettings(SelectionSettings):
 
     Attributes:
         answered: episodes that are answered to compare a share with chance.
+
+    Example:
+        >>> AuditSettings(episodes=100).answered
+        100
     """
 
     episodes: int = 400

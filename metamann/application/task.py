@@ -34,6 +34,19 @@ class Task:
         model: that was adapted; other tasks may share it.
         labels: names, in the order in which they first appeared.
         state: of the learner, a batch of one.
+
+    Example:
+        >>> from metamann.application.model import Model
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.episodes.items.protocols import LabelCodes
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.prototypes import PrototypeMemory
+        >>> from metamann.modalities.item_objects import ItemObjects, Rows
+        >>> learner = MANN(IdentityEncoder(2), PrototypeMemory(features=2, code_width=5), code_width=5)
+        >>> model = Model(learner, ItemObjects(Rows(2), LabelCodes(), max_ways=5))
+        >>> task = model.adapt({"up": [[0.0, 1.0]], "right": [[1.0, 0.0]]})
+        >>> task.predict([0.1, 0.9]).label
+        'up'
     """
 
     def __init__(

@@ -23,6 +23,7 @@ from metamann.episodes.tasks import TaskList
 from metamann.errors import LONGEST_MESSAGE, CheckpointError, ConfigError, EpisodeError, setting, shorten
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
+from metamann.reports.caption import protocol_name
 from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_curves
 from metamann.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
@@ -170,13 +171,25 @@ def fit(prepared: Prepared, directory: Path, resumed: Checkpoint | None, caller:
         check_in_place(directory)
         best._replace(learner=learner.state_dict(), calibration=calibration).save(checkpoints / "best.pt")
         curves = directory / "plots" / "training.png"
-        if attempt(curves, lambda path: write_figure(path, plot_curves(record.events()))):
+        if attempt(curves, lambda path: write_figure(path, plot_curves(record.events(), *_captions(prepared)))):
             mirrors.picture(settings.trainer.steps, "training", curves)
         context = {"checkpoint_step": best.step, "training_seconds": round(record.seconds)}
         metrics = report(directory, modality, learner, validation, context, mirrors, caller.line)
     finally:
         mirrors.close()
     return Run(directory, trust=settings.trust, metrics=metrics)
+
+
+def _captions(prepared: Prepared) -> tuple[str, str, str]:
+    """The data set, the training episodes and the validation episodes, each in a few words."""
+    trainer, validation = prepared.settings.trainer, prepared.validation
+    trained = protocol_name(prepared.sampler.protocol.describe())
+    validated = protocol_name(validation.protocol.describe())
+    return (
+        validation.data,
+        f"{trained}, {trainer.steps * trainer.batch_size:,} episodes",
+        f"{validated}, {len(validation.tasks):,} episodes",
+    )
 
 
 def _take_encoder(prepared: Prepared, settings: TrainSettings) -> None:

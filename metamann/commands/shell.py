@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from metamann.application.caller import Caller
 from metamann.application.compose import register
 from metamann.application.directory import run_of
+from metamann.commands.choices import choices
 from metamann.commands.messages import message_of
 from metamann.commands.overrides import readable
 from metamann.commands.stop import shield, stop_signals
@@ -39,6 +40,10 @@ class Failure(float):
 
     Attributes:
         reason: the line of the error.
+
+    Example:
+        >>> Failure("seed=-1 is out of range.").reason
+        'seed=-1 is out of range.'
     """
 
     reason: str
@@ -140,13 +145,17 @@ def _check_encoding(arguments: list[str]) -> None:
 
 
 def _register_resolvers() -> None:
-    """Names that conf/*.yaml uses: where a run, new or resumed, keeps its files."""
+    """Names that conf/*.yaml uses: where a run keeps its files, and the choices that `--help` lists."""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
 
     def run_folder(resume: str | None, experiment: str | None) -> str:
         return str(run_of(resume)) if resume else f"outputs/{experiment or 'train'}/{now}"
 
+    def described(sources: Any) -> str:
+        return choices(sources).replace("$", "$$")  # Hydra fills in a template
+
     OmegaConf.register_new_resolver("metamann.run_directory", run_folder, replace=True)
+    OmegaConf.register_new_resolver("metamann.choices", described, replace=True)
 
 
 def print_run_directory(path: Path) -> None:

@@ -25,6 +25,10 @@ class SweepTable(Callback):
     A launcher may run the jobs in other processes, each with a copy of this object. So every job leaves a record of its
     start and of its end in a folder made for this one sweep: jobs of an older sweep are not taken for its own, and one
     that was killed is missed.
+
+    Example:
+        >>> SweepTable().records  # no sweep has begun
+        ''
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,12 @@ from metamann.modalities.modality import Fits
 
 
 class Images(Items):
-    """Images of one size and one channel, held as ink on paper."""
+    """Images of one size and one channel, held as ink on paper.
+
+    Example:
+        >>> Images().fits["encoder"]
+        ('conv', 'pixels')
+    """
 
     name = "images"
     fits: ClassVar[Fits] = {

@@ -60,6 +60,10 @@ class Rows:
 
     Args:
         width: numbers of a row.
+
+    Example:
+        >>> Rows(3).read([1, 2, 3])
+        tensor([1., 2., 3.])
     """
 
     kind = "a row of numbers"
@@ -106,6 +110,11 @@ class ItemObjects:
         reader: of one item.
         codes: of the protocol.
         max_ways: classes of the largest episode in training.
+
+    Example:
+        >>> objects = ItemObjects(Rows(2), LabelCodes(), max_ways=5)
+        >>> objects.labels(objects.read_labelled({"up": [[0, 1]], "right": [[1, 0]]}))
+        ('up', 'right')
     """
 
     chunk = 128

@@ -13,6 +13,7 @@ from metamann.evaluation.sentence_evaluator import SentenceEvaluator
 from metamann.evaluation.spans import COUNTED, span_intervals
 from metamann.learners.learner import Learner
 from metamann.modalities.modality import Findings, Write
+from metamann.reports.caption import caption
 from metamann.reports.pictures import write_figure
 from metamann.reports.sentence_plots import plot_confusion, plot_support_sizes
 from metamann.reports.sentence_report import (
@@ -45,7 +46,7 @@ def sentence_findings(directory: Path, learner: Learner[Any], evaluator: Sentenc
 
     if not evaluator.labelled:
         return Findings({}, {}, {}, write, answers)
-    tagged, title = evaluator.tagged(learner), evaluator.title
+    tagged, title = evaluator.tagged(learner), caption(evaluator)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, counted=np.array(COUNTED), counts=tagged.counts)
     write_atomically(directory / "counts.npz", buffer.getvalue())

@@ -33,6 +33,11 @@ class SentenceObjects:
         codes: of the protocol.
         max_ways: types of the largest episode in training.
         scheme: of the tags.
+
+    Example:
+        >>> objects = SentenceObjects(LabelCodes(), max_ways=5)
+        >>> objects.labels(objects.read_labelled([("Ada was here", [(0, 3, "person")])]))
+        ('person',)
     """
 
     chunk = 32

@@ -49,7 +49,12 @@ AnySplits = SentenceSplits | FixedEpisodeSplits
 
 
 class Sentences(Modality):
-    """Words with typed spans."""
+    """Words with typed spans.
+
+    Example:
+        >>> Sentences().monitor
+        'f1'
+    """
 
     name = "sentences"
     fits: ClassVar[Fits] = {

@@ -19,6 +19,7 @@ from metamann.evaluation.metrics import intervals
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.learners.sequence import SequenceLearner
 from metamann.modalities.modality import Build, Compute, Findings, Fits, Judged, Modality
+from metamann.reports.caption import caption
 from metamann.reports.episode_plots import plot_sequence
 from metamann.reports.pictures import write_figure
 
@@ -35,7 +36,12 @@ class NoData(NamedTuple):
 
 
 class Sequences(Modality):
-    """Bits in, bits out: no data, no encoder, no labels."""
+    """Bits in, bits out: no data, no encoder, no labels.
+
+    Example:
+        >>> Sequences().fits["learner"]
+        ('sequence',)
+    """
 
     name = "sequences"
     fits: ClassVar[Fits] = {
@@ -110,4 +116,4 @@ def _draw_longest(path: Path, learner: SequenceLearner, evaluator: SequenceEvalu
     one = evaluator.sampler.fetch([plans[longest]], [evaluator.sampler.codes(longest)])
     on_device = one.to(evaluator.device)
     ones = learner(on_device)[..., 1].exp().view_as(one.answers).cpu()
-    write_figure(path, plot_sequence(one, ones, learner.trace(on_device), f"{evaluator.title}: the longest"))
+    write_figure(path, plot_sequence(one, ones, learner.trace(on_device), f"{caption(evaluator)}: the longest"))

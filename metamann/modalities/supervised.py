@@ -13,7 +13,12 @@ from metamann.modalities.task_objects import Objects
 
 
 class SupervisedSentences(Sentences):
-    """Sentences with fixed types: nothing is learned from a support set."""
+    """Sentences with fixed types: nothing is learned from a support set.
+
+    Example:
+        >>> SupervisedSentences().fits["protocol"]
+        ('supervised',)
+    """
 
     name = "supervised sentences"
     fits: ClassVar[Fits] = {

@@ -14,7 +14,12 @@ from metamann.modalities.modality import Fits
 
 
 class Vectors(Items):
-    """Rows of one width; the encoder takes the width from the data, and standardises by the training classes."""
+    """Rows of one width; the encoder takes the width from the data, and standardises by the training classes.
+
+    Example:
+        >>> Vectors().fits["data"]
+        ('vectors',)
+    """
 
     name = "vectors"
     fits: ClassVar[Fits] = {

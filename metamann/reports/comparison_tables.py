@@ -10,7 +10,7 @@ from metamann.evaluation.comparison import Compared
 
 LEAST_P = 0.01  # what these resamples tell apart, corrected for some dozens of comparisons
 LATEX = str.maketrans(
-    {each: f"\\{each}" for each in "%_&#${}"}
+    {character: f"\\{character}" for character in "%_&#${}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": "$<$"}
 )
 

@@ -24,12 +24,12 @@ def memory_statistics(trace: Trace, mask: Tensor) -> dict[str, float]:
         written with a weight of at least 0.5 in all, the mean over the batch. Each only if the memory has such weights:
         the shares of fast weights, which may be negative, have no entropy.
     """
-    found: dict[str, float] = {}
+    statistics: dict[str, float] = {}
     if trace.read_weights.numel() and trace.read_weights.min() >= 0:
         entropy = torch.special.entr(trace.read_weights).sum(-1)  # batch x heads x steps
         items = mask.unsqueeze(1).expand_as(entropy)
-        found["read_entropy"] = entropy[items].mean().item()
+        statistics["read_entropy"] = entropy[items].mean().item()
     if trace.write_weights is not None:
         written = (trace.write_weights * mask[:, None, :, None]).sum((1, 2))
-        found["slots_in_use"] = (written >= IN_USE).sum(-1).float().mean().item()
-    return found
+        statistics["slots_in_use"] = (written >= IN_USE).sum(-1).float().mean().item()
+    return statistics

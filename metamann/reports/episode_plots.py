@@ -13,19 +13,21 @@ from torch import Tensor
 from metamann.episodes.episode import PADDING, Episode, Stream, instances
 from metamann.episodes.sequences.source import Sequences
 from metamann.memory.interface import Trace
-from metamann.reports.pictures import new_figure
+from metamann.reports.pictures import SMALL, WIDTH, new_figure
 
 RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
-COLUMNS = 10
+COLUMNS = 8
 MOST_DRAWN = 50
+MOST_LABELS = 50  # steps that there is room to name
 
 
-def plot_episode(episode: Episode | Stream, predicted: Tensor) -> Figure:
+def plot_episode(episode: Episode | Stream, predicted: Tensor, title: str) -> Figure:
     """Draw the first episode of a batch: support, then items with predicted and true label.
 
     Args:
         episode: batch of which the first is drawn, at most 50 items of each set.
         predicted: `batch x targets`, class numbers.
+        title: data set, protocol and episodes.
     """
     sets: list[tuple[str, Tensor, Tensor, Tensor | None]]
     if isinstance(episode, Stream):
@@ -35,12 +37,12 @@ def plot_episode(episode: Episode | Stream, predicted: Tensor) -> Figure:
             ("support", episode.support.inputs[0], episode.support.labels[0], None),
             ("query", episode.query.inputs[0], episode.query.labels[0], predicted[0]),
         ]
-    shown = [(title, _first(images, labels), answers) for title, images, labels, answers in sets]
-    rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in shown]
-    figure = new_figure(COLUMNS * 0.85, sum(rows) * 1.05 + 0.5 * len(rows))
-    parts = figure.subfigures(len(shown), 1, height_ratios=rows, squeeze=False)[:, 0]
-    for part, (title, (images, labels), answers), n_rows in zip(parts, shown, rows, strict=True):
-        part.suptitle(title, fontsize=10)
+    drawn = [(name, _first(images, labels), answers) for name, images, labels, answers in sets]
+    rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in drawn]
+    figure = new_figure(WIDTH, sum(rows) * 1.05 + 0.5 * len(rows) + 0.3, title)
+    parts = figure.subfigures(len(drawn), 1, height_ratios=rows, squeeze=False)[:, 0]
+    for part, (name, (images, labels), answers), n_rows in zip(parts, drawn, rows, strict=True):
+        part.suptitle(name, fontsize=9)
         axes = np.atleast_2d(part.subplots(n_rows, COLUMNS))
         which = instances(labels.unsqueeze(0))[0] if answers is not None and isinstance(episode, Stream) else None
         for position, axis in enumerate(axes.flat):
@@ -52,29 +54,32 @@ def plot_episode(episode: Episode | Stream, predicted: Tensor) -> Figure:
     return figure
 
 
-def plot_memory(trace: Trace, labels: Tensor) -> Figure:
+def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
     """Draw what the memory did over one stream as heat maps: reads and writes, a panel a head, and usage.
 
     Args:
         trace: of a batch of which the first episode is drawn.
         labels: `batch x steps`, for the axis.
+        title: data set and protocol.
     """
     panels = [("read weights", weights) for weights in trace.read_weights[0]]
     if trace.write_weights is not None:
         panels += [("write weights", weights) for weights in trace.write_weights[0]]
     if trace.usage is not None:
         panels.append(("usage", trace.usage[0]))
-    each = 3.2 if len(panels) < 3 else 2.2
+    height = 3.2 if len(panels) < 3 else 2.2
     names = [name for name, _ in panels]
-    figure = new_figure(8, 1.5 + each * len(panels))
+    figure = new_figure(WIDTH, 1.5 + height * len(panels), title)
     axes = figure.subplots(len(panels), 1, squeeze=False)
     for number, (axis, (name, weights)) in enumerate(zip(axes[:, 0], panels, strict=True)):
         highest = 1 if name != "usage" else max(1, float(weights.max()))
         drawn = weights.float().cpu().numpy().T
         image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
         axis.figure.colorbar(image, ax=axis, shrink=0.8)
-        axis.set_ylabel(trace.slot_label, fontsize=8)
-        axis.set_xticks(range(len(weights)), [str(int(label)) for label in labels[0]], fontsize=6)
+        axis.set_ylabel(trace.slot_label, fontsize=SMALL)
+        stride = -(-len(weights) // MOST_LABELS)
+        classes = [str(int(label)) for label in labels[0][::stride]]
+        axis.set_xticks(range(0, len(weights), stride), classes, fontsize=SMALL)
         head = f", head {names[: number + 1].count(name)}" if names.count(name) > 1 else ""
         axis.set_title(name + head, fontsize=9)
     axes[-1, 0].set_xlabel("step (the number is the class of its item)")
@@ -82,7 +87,7 @@ def plot_memory(trace: Trace, labels: Tensor) -> Figure:
 
 
 def plot_sequence(sequences: Sequences, ones: Tensor, trace: Trace, title: str) -> Figure:
-    """Draw one sequence as heat maps, a panel each: inputs, answers, what was answered, read weights of each head.
+    """Draw one sequence as heat maps, a panel each: inputs, targets, answers, read weights of each head.
 
     Args:
         sequences: batch of which the first is drawn.
@@ -92,21 +97,21 @@ def plot_sequence(sequences: Sequences, ones: Tensor, trace: Trace, title: str) 
     """
     steps = int(sequences.mask[0].sum())
     inputs, answers = sequences.inputs[0, :steps], sequences.answers[0, :steps]
-    asked = answers != PADDING
+    answered = answers != PADDING
     heads = enumerate(trace.read_weights[0], 1)
     panels = [
         ("input channel", inputs),
-        ("bit asked for", answers.float().where(asked, math.nan)),
-        ("bit answered", ones[0, :steps].where(asked, math.nan)),
+        ("target bit", answers.float().where(answered, math.nan)),
+        ("answered bit", ones[0, :steps].where(answered, math.nan)),
         *((f"{trace.slot_label}, head {head}", weights[:steps]) for head, weights in heads),
     ]
     heights = [1.0, 1.0, 1.0] + [2.5] * (len(panels) - 3)
-    figure = new_figure(9, 1 + 1.3 * sum(heights), title)
+    figure = new_figure(WIDTH, 1 + 1.3 * sum(heights), title)
     axes = figure.subplots(len(panels), 1, height_ratios=heights, sharex=True)
     for axis, (name, values) in zip(axes, panels, strict=True):
         drawn = values.float().cpu().numpy().T
         image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
-        axis.set_ylabel(name, fontsize=8)
+        axis.set_ylabel(name, fontsize=SMALL)
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.colorbar(image, ax=list(axes), label="bit, probability of a 1, read weight", shrink=0.6)
@@ -121,8 +126,8 @@ def _first(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def _title(axis: Axes, label: int, answer: int | None, nth: int | None) -> None:
     if answer is None:
-        axis.set_title(str(label), fontsize=8, color=GIVEN)
+        axis.set_title(str(label), fontsize=SMALL, color=GIVEN)
         return
     colour = RIGHT if answer == label else WRONG
     text = str(label) if answer == label else f"{answer}, not {label}"
-    axis.set_title(text + (" (1st)" if nth == 1 else ""), fontsize=7, color=colour)
+    axis.set_title(text + (" (1st)" if nth == 1 else ""), fontsize=SMALL, color=colour)

@@ -23,7 +23,9 @@ from matplotlib.ticker import FixedLocator, Locator, NullLocator, ScalarFormatte
 from metamann.data.cache import write_atomically
 from metamann.errors import shorten
 
-NAME, LONG_NAME, TITLE = 40, 60, 75  # characters that there is room for
+NAME, LONG_NAME, TITLE = 40, 60, 100  # characters that there is room for
+WIDTH = 7.2  # inches, 792 pixels: the width of a page that shows a README
+SMALL = 8  # points, the least that is read at this width
 DPI = 110
 MOST_TICKS = 40  # that matplotlib chooses itself
 BOX = "\u25af"  # as fonts draw a character that they lack

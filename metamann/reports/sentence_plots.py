@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from metamann.episodes.sentences.tagging import TagScheme
 from metamann.evaluation.spans import span_intervals
-from metamann.reports.pictures import drawable, new_figure
+from metamann.reports.pictures import SMALL, WIDTH, drawable, new_figure
 
 MOST_CONFUSED = 20  # types that are drawn
 MOST_GROUPS = 8  # of supports by size
@@ -29,14 +29,13 @@ def plot_confusion(confusion: np.ndarray, types: Sequence[str], title: str) -> F
     columns = [*most, len(types)]
     drawn = confusion[np.ix_(most, columns)]
     shares = 100 * drawn / np.maximum(confusion[most].sum(1, keepdims=True), 1)
-    side = max(4.5, 0.42 * len(columns) + 2.5)
     names = [drawable(types[number]) for number in most]
-    figure = new_figure(side + 1, side, title)
+    figure = new_figure(WIDTH, min(WIDTH, 0.42 * len(columns) + 2.5), title)
     axis = figure.subplots()
     image = axis.imshow(shares, cmap="magma", vmin=0, vmax=100)
     figure.colorbar(image, ax=axis, shrink=0.7, label="% of the true entities")
-    axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.set_xticks(range(len(columns)), [*names, "not found"], fontsize=7, rotation=90)
+    axis.set_yticks(range(len(names)), names, fontsize=SMALL)
+    axis.set_xticks(range(len(columns)), [*names, "not found"], fontsize=SMALL, rotation=90)
     axis.set(ylabel="true type", xlabel="answered type")
     return figure
 
@@ -54,14 +53,14 @@ def plot_support_sizes(counts: np.ndarray, sizes: np.ndarray, scheme: TagScheme,
     if len(groups) > MOST_GROUPS:
         groups = np.unique(np.quantile(sizes, np.arange(MOST_GROUPS) / MOST_GROUPS).astype(int))
     group_of = np.searchsorted(groups, sizes, side="right")
-    filled = [group_of == each for each in np.unique(group_of)]
-    found = [(sizes[where].mean(), span_intervals(counts[where], scheme)["f1"]) for where in filled]
-    means = np.array([100 * interval.mean for _, interval in found])
-    ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in found]).T
-    figure = new_figure(6, 4, title)
+    members = [group_of == group for group in np.unique(group_of)]
+    places = [sizes[rows].mean() for rows in members]
+    scores = [span_intervals(counts[rows], scheme)["f1"] for rows in members]
+    means = np.array([100 * score.mean for score in scores])
+    ends = np.array([[100 * score.low, 100 * score.high] for score in scores]).T
+    figure = new_figure(WIDTH, 4, title)
     axis = figure.subplots()
-    places, errors = [place for place, _ in found], np.abs(ends - means)
-    axis.errorbar(places, means, yerr=errors, marker="o", capsize=3, color="black")
+    axis.errorbar(places, means, yerr=np.abs(ends - means), marker="o", capsize=3, color="black")
     axis.set(xlabel="sentences in the support", ylabel="F1, %", ylim=(0, 100))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)

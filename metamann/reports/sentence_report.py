@@ -71,34 +71,34 @@ def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown]
     """
     style, legend = (SCORED_STYLE, SCORED) if labelled else ("", NOT_SCORED)
     parts = [PAGE.format(title=html.escape(title), style=style, legend=legend)]
-    for number, shown in enumerate(episodes, 1):
-        plan = shown.plan
-        types = [reader.table.types[each] for each in plan.types]
+    for episode_number, episode in enumerate(episodes, 1):
+        plan = episode.plan
+        types = [reader.table.types[number] for number in plan.types]
         colour = {type_: COLOURS[place % len(COLOURS)] for place, type_ in enumerate(types)}
-        legend = " ".join(f'<mark style="background:{colour[each]}">{html.escape(each)}</mark>' for each in types)
-        parts.append(f"<h2>Episode {number}</h2><p>{legend}</p><h3>Support</h3>")
+        legend = " ".join(f'<mark style="background:{colour[type_]}">{html.escape(type_)}</mark>' for type_ in types)
+        parts.append(f"<h2>Episode {episode_number}</h2><p>{legend}</p><h3>Support</h3>")
         for row in plan.support[:MOST_SENTENCES]:
             spans = reader.true(plan, row)
             parts.append(_sentence(reader.words(row), spans, spans, colour))
         parts.append("<h3>Query</h3>")
-        for place, (row, tags) in enumerate(list(zip(plan.query, shown.answers, strict=True))[:MOST_SENTENCES]):
-            answered, notes = reader.answered(plan, row, tags), read_notes(reader, shown, place)
+        for place, (row, tags) in enumerate(list(zip(plan.query, episode.answers, strict=True))[:MOST_SENTENCES]):
+            answered, notes = reader.answered(plan, row, tags), read_notes(reader, episode, place)
             true = reader.true(plan, row) if labelled else answered
             parts.append(_sentence(reader.words(row), answered, true, colour, notes))
     write_text(path, "\n".join(parts))
 
 
-def read_notes(reader: Reader, shown: Shown, place: int) -> list[str]:
+def read_notes(reader: Reader, episode: Shown, place: int) -> list[str]:
     """What was read for each word of one sentence of a query, a line each; empty where the learner cannot say.
 
     Args:
         reader: of the sentences.
-        shown: the episode.
+        episode: the episode.
         place: of the sentence in the query.
     """
-    if shown.reading is None:
+    if episode.reading is None:
         return []
-    plan, (classes, nearest, cosines) = shown.plan, shown.reading
+    plan, (classes, nearest, cosines) = episode.plan, episode.reading
     names = [reader.table.types[number] for number in plan.types]
     notes = []
     for word in range(len(reader.words(int(plan.query[place])))):
@@ -108,7 +108,7 @@ def read_notes(reader: Reader, shown: Shown, place: int) -> list[str]:
             ("outside", "inside"), nearest[place, word].tolist(), cosines[place, word].tolist(), strict=True
         ):
             if slot >= 0:
-                row, at = int(plan.support[slot // shown.support_length]), slot % shown.support_length
+                row, at = int(plan.support[slot // episode.support_length]), slot % episode.support_length
                 types = [f" ({span.type})" for span in reader.true(plan, row) if span.start <= at < span.end]
                 parts.append(f"nearest {side}: {reader.words(row)[at]}{''.join(types)} {cosine:.2f}")
         notes.append("; ".join(parts))

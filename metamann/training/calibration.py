@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from torch import Tensor
 
 COARSE, FINE = 0.1, 0.02
-# accuracies this close are the same: over thousands of items, noise is as large
+# accuracies this close are the same: over thousands of items, the noise is as large
 SAME = 0.001
 
 
@@ -38,4 +38,4 @@ def calibrate(margin: Tensor, accuracy: Callable[[], float]) -> None:
     around = max(reached, key=lambda step: reached[step])
     reached |= accuracies(range(around - coarse + 1, around + coarse))
     highest = max(reached.values())
-    margin.fill_(FINE * min(step for step, each in reached.items() if each >= highest - SAME))
+    margin.fill_(FINE * min(step for step, score in reached.items() if score >= highest - SAME))

@@ -9,6 +9,13 @@ class Callback:
     """Something that goes with the training; a method that is not overridden does nothing.
 
     In a step the moments come in the order in which they stand here. An error that a method raises ends the training.
+
+    Example:
+        >>> class Losses(Callback):
+        ...     def after_update(self, done, values):
+        ...         print(done, values["loss"])
+        >>> Losses().after_update(1, {"loss": 0.5})
+        1 0.5
     """
 
     def before_step(self, step: int) -> None:

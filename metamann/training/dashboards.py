@@ -127,6 +127,13 @@ class Mirrors:
 
     Args:
         makers: name and constructor of each.
+
+    Example:
+        >>> class Printed:
+        ...     def scalars(self, step, values):
+        ...         print(step, values)
+        >>> Mirrors({"printed": Printed}).scalars(1, {"train/loss": 0.5})
+        1 {'train/loss': 0.5}
     """
 
     def __init__(self, makers: Mapping[str, Callable[[], Dashboard]]) -> None:

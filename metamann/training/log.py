@@ -24,21 +24,21 @@ FILE = "train.log"
 
 def note(text: str) -> None:
     """Say what a user may not expect: what was left out, replaced or decided."""
-    said = _said.get()
-    if said is None or text not in said:
+    notes = _noted.get()
+    if notes is None or text not in notes:
         LOG.warning("%s", printable(text))
-    if said is not None:
-        said.add(text)
+    if notes is not None:
+        notes.add(text)
 
 
 @contextmanager
 def notes_once() -> Iterator[None]:
     """Say each note in here once, however often it comes: of several runs on the same data, for one."""
-    entered = _said.set(set())
+    entered = _noted.set(set())
     try:
         yield
     finally:
-        _said.reset(entered)
+        _noted.reset(entered)
 
 
 def progress(text: str, *, on_bar: bool = False) -> None:
@@ -58,15 +58,15 @@ def console() -> Iterator[None]:
     Inside another one it adds nothing. Handlers of the root logger, which would show the same again, are left out.
     """
     with _attaching:
-        shown = any(isinstance(handler, _Console) for handler in LOG.handlers)
+        has_console = any(isinstance(handler, _Console) for handler in LOG.handlers)
         handler, propagates = _Console(), LOG.propagate
-        if not shown:
+        if not has_console:
             _attach(handler)
             LOG.propagate = False
     try:
         yield
     finally:
-        if not shown:
+        if not has_console:
             with _attaching:
                 _detach(handler)
                 LOG.propagate = propagates
@@ -102,7 +102,7 @@ def run_log(directory: Path) -> Iterator[None]:
 
 
 _entered: ContextVar[tuple[logging.Handler, ...]] = ContextVar("entered", default=())  # by the thread that speaks
-_said: ContextVar[set[str] | None] = ContextVar("said", default=None)
+_noted: ContextVar[set[str] | None] = ContextVar("noted", default=None)
 _attaching = threading.RLock()
 _levels: list[int] = []  # of the logger, as each handler found it
 

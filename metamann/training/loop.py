@@ -44,6 +44,13 @@ class TrainerConfig:
         log_every: steps between lines of the record.
         save_every_seconds: between writes of `last.pt`; 0 writes it after every step.
         workers: threads that prepare episodes ahead.
+
+    Example:
+        >>> config = TrainerConfig(steps=100, warmup_steps=10, validate_every=40)
+        >>> [done for done in range(1, 101) if config.validates(done)]
+        [40, 80, 100]
+        >>> config.rate(0) < config.rate(10) > config.rate(99)
+        True
     """
 
     steps: int = 1000

@@ -22,7 +22,7 @@ def parameter_groups(learner: nn.Module, weight_decay: float, pretrained_rate: f
         pretrained_rate: share of the learning rate that the layers of a pretrained model take.
     """
     encoders = [module for module in learner.modules() if isinstance(module, PretrainedEncoder)]
-    pretrained = {id(each) for encoder in encoders for each in encoder.model.parameters()}
+    pretrained = {id(parameter) for encoder in encoders for parameter in encoder.model.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in learner.parameters():
         if parameter.requires_grad:

@@ -44,6 +44,6 @@ def plain_fault(node: Any) -> str | None:
             inner = [(item, f"{where}.{key}" if where else key) for key, item in value.items()]
         else:
             return f"{place} is of the kind {type(value).__name__}"
-        return next((found for item, name in inner if (found := fault(item, name, depth + 1)) is not None), None)
+        return next((reason for item, name in inner if (reason := fault(item, name, depth + 1)) is not None), None)
 
     return fault(node, "", 0)

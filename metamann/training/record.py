@@ -41,6 +41,13 @@ class Record:
     Attributes:
         path: of `metrics.jsonl`.
         last_validation: step of the newest validation that `open` found in the record; 0 if there is none.
+
+    Example:
+        >>> with Record(Path("."), Mirrors({}), steps=2, episodes_per_step=1) as record:
+        ...     record.open(0, 0.0)
+        ...     record.train(1, {"loss": 0.5, "accuracy": 0.9}, write=True)
+        >>> record.events()[0]["loss"]
+        0.5
     """
 
     def __init__(self, run_directory: Path, mirrors: Mirrors, steps: int, episodes_per_step: int) -> None:
@@ -59,7 +66,7 @@ class Record:
         Raises:
             TrainingError: if the file cannot be read or written.
         """
-        kept: list[bytes] = []
+        lines: list[bytes] = []
         try:
             if start and not self.path.exists():
                 note(f"there is no {self.path}; the record begins at step {start}")
@@ -67,10 +74,10 @@ class Record:
                 events, foreign = read_record(self.path)
                 if foreign:
                     note(f"{foreign} lines of {self.path} are no records of training and are taken out")
-                kept = [line for line, event in events if event["step"] <= start]
+                lines = [line for line, event in events if event["step"] <= start]
                 validated = [event["step"] for _, event in events if event["kind"] == "validation"]
                 self.last_validation = max((step for step in validated if step <= start), default=0)
-            write_atomically(self.path, b"".join(line + b"\n" for line in kept))
+            write_atomically(self.path, b"".join(line + b"\n" for line in lines))
             self._file = self.path.open("a")
         except OSError as error:
             raise self._unwritable(error) from error
@@ -91,13 +98,13 @@ class Record:
         speed = (step - self._start) * self._episodes_per_step / max(elapsed, 1e-9)
         if write:
             self._write("train", step, {**values, "episodes_per_second": round(speed, 2)})
-        shown = f"loss {values['loss']:.4f}  accuracy {values['accuracy']:.3f}  {speed:.0f} episodes/s"
+        summary = f"loss {values['loss']:.4f}  accuracy {values['accuracy']:.3f}  {speed:.0f} episodes/s"
         if self._bar is not None:
-            self._bar.set_postfix_str(shown, refresh=False)
+            self._bar.set_postfix_str(summary, refresh=False)
             self._bar.update()
         if time.monotonic() - self._last_line > PLAIN_LINE_SECONDS or step == self._steps:
             left = elapsed / (step - self._start) * (self._steps - step)
-            progress(f"step {step}/{self._steps}  {shown}  {_clock(left)} left", on_bar=self._bar is not None)
+            progress(f"step {step}/{self._steps}  {summary}  {_clock(left)} left", on_bar=self._bar is not None)
             self._last_line = time.monotonic()
 
     def validation(self, step: int, values: Mapping[str, float], *, best: bool) -> None:

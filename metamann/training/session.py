@@ -93,7 +93,14 @@ def run_session(
 
 
 class Stopping(Callback):
-    """Ends the run as soon as whoever started it says so."""
+    """Ends the run as soon as whoever started it says so.
+
+    Example:
+        >>> Stopping(lambda: False).before_step(0)
+        >>> Stopping(lambda: True).before_step(0)
+        Traceback (most recent call last):
+        metamann.training.loop.Interrupted: None
+    """
 
     def __init__(self, should_stop: Callable[[], bool] | None) -> None:
         self._should_stop = should_stop
@@ -132,7 +139,16 @@ class Refusing(Callback):
 
 
 class Recording(Callback):
-    """Writes each step down."""
+    """Writes each step down.
+
+    Example:
+        >>> from metamann.training.dashboards import Mirrors
+        >>> with Record(Path("."), Mirrors({}), steps=20, episodes_per_step=1) as record:
+        ...     record.open(0, 0.0)
+        ...     Recording(record, TrainerConfig(steps=20)).after_update(10, {"loss": 0.5, "accuracy": 0.9})
+        >>> record.events()[0]["step"]
+        10
+    """
 
     def __init__(self, record: Record, config: TrainerConfig) -> None:
         self._record, self._config = record, config

@@ -57,7 +57,7 @@ FIGURES: dict[str, Callable[[str], Figure]] = {
     "support sizes": sizes,
     "forgetting": lambda name: plot_forgetting({name: MATRIX[:, 0]}, 5, name, "accuracy"),
     "matrices": lambda name: plot_accuracy_matrices({name: MATRIX, f"{name} ": MATRIX}, name),
-    "instances": lambda name: plot_instances({"accuracy/instance_1": Interval(0.5, 0.4, 0.6)}, 4, name),
+    "instances": lambda name: plot_instances({"accuracy/instance_1": Interval(0.5, 0.4, 0.6)}, 4, name, {}),
     "error rates": lambda name: plot_error_rates(Interval(0.2, 0.1, 0.3), name),
 }
 
@@ -101,8 +101,8 @@ def test_no_name_is_a_formula_and_none_is_changed(
 
 def test_ticks_of_a_logarithm_are_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = [{"kind": "train", "step": step, "loss": 10.0 ** (2 - step), "accuracy": 0.5} for step in range(6)]
-    texts = drawn_texts(tmp_path / "curves.png", monkeypatch, plot_curves(events))
-    assert {"1e-01", "1e-02"} <= {text.replace("\u2212", "-") for text, _ in texts}
+    texts = drawn_texts(tmp_path / "curves.png", monkeypatch, plot_curves(events, "some", "some", "some"))
+    assert {"0.1", "0.01"} <= {text for text, _ in texts}
     assert not any("$" in text for text, _ in texts)
 
 
@@ -138,8 +138,11 @@ def test_drawing_needs_no_pyplot() -> None:
 
 def test_a_gap_in_the_record_is_a_gap_in_the_curve(tmp_path: Path) -> None:
     events = [{"kind": "train", "step": step, "loss": 1.0, "accuracy": 0.5} for step in range(6)]
-    write_figure(tmp_path / "whole.png", plot_curves(events))
-    write_figure(tmp_path / "gap.png", plot_curves([*events[:2], {**events[2], "accuracy": None}, *events[3:]]))
+    write_figure(tmp_path / "whole.png", plot_curves(events, "some", "some", "some"))
+    write_figure(
+        tmp_path / "gap.png",
+        plot_curves([*events[:2], {**events[2], "accuracy": None}, *events[3:]], "some", "some", "some"),
+    )
     whole, gap = ((np.asarray(Image.open(tmp_path / name)) < 200).sum() for name in ("whole.png", "gap.png"))
     assert gap < whole
 

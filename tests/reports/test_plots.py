@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
@@ -17,12 +18,16 @@ from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, Online
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sequences.algorithmic import Copy
 from metamann.episodes.sequences.source import RandomBits
+from metamann.episodes.tasks import TaskList
 from metamann.evaluation.comparison import Contestant, compare
+from metamann.evaluation.item_evaluator import ItemEvaluator
 from metamann.evaluation.metrics import Interval
 from metamann.learners.mann import MANN
 from metamann.memory.interface import Trace
+from metamann.modalities.item_findings import published_curves
+from metamann.reports.caption import caption
 from metamann.reports.episode_plots import plot_episode, plot_memory, plot_sequence
-from metamann.reports.pictures import write_figure
+from metamann.reports.pictures import DPI, SMALL, WIDTH, write_figure
 from metamann.reports.plots import (
     plot_accuracy_matrices,
     plot_comparison,
@@ -31,6 +36,7 @@ from metamann.reports.plots import (
     plot_forgetting,
     plot_instances,
 )
+from metamann.reports.sentence_plots import plot_confusion
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -62,15 +68,15 @@ PROTOCOLS: dict[str, EpisodeProtocol] = {
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_an_episode_of_any_protocol_is_drawn(name: str, store: ClassStore, tmp_path: Path) -> None:
     batch = batch_of(store, PROTOCOLS[name], range(3))
-    write_figure(tmp_path / "plots" / "episode.png", plot_episode(batch, batch.targets))
+    write_figure(tmp_path / "plots" / "episode.png", plot_episode(batch, batch.targets, "toy"))
     pixels(tmp_path / "plots" / "episode.png")
 
 
 def test_right_and_wrong_answers_can_be_told_apart(store: ClassStore, tmp_path: Path) -> None:
     batch = batch_of(store, PROTOCOLS["stream"], range(1))
     right = batch.targets
-    write_figure(tmp_path / "right.png", plot_episode(batch, right))
-    write_figure(tmp_path / "wrong.png", plot_episode(batch, (right + 1) % 5))
+    write_figure(tmp_path / "right.png", plot_episode(batch, right, "toy"))
+    write_figure(tmp_path / "wrong.png", plot_episode(batch, (right + 1) % 5, "toy"))
     greenish, reddish = (
         lambda image: ((image[..., 1] - image[..., 0]) > 60).sum(),
         lambda image: ((image[..., 0] - image[..., 1]) > 60).sum(),
@@ -89,7 +95,7 @@ def test_a_prediction_for_padding_is_not_drawn(store: ClassStore, tmp_path: Path
     one = batch_of(store, PROTOCOLS["padded"], range(number, number + 1))
     for name, answer in (("zeros", 0), ("ones", 1)):
         predicted = torch.where(one.targets >= 0, one.targets, torch.tensor(answer))
-        write_figure(tmp_path / f"{name}.png", plot_episode(one, predicted))
+        write_figure(tmp_path / f"{name}.png", plot_episode(one, predicted, "toy"))
     assert np.array_equal(pixels(tmp_path / "zeros.png"), pixels(tmp_path / "ones.png"))
 
 
@@ -98,17 +104,36 @@ def test_a_prediction_for_padding_is_not_drawn(store: ClassStore, tmp_path: Path
 def test_accuracy_by_instance_is_drawn(ways: int, instances: int, tmp_path: Path) -> None:
     metrics = {"accuracy": Interval(0.8, 0.7, 0.9)}
     metrics |= {f"accuracy/instance_{k}": Interval(1 - 0.5 / k, 0.9 - 0.5 / k, 1.0) for k in range(1, instances + 1)}
-    write_figure(tmp_path / "instances.png", plot_instances(metrics, ways, "toy"))
+    write_figure(tmp_path / "instances.png", plot_instances(metrics, ways, "toy", {}))
     pixels(tmp_path / "instances.png")
 
 
-def test_published_curves_stand_only_beside_their_own_protocol(tmp_path: Path) -> None:
+def texts(figure: Figure) -> set[str]:
+    figure.draw_without_rendering()
+    return {text.get_text() for text in figure.findobj(Text)}
+
+
+@pytest.mark.parametrize(
+    ("data", "protocol", "published"),
+    [
+        ("omniglot/vinyals", OnlineStream(ways=5, steps=50), True),
+        ("strokes", OnlineStream(ways=5, steps=50), False),
+        ("omniglots/mine", OnlineStream(ways=5, steps=50), False),
+        ("omniglot/vinyals", OnlineStream(ways=6, steps=50), False),
+        ("omniglot/vinyals", OnlineStream(ways=[5, 6], steps=50), False),
+        ("omniglot/vinyals", OnlineStream(ways=5, steps=20), False),
+    ],
+)
+def test_published_curves_stand_only_beside_their_own_data_and_protocol(
+    data: str, protocol: OnlineStream, published: bool, store: ClassStore
+) -> None:
+    sampler = Sampler(store, protocol, seed=0)
+    evaluator = ItemEvaluator(data, "test", sampler, TaskList.draw(sampler, 3), torch.device("cpu"), "fp32", 100)
     metrics = {f"accuracy/instance_{k}": Interval(0.5, 0.5, 0.5) for k in range(1, 11)}
-    for ways in (5, 6):
-        write_figure(tmp_path / f"{ways}.png", plot_instances(metrics, ways, "toy"))
-    colourful = [(np.ptp(pixels(tmp_path / f"{ways}.png"), axis=-1) > 60).sum() for ways in (5, 6)]
-    assert colourful[0] > 500
-    assert colourful[1] == 0
+    figure = plot_instances(metrics, protocol.max_ways, caption(evaluator), published_curves(evaluator))
+    assert any("Santoro" in text for text in texts(figure)) == published
+    assert figure.get_suptitle() == caption(evaluator)
+    assert all(part in caption(evaluator) for part in (f"{data} test", f"{protocol.steps} steps", "3 episodes"))
 
 
 def test_what_every_memory_did_is_drawn(
@@ -119,7 +144,7 @@ def test_what_every_memory_did_is_drawn(
     with torch.no_grad():
         trace = make_mann(memory_kind).trace(stream)
     if not memory_kind.startswith("none"):
-        write_figure(tmp_path / "memory.png", plot_memory(trace, stream.labels))
+        write_figure(tmp_path / "memory.png", plot_memory(trace, stream.labels, "toy"))
         pixels(tmp_path / "memory.png")
 
 
@@ -135,7 +160,7 @@ def test_reads_writes_and_usage_have_a_panel_each(write_heads: int, usage: bool,
     )
     heights = []
     for trace in (few, more):
-        write_figure(tmp_path / "memory.png", plot_memory(trace, labels))
+        write_figure(tmp_path / "memory.png", plot_memory(trace, labels, "toy"))
         heights.append(len(pixels(tmp_path / "memory.png")))
     assert heights[1] - heights[0] == pytest.approx(110 * 2.2 * (write_heads + usage), abs=10)
 
@@ -162,10 +187,56 @@ def test_the_answers_of_a_sequence_are_seen_where_they_are_asked_for_and_nowhere
     assert [np.array_equal(plain, other) for other in others] == [True, False]
 
 
-def test_training_curves_are_drawn(tmp_path: Path) -> None:
-    events = [{"kind": "train", "step": step, "loss": 1 / step, "accuracy": 0.5} for step in range(1, 9)]
-    write_figure(tmp_path / "training.png", plot_curves([*events, {"kind": "validation", "step": 8, "accuracy": 0.6}]))
+def curves(losses: Sequence[float], score: str = "accuracy") -> Figure:
+    events = [{"kind": "train", "step": step, "loss": loss, "accuracy": 0.5} for step, loss in enumerate(losses, 1)]
+    return plot_curves([*events, {"kind": "validation", "step": 8, score: 0.6}], "toy", "5-way, 96 episodes", "3-way")
+
+
+@pytest.mark.parametrize("score", ["accuracy", "f1"])
+def test_training_and_validation_have_axes_of_their_own(score: str, tmp_path: Path) -> None:
+    figure = curves([1 / step for step in range(1, 9)], score)
+    write_figure(tmp_path / "training.png", figure)
     pixels(tmp_path / "training.png")
+    titles = {axis.get_title(): [len(line.get_xdata()) for line in axis.lines] for axis in figure.axes}
+    assert titles == {
+        "training episodes\n5-way, 96 episodes": [8],
+        "validation episodes\n3-way": [1],
+        "": [8],
+    }
+    assert figure.get_suptitle() == "toy"
+    assert ("F1, %" in texts(figure)) == (score == "f1")
+
+
+@pytest.mark.parametrize(
+    ("losses", "shown"),
+    [
+        ([2.0, 0.8, 0.11], {"0.2", "0.5", "1", "2"}),
+        ([1.62, 1.58, 1.61], {"1.6"}),
+        ([100.0, 1.0, 0.0002], {"0.001", "0.1", "100"}),
+    ],
+)
+def test_ticks_of_the_loss_are_plain_numbers(losses: list[float], shown: set[str]) -> None:
+    figure = curves(losses)
+    figure.draw_without_rendering()
+    ticks = {label.get_text() for label in figure.axes[0].get_yticklabels()}
+    assert {float(text) for text in shown} <= {float(text) for text in ticks}
+    assert not any(character in "".join(ticks) for character in "e$^")
+
+
+def test_every_figure_fits_a_page(store: ClassStore) -> None:
+    batch = batch_of(store, PROTOCOLS["large"], range(1))
+    matrices = {f"learner {number}": np.full((20, 20), 0.5) for number in range(5)}
+    trace = Trace(torch.rand(1, 2, 100, 30), "slot")
+    figures = [
+        plot_episode(batch, batch.targets, "toy"),
+        plot_memory(trace, torch.zeros(1, 100), "toy"),
+        plot_accuracy_matrices(matrices, "toy"),
+        plot_confusion(np.ones((31, 31), dtype=int), [f"type {number}" for number in range(30)], "toy"),
+        curves([2.0, 1.0]),
+    ]
+    assert {figure.get_figwidth() * DPI for figure in figures} == {WIDTH * DPI}
+    assert WIDTH * DPI < 800
+    assert all(text.get_fontsize() >= SMALL for figure in figures for text in figure.findobj(Text) if text.get_text())
 
 
 def test_error_rates_are_drawn_beside_the_published_ones(tmp_path: Path) -> None:
