@@ -1,7 +1,5 @@
 """Run the commands as processes of their own, forked from one that has imported them, which saves the imports.
 
-Pictures take most of the time of a short run: each is a blank one, but where a test asks for them to be drawn.
-
 A process can be sabotaged: at the n-th call of one of metamann's functions it is killed, told to stop, or finds the
 disk full.
 """
@@ -24,12 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
-
-from metamann.application.report import attempt
 
 MAIN = {name: f"metamann.commands.{name}" for name in ("train", "evaluate", "audit", "compare", "continual")}
-PAINTERS = [f"metamann.application.{name}" for name in ("report", "train", "comparison", "continual")]
 PROGRESS = re.compile(r"(step )?\d+/\d+  |[\d,]+ parameters, |note: ")
 TIMES = ("seconds", "episodes_per_second")
 SECONDS = 120
@@ -72,14 +66,9 @@ class Ended(NamedTuple):
 
 
 def start(
-    command: str,
-    *arguments: str,
-    cwd: Path,
-    sabotage: Callable[[], None] | None = None,
-    draws: bool = False,
-    **environment: str,
+    command: str, *arguments: str, cwd: Path, sabotage: Callable[[], None] | None = None, **environment: str
 ) -> BaseProcess:
-    """Start `metamann-COMMAND ARGUMENTS` in a directory; with `draws`, its pictures are drawn."""
+    """Start `metamann-COMMAND ARGUMENTS` in a directory."""
     cwd.mkdir(parents=True, exist_ok=True)
     given = {
         "HOME": str(cwd / "home"),
@@ -87,7 +76,7 @@ def start(
         "METAMANN_DATA": str(cwd / "data"),
         **environment,
     }
-    process = _forked.Process(target=_main, args=(command, arguments, cwd, given, sabotage, draws))
+    process = _forked.Process(target=_main, args=(command, arguments, cwd, given, sabotage))
     process.start()
     return process
 
@@ -102,15 +91,10 @@ def finish(process: BaseProcess, cwd: Path) -> Ended:
 
 
 def run(
-    command: str,
-    *arguments: str,
-    cwd: Path,
-    sabotage: Callable[[], None] | None = None,
-    draws: bool = False,
-    **environment: str,
+    command: str, *arguments: str, cwd: Path, sabotage: Callable[[], None] | None = None, **environment: str
 ) -> Ended:
-    """Run `metamann-COMMAND ARGUMENTS` in a directory and wait for its end; with `draws`, its pictures are drawn."""
-    return finish(start(command, *arguments, cwd=cwd, sabotage=sabotage, draws=draws, **environment), cwd)
+    """Run `metamann-COMMAND ARGUMENTS` in a directory and wait for its end."""
+    return finish(start(command, *arguments, cwd=cwd, sabotage=sabotage, **environment), cwd)
 
 
 class At(NamedTuple):
@@ -217,22 +201,12 @@ def _flat(node: Any, path: str) -> list[tuple[str, torch.Tensor]]:
     return [found for key, value in children for found in _flat(value, f"{path}/{key}")]
 
 
-def _blank(path: Path, write: Callable[[Path], None]) -> bool:
-    """In place of `metamann.application.report.attempt`: pages are written, pictures are blank."""
-    if path.suffix != ".png":
-        return attempt(path, write)
-    path.parent.mkdir(exist_ok=True)
-    Image.new("L", (1, 1)).save(path)
-    return True
-
-
 def _main(
     command: str,
     arguments: tuple[str, ...],
     cwd: Path,
     environment: dict[str, str],
     sabotage: Callable[[], None] | None,
-    draws: bool,
 ) -> None:
     os.chdir(cwd)
     os.environ.update(environment)
@@ -241,9 +215,6 @@ def _main(
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644), descriptor)
     sys.argv = [f"metamann-{command}", *arguments]
-    if not draws:
-        for module in PAINTERS:
-            importlib.import_module(module).attempt = _blank
     if sabotage is not None:
         sabotage()
     importlib.import_module(MAIN[command]).main()

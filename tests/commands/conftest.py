@@ -36,4 +36,4 @@ def tiny(toy: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """One whole run of the tiny settings; its directory is read by many tests and changed by none."""
-    return run("train", *tiny, cwd=tmp_path_factory.mktemp("trained"), draws=True)
+    return run("train", *tiny, cwd=tmp_path_factory.mktemp("trained"))

@@ -34,8 +34,7 @@ def compared(ended: Ended) -> dict[str, Any]:
 
 def test_runs_seeds_and_other_learners_stand_in_one_table(trained: Ended, sweep: Path, tmp_path: Path) -> None:
     ours = trained.run_directory
-    runs = f"runs=[{ours},{ours}:linear_head,{ours}:majority,{sweep}]"
-    ended = run("compare", runs, *SHORT, cwd=tmp_path, draws=True)
+    ended = run("compare", f"runs=[{ours},{ours}:linear_head,{ours}:majority,{sweep}]", *SHORT, cwd=tmp_path)
     found = compared(ended)
     rows = {row["name"]: row for row in found["learners"]}
     assert list(rows) == ["KeyValue", "linear_head", "majority", "no memory, lstm"]

@@ -13,7 +13,7 @@ SHORT = ["tasks=3", "classes=1", "shots=3", "queries=3", "episodes=4"]
 
 def test_learners_are_taught_task_after_task(trained: Ended, tmp_path: Path) -> None:
     ours = trained.run_directory
-    ended = run("continual", f"runs=[{ours},{ours}:linear_head,{ours}:finetuned]", *SHORT, cwd=tmp_path, draws=True)
+    ended = run("continual", f"runs=[{ours},{ours}:linear_head,{ours}:finetuned]", *SHORT, cwd=tmp_path)
     record = json.loads((ended.run_directory / "continual.json").read_text())
     learners = record["learners"]
     assert list(learners) == ["KeyValue", "linear_head", "finetuned"]

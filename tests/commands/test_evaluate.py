@@ -32,8 +32,7 @@ def results(ended: Ended) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def evaluated(trained: Ended, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """The run, evaluated with the defaults."""
-    cwd = tmp_path_factory.mktemp("evaluated")
-    return run("evaluate", f"checkpoint={trained.run_directory}", *QUIET, cwd=cwd, draws=True)
+    return run("evaluate", f"checkpoint={trained.run_directory}", *QUIET, cwd=tmp_path_factory.mktemp("evaluated"))
 
 
 def test_a_run_is_evaluated_on_its_test_classes_under_its_own_protocol(trained: Ended, evaluated: Ended) -> None:
@@ -278,9 +277,8 @@ def test_lakes_runs_are_an_evaluation_of_a_run_on_the_background_alphabets(
     ]  # fmt: skip
     trained = run("train", "experiment=omniglot_lake", *short, cwd=tmp_path / "train", **real)
     ended = run(
-        "evaluate", f"checkpoint={trained.run_directory}", "protocol=lake_runs", *QUIET, cwd=tmp_path / "lake",
-        draws=True, **real,
-    )  # fmt: skip
+        "evaluate", f"checkpoint={trained.run_directory}", "protocol=lake_runs", *QUIET, cwd=tmp_path / "lake", **real
+    )
     found = results(ended)
     assert (found["episodes"], found["protocol"]["name"]) == (20, "lake_runs")
     metrics = found["metrics"]

@@ -31,7 +31,7 @@ def results(ended: Ended) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """A whole few-shot run on the embedded sentences."""
-    return run("train", *FEW_SHOT, cwd=tmp_path_factory.mktemp("records"), draws=True)
+    return run("train", *FEW_SHOT, cwd=tmp_path_factory.mktemp("records"))
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_a_type_of_any_name_is_evaluated(type_: str, trained: Ended, tmp_path: P
     )
     ended = run(
         "evaluate", f"checkpoint={trained.run_directory}", "data=columns", f"data.path={tmp_path / 'own_x.conll'}",
-        "data.shares=[0,0,1]", *QUIET, cwd=tmp_path / "run", draws=True,
+        "data.shares=[0,0,1]", *QUIET, cwd=tmp_path / "run",
     )  # fmt: skip
     assert results(ended)["protocol"]["types"] == 3
     assert (ended.run_directory / "plots" / "confusion.png").is_file()

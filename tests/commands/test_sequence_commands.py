@@ -28,7 +28,7 @@ def results(ended: Ended) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """A whole run on the copy task."""
-    return run("train", *COPY, cwd=tmp_path_factory.mktemp("copied"), draws=True)
+    return run("train", *COPY, cwd=tmp_path_factory.mktemp("copied"))
 
 
 def test_a_run_leaves_its_whole_directory_behind(trained: Ended) -> None:
@@ -74,7 +74,7 @@ def test_it_is_evaluated_on_longer_sequences_than_it_was_trained_on(trained: End
 @pytest.mark.parametrize("task", ["repeat_copy", "associative_recall"])
 def test_the_other_tasks_run_too_and_without_a_memory(task: str, tmp_path: Path) -> None:
     shared = [each for each in SMALL if not each.startswith("memory")]
-    ended = run("train", f"experiment={task}", "memory=none", "memory.hidden=8", *shared, cwd=tmp_path, draws=True)
+    ended = run("train", f"experiment={task}", "memory=none", "memory.hidden=8", *shared, cwd=tmp_path)
     assert results(ended)["protocol"]["name"] == task
     assert (ended.run_directory / "plots" / "sequence.png").is_file()
 

@@ -445,7 +445,7 @@ def test_a_job_that_fails_lets_the_others_of_its_sweep_go_on(tiny: list[str], tm
 
 def test_dashboards_mirror_a_run_offline(trained: Ended, tiny: list[str], tmp_path: Path) -> None:
     options = [*tiny, "logger.wandb=true", "logger.tensorboard=true"]
-    ended = run("train", *options, cwd=tmp_path, draws=True, WANDB_MODE="offline")
+    ended = run("train", *options, cwd=tmp_path, WANDB_MODE="offline")
     directory = ended.run_directory
     assert len(list((directory / "wandb").glob("offline-run-*/run-*.wandb"))) == 1
     assert len(list((directory / "tensorboard").glob("events.out.tfevents.*"))) == 1

@@ -228,7 +228,7 @@ def test_a_mutated_run_is_opened_or_refused_in_one_line(part: int, clean: Path, 
             ("evaluate", f"checkpoint={place}/run/checkpoints/last.pt", "episodes=4"),
             ("train", f"resume={place}/run", "trainer.steps=4"),
         ))  # fmt: skip
-        ended: Ended = run(command, *arguments, *QUIET, cwd=place, draws=True, METAMANN_CACHE=str(place / "cache"))
+        ended: Ended = run(command, *arguments, *QUIET, cwd=place, METAMANN_CACHE=str(place / "cache"))
         statuses.add(ended.status)
         assert "Traceback" not in ended.err, (number, ended.err)
         assert ended.status in (0, 2), (number, ended.err)
