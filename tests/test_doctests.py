@@ -16,14 +16,15 @@ import metamann
 
 # folders whose classes all have an example, one a line
 FOLDERS = (
+    "commands",
     "data",
-    "checks",
     "decoding",
     "encoders",
     "episodes",
     "evaluation",
     "learners",
     "memory",
+    "modalities",
 )
 MODULES = sorted(module.name for module in pkgutil.walk_packages(metamann.__path__, "metamann."))
 
