@@ -17,7 +17,6 @@ import metamann
 # folders whose classes all have an example, one a line
 FOLDERS = (
     "data",
-    "decoding",
     "episodes",
     "evaluation",
 )
