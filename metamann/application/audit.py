@@ -42,12 +42,12 @@ def audit_run(
     settings = settings or AuditSettings()
 
     def findings() -> list[Finding]:
-        asked = run.opened(settings)
-        splits = asked.splits()
-        make = asked.make_sampler(splits)
-        found = run.modality.audit(splits, make, settings.episodes)
+        opened_run = run.opened(settings)
+        splits = opened_run.splits()
+        make = opened_run.make_sampler(splits)
+        audited = run.modality.audit(splits, make, settings.episodes)
         sampler = make()
-        return [*found, *audit_learner(asked.trained((sampler.protocol,)), sampler, settings.answered)]
+        return [*audited, *audit_learner(opened_run.trained((sampler.protocol,)), sampler, settings.answered)]
 
     return _audit(findings, settings, directory, caller)
 
@@ -74,12 +74,12 @@ def audit_code(
     settings = settings or AuditSettings()
 
     def findings() -> list[Finding]:
-        found = audit_sampler(make_sampler, settings.episodes)
+        audited = audit_sampler(make_sampler, settings.episodes)
         if make_test_sampler is not None:
-            found.append(audit_tasks_apart(make_sampler(), make_test_sampler(), settings.episodes))
+            audited.append(audit_tasks_apart(make_sampler(), make_test_sampler(), settings.episodes))
         if make_learner is not None:
-            found += audit_learner(make_learner(), make_sampler(), settings.answered)
-        return found
+            audited += audit_learner(make_learner(), make_sampler(), settings.answered)
+        return audited
 
     return _audit(findings, settings, directory, caller)
 
@@ -91,12 +91,12 @@ def _audit(
     with opened(directory or new_directory("audit")) as path:
         check_no_run(path)
         save_settings(path, plain(settings), caller.files, ".hydra")
-        found = findings()
-        write_text(path / "audit.md", "\n".join(markdown(found)) + "\n")
+        audited = findings()
+        write_text(path / "audit.md", "\n".join(markdown(audited)) + "\n")
         seconds = round(time.monotonic() - started)
-        record = {**origin(caller.line), "seconds": seconds, "findings": [each._asdict() for each in found]}
+        record = {**origin(caller.line), "seconds": seconds, "findings": [finding._asdict() for finding in audited]}
         write_json(path / "audit.json", record)
-        lines = [f"{each.outcome:9}{each.check}: {each.evidence}" for each in found]
-        failed = sum(each.outcome == "fail" for each in found)
-        results.info("\n".join([*lines, f"{failed} of {len(found)} checks failed, {seconds} s"]))
-        return found
+        lines = [f"{finding.outcome:9}{finding.check}: {finding.evidence}" for finding in audited]
+        failed = sum(finding.outcome == "fail" for finding in audited)
+        results.info("\n".join([*lines, f"{failed} of {len(audited)} checks failed, {seconds} s"]))
+        return audited

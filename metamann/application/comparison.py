@@ -87,8 +87,8 @@ def compare_runs(
         for number, (where, adapter) in enumerate(wanted, 1):
             progress(f"{number}/{len(wanted)}  {where}")
             run = Run(where, trust=settings.trust)
-            asked = run.opened(settings if adapter is None else dataclasses.replace(settings, adapter=adapter))
-            evaluator = asked.evaluator(settings)
+            opened_run = run.opened(settings if adapter is None else dataclasses.replace(settings, adapter=adapter))
+            evaluator = opened_run.evaluator(settings)
             if not evaluator.labelled:
                 raise ConfigError(
                     f"query={excerpt(settings.query)} has no labels, so learners cannot be compared on it; give a "
@@ -98,8 +98,8 @@ def compare_runs(
                 first = evaluator
                 evaluator.tasks.save(path / "tasks.npz")
             check_same_tasks(first, evaluator, wanted[0][0], where)
-            learner = asked.learner(evaluator)
-            for line in asked.notes(learner, evaluator):
+            learner = opened_run.learner(evaluator)
+            for line in opened_run.notes(learner, evaluator):
                 note(line)
             metric, right, shown = run.modality.judged(learner, evaluator, settings.metric)
             facts = _facts(run, learner, evaluator)
@@ -133,7 +133,7 @@ def _write(directory: Path, rows: list[Compared], first: Any, metric: str, seed:
 def _facts(run: Run, learner: Any, evaluator: Any) -> dict[str, float]:
     end = _end_of_training(run)
     return {
-        "parameters": sum(each.numel() for each in learner.parameters()),
+        "parameters": sum(parameter.numel() for parameter in learner.parameters()),
         "training episodes": end.step * run.checkpoint.config["trainer"]["batch_size"],
         "training seconds": round(end.seconds),
         **_timed(learner, evaluator),
@@ -165,7 +165,7 @@ def _timed(learner: Any, evaluator: Any) -> dict[str, float]:
                 learner(batch)
                 answering.append(_now(evaluator.device) - started)
     spent = {"ms to adapt": adapting, "ms to answer": answering}
-    return {name: round(1000 * float(np.median(each)), 2) for name, each in spent.items() if each}
+    return {name: round(1000 * float(np.median(seconds)), 2) for name, seconds in spent.items() if seconds}
 
 
 def _now(device: torch.device) -> float:
@@ -177,16 +177,16 @@ def _now(device: torch.device) -> float:
 
 def _by_learner(judged: Sequence[Entrant]) -> list[Contestant]:
     """Runs that differ in their seed alone are one contestant."""
-    names = told_apart([each.name for each in judged], [each.training for each in judged])
-    found = []
+    names = told_apart([entrant.name for entrant in judged], [entrant.training for entrant in judged])
+    joined = []
     for name in dict.fromkeys(names):
-        runs = [each for each, theirs in zip(judged, names, strict=True) if theirs == name]
-        seeds = tuple(int(each.training["seed"]) for each in runs)
+        runs = [entrant for entrant, theirs in zip(judged, names, strict=True) if theirs == name]
+        seeds = tuple(int(entrant.training["seed"]) for entrant in runs)
         if len(set(seeds)) < len(seeds):
             raise ConfigError(
                 f"two runs of {name} have one training seed and the same settings: each is to be named once."
             )
-        facts = {fact: float(np.mean([each.facts[fact] for each in runs])) for fact in runs[0].facts}
-        right, asked = (np.stack([getattr(each, part) for each in runs]) for part in ("right", "asked"))
-        found.append(Contestant(name, seeds, right, asked, facts))
-    return found
+        facts = {fact: float(np.mean([entrant.facts[fact] for entrant in runs])) for fact in runs[0].facts}
+        right, asked = (np.stack([getattr(entrant, part) for entrant in runs]) for part in ("right", "asked"))
+        joined.append(Contestant(name, seeds, right, asked, facts))
+    return joined

@@ -65,10 +65,10 @@ def teach_tasks(
         for number, (where, adapter) in enumerate(wanted, 1):
             progress(f"{number}/{len(wanted)}  {where}")
             run = Run(where, trust=settings.trust)
-            asked = run.opened(settings if adapter is None else dataclasses.replace(settings, adapter=adapter))
-            splits = asked.splits()
+            opened_run = run.opened(settings if adapter is None else dataclasses.replace(settings, adapter=adapter))
+            splits = opened_run.splits()
             evaluator = run.modality.course(
-                splits, settings.split, asked.protocol(splits), course, settings.seed, asked.compute()
+                splits, settings.split, opened_run.protocol(splits), course, settings.seed, opened_run.compute()
             )
             measure = run.modality.monitor
             first = evaluator if first is None else first
@@ -76,11 +76,11 @@ def teach_tasks(
             name = name_of(run, adapter)
             if name in matrices:
                 raise ConfigError(f"two runs are called {name}; give runs that differ in their learner.")
-            learner = asked.learner(evaluator)
+            learner = opened_run.learner(evaluator)
             for line in capacity_notes(learner, evaluator.sampler.loads()):
                 note(line)
             matrices[name] = run.modality.matrices(learner, evaluator, settings.tasks)
-        scores = {name: continual_scores(each) for name, each in matrices.items()}
+        scores = {name: continual_scores(matrix) for name, matrix in matrices.items()}
         _write(path, settings, first, matrices, scores, {"f1": "F1"}.get(measure, measure), caller.line)
         return scores
 
@@ -94,7 +94,7 @@ def _write(
     measure: str,
     line: str | None,
 ) -> None:
-    lines = ["| learner | " + " | ".join(f"{each}, %" for each in MEASURES) + " |", "| --- " * 5 + "|"]
+    lines = ["| learner | " + " | ".join(f"{column}, %" for column in MEASURES) + " |", "| --- " * 5 + "|"]
     record: dict[str, Any] = {
         "protocol": {**first.describe(), "tasks": settings.tasks, "classes_of_a_task": settings.classes},
         "episodes": settings.episodes,
@@ -103,12 +103,14 @@ def _write(
         **origin(line),
         "learners": {},
     }
-    for name, found in scores.items():
-        intervals = {each: mean_interval(found[each], lowest=-1.0) for each in MEASURES}
-        cells = [f"{100 * each.mean:.2f} ± {50 * (each.high - each.low):.2f}" for each in intervals.values()]
+    for name, by_sequence in scores.items():
+        intervals = {column: mean_interval(by_sequence[column], lowest=-1.0) for column in MEASURES}
+        cells = [
+            f"{100 * interval.mean:.2f} ± {50 * (interval.high - interval.low):.2f}" for interval in intervals.values()
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
         record["learners"][name] = {
-            **{each: interval._asdict() for each, interval in intervals.items()},
+            **{column: interval._asdict() for column, interval in intervals.items()},
             "first_task": first_task_curve(matrices[name]).tolist(),
         }
     table = "\n".join(lines) + "\n"
@@ -119,8 +121,8 @@ def _write(
         f"{settings.episodes} episodes"
     )
     results.info(f"{title}:\n{table}".rstrip("\n"))
-    curves = {name: first_task_curve(each) for name, each in matrices.items()}
-    means = {name: each.mean(0) for name, each in matrices.items()}
+    curves = {name: first_task_curve(matrix) for name, matrix in matrices.items()}
+    means = {name: matrix.mean(0) for name, matrix in matrices.items()}
     plots = directory / "plots"
     attempt(
         plots / "forgetting.png",

@@ -76,7 +76,7 @@ def _merged(saved: Mapping[str, Any], changes: Mapping[str, Any], run: Path) -> 
     config = {key: dict(value) if isinstance(value, Mapping) else value for key, value in saved.items()}
     for name, value in changes.items():
         part, _, inner = name.partition(".")
-        if part in FIXED or name in [f"trainer.{each}" for each in FIXED_TRAINER]:
+        if part in FIXED or name in [f"trainer.{key}" for key in FIXED_TRAINER]:
             _refuse(run, name, _difference(name, _selected(config, name), value, null_is_open=True))
             if not inner:  # what data say of a null is known when they are read, see `_check_same`
                 config[part] = value

@@ -107,7 +107,7 @@ def prepare(settings: TrainSettings) -> Prepared:
     splits = parts.data(modality)
     parts = parts._replace(nodes=modality.completed(parts.nodes, splits))
     settings = dataclasses.replace(settings, **parts.nodes)
-    protocol, train_protocol = (modality.settled(each, splits) for each in (protocol, train_protocol))
+    protocol, train_protocol = (modality.settled(one, splits) for one in (protocol, train_protocol))
     try:
         sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
     except EpisodeError as error:
@@ -145,7 +145,7 @@ def fit(prepared: Prepared, directory: Path, resumed: Checkpoint | None, caller:
     try:
         record = Record(directory, mirrors, settings.trainer.steps, settings.trainer.batch_size)
         progress(
-            f"{sum(each.numel() for each in learner.parameters()):,} parameters, "
+            f"{sum(parameter.numel() for parameter in learner.parameters()):,} parameters, "
             f"{modality.trained_on(prepared.sampler, validation.data)}, {prepared.compute.precision} on "
             f"{prepared.compute.device}, run directory {directory}"
         )
