@@ -88,7 +88,7 @@ class TensorsFit(TorchFunctionMode):
     Raises:
         MemoryError: with the size of the tensor that is too much.
 
-    Example:
+    Examples:
         >>> with TensorsFit():
         ...     torch.zeros(10**7, 10**7)
         Traceback (most recent call last):

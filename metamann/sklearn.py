@@ -61,7 +61,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         classes_: labels, sorted.
         n_features_in_: columns of `X`, where it is a table.
 
-    Example:
+    Examples:
         >>> classifier = FewShotClassifier().fit([[0.0, 1.0], [1.0, 0.0]], ["up", "right"])
         >>> classifier.predict([[0.1, 0.9]]).tolist()
         ['up']

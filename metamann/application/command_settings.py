@@ -24,7 +24,7 @@ class TrainCommand(TrainSettings):
         resume: run directory to go on in; with hydra.run.dir=, a copy of it goes on there.
         overwrite: replace the run that hydra.run.dir= holds.
 
-    Example:
+    Examples:
         >>> command = TrainCommand(seed=3, overwrite=True)
         >>> command.run().seed
         3
@@ -46,7 +46,7 @@ class EvaluateCommand(EvaluationSettings):
         checkpoint: run directory (its best.pt), or a .pt file.
         logger: dashboards.
 
-    Example:
+    Examples:
         >>> EvaluateCommand(checkpoint="runs/mine", episodes=200).split
         'test'
     """
@@ -62,7 +62,7 @@ class CompareCommand(ComparisonSettings):
     Attributes:
         runs: two or more of RUN, RUN:adapter and directories of sweeps.
 
-    Example:
+    Examples:
         >>> CompareCommand(runs=["runs/one", "runs/two"]).episodes
         1000
     """
@@ -77,7 +77,7 @@ class ContinualCommand(ContinualSettings):
     Attributes:
         runs: one or more of RUN, RUN:adapter and directories of sweeps.
 
-    Example:
+    Examples:
         >>> ContinualCommand(runs=["runs/one", "runs/one:linear_head"]).tasks
         20
     """
@@ -95,7 +95,7 @@ class AuditCommand(AuditSettings):
         make_test_sampler: of the one that it must not meet,
         make_learner: and of the one that gives a learner.
 
-    Example:
+    Examples:
         >>> AuditCommand(checkpoint="runs/mine").episodes
         400
     """

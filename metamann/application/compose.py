@@ -30,7 +30,7 @@ def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
     Raises:
         ConfigError: if there is no such setting or choice, or a value is of another kind.
 
-    Example:
+    Examples:
         >>> settings("quickstart", seed=1, **{"trainer.steps": 100}).trainer.steps
         100
     """

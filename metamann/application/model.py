@@ -27,7 +27,7 @@ class Model:
         calibration: `temperature` and how it was found; None where scores are the learner's own.
         most_labels: that the learner can name; None where it grows with the task.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.identity import IdentityEncoder
         >>> from metamann.episodes.items.protocols import LabelCodes
         >>> from metamann.learners.mann import MANN

@@ -23,7 +23,7 @@ class Parts(NamedTuple):
         nodes: plain data by name: `data`, `protocol`, `train_protocol`, `encoder`, `memory`, `learner`, `adapter`.
         trust: what the user trusts beside conf/ and installed plug-ins.
 
-    Example:
+    Examples:
         >>> parts = Parts({"data": choice("data", "strokes"), "protocol": choice("protocol", "stream", ways=3)})
         >>> parts.build("protocol").max_ways
         3
@@ -103,7 +103,7 @@ def choice(group: str, name: str, **changes: Any) -> dict[str, Any]:
     Raises:
         ConfigError: if there is no such choice, it has no such key, or it takes settings of other parts.
 
-    Example:
+    Examples:
         >>> choice("memory", "keyvalue_bounded", slots=16)["slots"]
         16
     """

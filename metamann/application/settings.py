@@ -30,7 +30,7 @@ class LoggerSettings:
         tensorboard: event files in the run directory.
         project: of Weights & Biases.
 
-    Example:
+    Examples:
         >>> LoggerSettings(wandb=False, tensorboard=False)
         LoggerSettings(wandb=False, tensorboard=False, project='metamann')
     """
@@ -49,7 +49,7 @@ class ValidationSettings:
         images_per_batch: items that are answered at once, about.
         sentences_per_batch: sentences that are answered at once, about.
 
-    Example:
+    Examples:
         >>> ValidationSettings(episodes=1000).images_per_batch
         4000
     """
@@ -84,7 +84,7 @@ class TrainSettings:
         encoder_from: run directory of the same data whose encoder is taken, and trained no further.
         trust: classes or packages that parts may name, beside those of conf/ and of installed plug-ins.
 
-    Example:
+    Examples:
         >>> from metamann.application.parts import choice
         >>> data, protocol = choice("data", "strokes"), choice("protocol", "nway", ways=3)
         >>> settings = TrainSettings(data=data, protocol=protocol, seed=1)
@@ -130,7 +130,7 @@ class SelectionSettings:
         split: train, val or test.
         trust: classes or packages that parts may name, beside those of conf/ and of installed plug-ins.
 
-    Example:
+    Examples:
         >>> SelectionSettings(protocol={"ways": 20}, episodes=200).split
         'test'
     """
@@ -160,7 +160,7 @@ class TaskSettings(SelectionSettings):
         device: auto, cpu, cuda, or another name of torch.
         precision: auto, fp32 or bf16.
 
-    Example:
+    Examples:
         >>> TaskSettings(split="val", device="cpu").precision
         'auto'
     """
@@ -192,7 +192,7 @@ class EvaluationSettings(TaskSettings):
         token_column: column of the words, `auto` or a number.
         tag_column: column of the tags, likewise.
 
-    Example:
+    Examples:
         >>> EvaluationSettings(support="known.txt", query="new.txt", scheme="IOB2").reading.scheme
         'IOB2'
         >>> EvaluationSettings(support="known.txt")
@@ -234,7 +234,7 @@ class ComparisonSettings(EvaluationSettings):
     Attributes:
         metric: that learners are compared by; None for the main one of their kind.
 
-    Example:
+    Examples:
         >>> ComparisonSettings(metric="accuracy/instance_2", episodes=200).seed
         0
     """
@@ -252,7 +252,7 @@ class ContinualSettings(TaskSettings):
         shots: examples of a class.
         queries: of a class.
 
-    Example:
+    Examples:
         >>> settings = ContinualSettings(tasks=4, classes=5)
         >>> settings.tasks * settings.classes
         20
@@ -278,7 +278,7 @@ class AuditSettings(SelectionSettings):
     Attributes:
         answered: episodes that are answered to compare a share with chance.
 
-    Example:
+    Examples:
         >>> AuditSettings(episodes=100).answered
         100
     """

@@ -35,7 +35,7 @@ class Task:
         labels: names, in the order in which they first appeared.
         state: of the learner, a batch of one.
 
-    Example:
+    Examples:
         >>> from metamann.application.model import Model
         >>> from metamann.encoders.identity import IdentityEncoder
         >>> from metamann.episodes.items.protocols import LabelCodes

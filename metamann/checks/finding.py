@@ -20,7 +20,7 @@ class Finding(NamedTuple):
         outcome: `pass`; `fail`; `declared`, a known weakness that is documented; `skipped`, it does not apply.
         evidence: the observation behind the outcome.
 
-    Example:
+    Examples:
         >>> finding = passes("support and query are disjoint", True, "400 episodes")
         >>> print(markdown([finding])[-1])
         | support and query are disjoint | pass | 400 episodes |

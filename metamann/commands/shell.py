@@ -41,7 +41,7 @@ class Failure(float):
     Attributes:
         reason: the line of the error.
 
-    Example:
+    Examples:
         >>> Failure("seed=-1 is out of range.").reason
         'seed=-1 is out of range.'
     """

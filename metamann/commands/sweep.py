@@ -26,7 +26,7 @@ class SweepTable(Callback):
     start and of its end in a folder made for this one sweep: jobs of an older sweep are not taken for its own, and one
     that was killed is missed.
 
-    Example:
+    Examples:
         >>> SweepTable().records  # no sweep has begun
         ''
     """

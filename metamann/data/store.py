@@ -34,7 +34,7 @@ class ClassStore:
         turnable: whether a rotated or mirrored item counts as the same item, as for drawings; only images can be
             rotated.
 
-    Example:
+    Examples:
         >>> images = torch.zeros(2, 3, 1, 28, 28, dtype=torch.uint8)  # 2 classes of 3 images
         >>> store = ClassStore.from_classes("letters", list(images), ["greek/alpha", "greek/beta"], ["greek", "greek"])
         >>> store.with_rotations().n_classes
@@ -188,7 +188,7 @@ class DataSplits:
     Raises:
         DataError: if a class, or a rotated copy of it, is in two splits.
 
-    Example:
+    Examples:
         >>> letter = torch.zeros(3, 1, 28, 28, dtype=torch.uint8)
         >>> train, val, test = (ClassStore.from_classes(name, [letter], [name], ["letters"]) for name in "abc")
         >>> DataSplits("letters", train, val, test).split("val").class_names

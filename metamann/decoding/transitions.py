@@ -59,7 +59,7 @@ class Transitions(nn.Module):
         scheme: of the tags.
         scores: `cells`, log scores to start from; None takes all moves of a row as equally likely.
 
-    Example:
+    Examples:
         >>> transitions = Transitions("io")
         >>> start, matrix = transitions(ways=torch.tensor([3, 2]), tags=3)  # episodes of two classes and of one, and O
         >>> matrix.shape

@@ -36,7 +36,7 @@ class ConvEncoder(nn.Module):
     Raises:
         ConfigError: if the images are too small, or a number is out of its range.
 
-    Example:
+    Examples:
         >>> encoder = ConvEncoder(size=20, channels=8)
         >>> encoder(torch.zeros(2, 3, 1, 20, 20, dtype=torch.uint8)).shape  # two episodes of three images
         torch.Size([2, 3, 16])

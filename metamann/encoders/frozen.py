@@ -23,7 +23,7 @@ class FrozenEncoder(nn.Module):
     Args:
         encoder: of text; it is trained no more.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.spelling import SpellingEncoder
         >>> encoder = FrozenEncoder(SpellingEncoder())
         >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape

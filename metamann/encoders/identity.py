@@ -18,7 +18,7 @@ class IdentityEncoder(nn.Module):
     Raises:
         ConfigError: if the width is below 1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> encoder = IdentityEncoder(features=3)
         >>> encoder(torch.ones(1, 2, 3))

@@ -19,7 +19,7 @@ class AffineJitter(nn.Module):
     Raises:
         ConfigError: if it is negative.
 
-    Example:
+    Examples:
         >>> jitter, images = AffineJitter(amount=1.0), torch.rand(2, 1, 8, 8)
         >>> torch.equal(jitter(images), images), torch.equal(jitter.eval()(images), images)
         (False, True)

@@ -16,7 +16,7 @@ class JoinedEncoder(nn.Module):
     Args:
         encoders: at least one, by name.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.spelling import SpellingEncoder
         >>> from metamann.encoders.words import WordEncoder
         >>> encoder = JoinedEncoder({"words": WordEncoder(rows=64), "spelling": SpellingEncoder()})

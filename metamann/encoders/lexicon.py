@@ -24,7 +24,7 @@ class LexiconTables(Generic[Table]):
     Args:
         make: computes the table of a lexicon, on a device.
 
-    Example:
+    Examples:
         >>> lengths = LexiconTables(lambda lexicon, device: torch.tensor([len(word) for word in lexicon]))
         >>> lexicon = ("Anna", "sings")
         >>> lengths(lexicon, torch.device("cpu"))

@@ -21,7 +21,7 @@ class MLPEncoder(nn.Module):
     Raises:
         ConfigError: if a width is below 1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> encoder = MLPEncoder(in_features=5, hidden=8, features=4)
         >>> encoder(torch.ones(2, 3, 5)).shape

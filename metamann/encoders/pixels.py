@@ -18,7 +18,7 @@ class PixelEncoder(nn.Module):
     Raises:
         ConfigError: if a size is below 1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> encoder = PixelEncoder(size=4)
         >>> encoder(torch.zeros(2, 3, 1, 4, 4, dtype=torch.uint8)).shape

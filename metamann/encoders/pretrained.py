@@ -43,7 +43,7 @@ class PretrainedEncoder(nn.Module):
             range.
         DataError: if the weights of the default model are not the published ones.
 
-    Example:
+    Examples:
         >>> encoder = PretrainedEncoder(trained_layers=2)  # doctest: +SKIP
         >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape  # doctest: +SKIP
         torch.Size([1, 1, 2, 384])

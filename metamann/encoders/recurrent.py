@@ -36,7 +36,7 @@ class RecurrentEncoder(nn.Module):
     Raises:
         ConfigError: if the cell is unknown, or a number is out of its range.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.words import WordEncoder
         >>> encoder = RecurrentEncoder(WordEncoder(rows=64), hidden=16)
         >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape

@@ -14,7 +14,7 @@ class Scaling(nn.Module):
     Args:
         features: width of a row.
 
-    Example:
+    Examples:
         >>> scaling = Scaling(features=2)
         >>> scaling.fit(torch.tensor([[0.0, 5.0], [4.0, 5.0]]))
         >>> scaling(torch.tensor([4.0, 6.0]))

@@ -32,7 +32,7 @@ class SpellingEncoder(nn.Module):
 
     Where a sentence begins or ends, the neighbour has no flag at all.
 
-    Example:
+    Examples:
         >>> encoder = SpellingEncoder()
         >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
         torch.Size([1, 1, 2, 27])

@@ -65,7 +65,7 @@ class WordEncoder(nn.Module):
     Raises:
         ConfigError: if a number is out of its range.
 
-    Example:
+    Examples:
         >>> encoder = WordEncoder(width=8, rows=64, characters=16)
         >>> encoder(Text.of([["Anna", "sings"]], lexicon=("Anna", "sings"))).shape
         torch.Size([1, 1, 2, 48])

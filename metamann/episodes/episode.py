@@ -25,7 +25,7 @@ class Examples(NamedTuple):
         labels: of images, `batch x items`, class numbers of the episode; of sentences, `batch x sentences x length`,
             tag numbers of the episode. `PADDING` where there is no item, or no word.
 
-    Example:
+    Examples:
         >>> images = torch.zeros(1, 3, 1, 28, 28, dtype=torch.uint8)  # one episode of 3 images
         >>> examples = Examples(images, torch.tensor([[0, 1, 0]]))
         >>> examples.part(0, 2).labels
@@ -61,7 +61,7 @@ class Classes(NamedTuple):
         names: for sentences, the names of the entity types, `batch x types x length`; None where classes have no
             names. A learner uses them only where its settings say so.
 
-    Example:
+    Examples:
         >>> classes = Classes.one_hot(batch=1, classes=3)
         >>> classes.of_labels(torch.tensor([[2, PADDING]]))
         tensor([[[0., 0., 1.],
@@ -104,7 +104,7 @@ class Episode(NamedTuple):
         query: the items to answer, with the labels that score the answers.
         classes: the episode's classes.
 
-    Example:
+    Examples:
         >>> images, labels = torch.zeros(2, 5, 1, 28, 28, dtype=torch.uint8), torch.arange(5).repeat(2, 1)
         >>> episode = Episode(Examples(images, labels), Examples(images, labels), Classes.one_hot(2, 5))
         >>> [part.labels.shape[1] for part in episode.query_parts(2)]  # the query, 2 items at a time
@@ -141,7 +141,7 @@ class Stream(NamedTuple):
         labels: `batch x steps`, class numbers of the episode, `PADDING` after its end.
         classes: the episode's classes.
 
-    Example:
+    Examples:
         >>> images, labels = torch.zeros(1, 4, 1, 28, 28, dtype=torch.uint8), torch.tensor([[1, 0, 1, 1]])
         >>> stream = Stream(images, labels, Classes.one_hot(1, 2))
         >>> instances(stream.labels)

@@ -20,7 +20,7 @@ class LabelCodes:
             random unit vectors, fresh for every episode.
         width: of a code; None takes the number of classes.
 
-    Example:
+    Examples:
         >>> LabelCodes().draw(2, np.random.default_rng(0))
         array([[1., 0.],
                [0., 1.]], dtype=float32)

@@ -29,7 +29,7 @@ class Sampler:
         EpisodeError: if the store cannot give such episodes.
         ConfigError: if the seed is not a whole number in range.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from metamann.data.store import ClassStore
         >>> from metamann.episodes.items.protocols import NWayKShot

@@ -23,7 +23,7 @@ class Seeds(NamedTuple):
         seed: of the sequence of episodes.
         purposes: whether plans and codes have streams of their own; where there are no codes, there is one stream.
 
-    Example:
+    Examples:
         >>> seeds = Seeds.of(["data", "protocol"], seed=0)
         >>> bool(seeds.rng(3, PLAN).random() == seeds.rng(3, PLAN).random())  # a pure function of its arguments
         True

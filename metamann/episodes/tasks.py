@@ -28,7 +28,7 @@ class TaskList:
         plans: of the episodes.
         source: packs the plans into arrays.
 
-    Example:
+    Examples:
         >>> from metamann.episodes.sequences.algorithmic import Copy
         >>> from metamann.episodes.sequences.source import RandomBits
         >>> tasks = TaskList.draw(Sampler(RandomBits("test"), Copy(lengths=3)), episodes=10)

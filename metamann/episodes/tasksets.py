@@ -29,7 +29,7 @@ class TasksetSampler:
         ways: classes of a task.
         shots: support items of a class.
 
-    Example:
+    Examples:
         >>> tasks = [(torch.rand(4, 1, 28, 28), torch.tensor([0, 0, 1, 1]))]  # one task: 2 items of each of 2 classes
         >>> episode = TasksetSampler(tasks, ways=2, shots=1).batch([0])
         >>> episode.support.labels, episode.query.inputs.shape
@@ -80,7 +80,7 @@ class SamplerTaskset:
     Raises:
         EpisodeError: if a class has not as many support items as query items.
 
-    Example:
+    Examples:
         >>> from metamann.data.store import ClassStore
         >>> from metamann.episodes.items.protocols import NWayKShot
         >>> store = ClassStore.from_classes("rows", [torch.zeros(2, 8)] * 3, ["a", "b", "c"], [""] * 3)

@@ -22,7 +22,7 @@ class Text(NamedTuple):
             and everywhere in a sentence that is padding.
         lexicon: the distinct words of the data set; shared by all its batches, never copied.
 
-    Example:
+    Examples:
         >>> text = Text.of([["call", "Ada"], ["stop"]], lexicon=("Ada", "call", "stop"))
         >>> text.words
         tensor([[[ 1,  0],

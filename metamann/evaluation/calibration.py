@@ -59,7 +59,7 @@ def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> dict[str
     Raises:
         DataError: if no entity was predicted.
 
-    Example:
+    Examples:
         >>> scores, right = torch.full((100,), 0.9), torch.arange(100) < 70  # 90 % confident, 70 % right
         >>> fitted = calibrate_entities(scores, right, episodes=10)
         >>> round(fitted["error_before"], 2), round(fitted["error_after"], 2)

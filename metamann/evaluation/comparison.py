@@ -31,7 +31,7 @@ class Contestant(NamedTuple):
         total: `seeds x episodes`; 0 where an episode has nothing to score.
         facts: further columns: parameters, episodes and seconds of training, milliseconds to adapt and to predict.
 
-    Example:
+    Examples:
         >>> scores = np.linspace(0.5, 0.9, 20)[None]  # of one training and 20 episodes
         >>> first = Contestant("first", (0,), scores, np.ones_like(scores), {})
         >>> second = Contestant("second", (0,), scores + 0.05, np.ones_like(scores), {})

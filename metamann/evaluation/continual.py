@@ -119,7 +119,7 @@ def continual_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
         something was forgotten; `forgetting` [C18], highest minus last; `forgetting_avalanche` [L21], first minus last.
         The last three are means over all tasks but the last.
 
-    Example:
+    Examples:
         >>> scores = continual_scores(np.array([[[0.9, np.nan], [0.6, 0.8]]]))  # one sequence of two tasks
         >>> f"{scores['average_accuracy'][0]:.2f}, {scores['forgetting'][0]:.2f}"
         '0.70, 0.30'

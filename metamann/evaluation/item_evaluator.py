@@ -17,7 +17,7 @@ from metamann.learners.learner import Learner
 class ItemEvaluator(Evaluator):
     """Scores a learner of images, vectors or other items.
 
-    Example:
+    Examples:
         >>> from metamann.data.store import ClassStore
         >>> from metamann.episodes.items.protocols import NWayKShot
         >>> from metamann.episodes.sampler import Sampler

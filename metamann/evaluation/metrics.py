@@ -27,7 +27,7 @@ class Interval(NamedTuple):
         low: lower end.
         high: upper end.
 
-    Example:
+    Examples:
         >>> interval = mean_interval(np.array([0.6, 0.8, 0.7, 0.9]))
         >>> f"{interval.mean:.2f}, {interval.low:.2f} to {interval.high:.2f}"
         '0.75, 0.62 to 0.88'

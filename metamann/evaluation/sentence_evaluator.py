@@ -53,7 +53,7 @@ class Shown(NamedTuple):
 class SentenceEvaluator(Evaluator):
     """Scores a learner that tags sentences; long queries are answered in parts of `positions_per_batch` sentences.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Sentence, SentenceStore, Span
         >>> from metamann.episodes.sampler import Sampler
         >>> from metamann.episodes.sentences.greedy import GreedySentences

@@ -15,7 +15,7 @@ from metamann.learners.sequence import SequenceLearner
 class SequenceEvaluator(Evaluator):
     """Scores a memory alone, in full precision, see `SequenceLearner`.
 
-    Example:
+    Examples:
         >>> from metamann.episodes.sampler import Sampler
         >>> from metamann.episodes.sequences.algorithmic import Copy
         >>> from metamann.episodes.sequences.source import RandomBits

@@ -64,7 +64,7 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
     Raises:
         ConfigError: for an unknown choice, numbers out of their range, or learn2learn where it is not installed.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.identity import IdentityEncoder
         >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
         >>> learner = GradientLearner(IdentityEncoder(2), KeyValueMemory(2, 2), code_width=2, implementation="torch")
@@ -194,7 +194,7 @@ class GradientLearner(StreamingLearner[GradientState, Any]):
 class FullPrecisionLinear(nn.Linear):
     """A linear layer in float32, as the heads of all learners: the steps that adapt it are small.
 
-    Example:
+    Examples:
         >>> FullPrecisionLinear(3, 2)(torch.ones(1, 3, dtype=torch.bfloat16)).dtype
         torch.float32
     """

@@ -17,7 +17,7 @@ class LabelMassHead(nn.Module):
     The mass on the "never seen" slot is shared evenly by the classes that were not observed yet: the best guess
     there is, and the only one that keeps first instances at the ceiling of H_C / C.
 
-    Example:
+    Examples:
         >>> head, classes = LabelMassHead(), Classes.one_hot(batch=1, classes=2)
         >>> reads = torch.tensor([[[0.6, 0.0, 0.4]]])  # masses on two labels, and on "never seen"
         >>> head(reads, classes, torch.tensor([[[True, False]]])).exp()
@@ -51,7 +51,7 @@ class LinearHead(nn.Module):
         code_width: of the label codes.
         start: weights to start from, `code_width x read_width`; None draws them.
 
-    Example:
+    Examples:
         >>> head, classes = LinearHead(read_width=8, code_width=5), Classes.one_hot(batch=1, classes=3)
         >>> head(torch.ones(1, 4, 8), classes, torch.ones(1, 4, 3, dtype=torch.bool)).shape
         torch.Size([1, 4, 3])

@@ -53,7 +53,7 @@ class MANN(StreamingLearner[MannState, Any]):
     Raises:
         ConfigError: if `label_smoothing` is not between 0 and 1.
 
-    Example:
+    Examples:
         >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
         >>> learner = MANN(IdentityEncoder(2), KeyValueMemory(features=2, code_width=3), code_width=3)
         >>> support = Examples(torch.eye(2).unsqueeze(0), labels=torch.tensor([[2, 0]]))

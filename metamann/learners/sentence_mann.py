@@ -82,7 +82,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
     Raises:
         ConfigError: if an option has no such value.
 
-    Example:
+    Examples:
         >>> encoder = SpellingEncoder()
         >>> learner = SentenceMANN(encoder, NearestMemory(encoder.features, code_width=2), code_width=2)
         >>> sentences, tags = Text.of([["Anna", "sings"]], lexicon=("Anna", "sings")), torch.tensor([[[1, 0]]])

@@ -25,7 +25,7 @@ class SequenceLearner(nn.Module):
     Raises:
         ConfigError: if the memory reads nothing but labels.
 
-    Example:
+    Examples:
         >>> from metamann.memory.controlled.none import ControllerOnly
         >>> learner = SequenceLearner(ControllerOnly(features=3, code_width=0, hidden=8), bits=2)
         >>> inputs, targets = torch.ones(1, 4, 3), torch.ones(1, 8, dtype=torch.int64)  # two bits a step

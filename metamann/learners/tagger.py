@@ -58,7 +58,7 @@ class Tagger(Learner[TaggerState, Text]):
     Raises:
         ConfigError: if an option is unknown, or the memory reads nothing but labels.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.spelling import SpellingEncoder
         >>> from metamann.memory.controlled.none import ControllerOnly
         >>> encoder = SpellingEncoder()

@@ -51,7 +51,7 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 class DotScore(nn.Module):
     """h^T M_i [L15, "dot"]: queries as wide as the rows.
 
-    Example:
+    Examples:
         >>> DotScore()(torch.ones(1, 2, 3), torch.eye(3).unsqueeze(0))
         tensor([[[1., 1., 1.],
                  [1., 1., 1.]]])
@@ -71,7 +71,7 @@ class AdditiveScore(nn.Module):
         query_width: width of the queries.
         width: of a row, and of v.
 
-    Example:
+    Examples:
         >>> score = AdditiveScore(query_width=4, width=3)
         >>> score(torch.ones(1, 2, 4), torch.ones(1, 5, 3)).shape
         torch.Size([1, 2, 5])
@@ -96,7 +96,7 @@ class MultiplicativeScore(nn.Module):
         query_width: width of the queries.
         width: of a row.
 
-    Example:
+    Examples:
         >>> score = MultiplicativeScore(query_width=4, width=3)
         >>> score(torch.ones(1, 2, 4), torch.ones(1, 5, 3)).shape
         torch.Size([1, 2, 5])
@@ -118,7 +118,7 @@ class CosineScore(nn.Module):
     Args:
         epsilon: see `cosine`.
 
-    Example:
+    Examples:
         >>> rows = torch.tensor([[[3.0, 4.0], [-8.0, 6.0]]])
         >>> CosineScore()(rows[:, :1], rows)
         tensor([[[1., 0.]]])
@@ -140,7 +140,7 @@ class Sharpened(nn.Module):
         score: the score to sharpen.
         strength: at the start of training.
 
-    Example:
+    Examples:
         >>> score = Sharpened(DotScore(), strength=10.0)
         >>> round(score(torch.ones(1, 1, 2), torch.ones(1, 1, 2)).item())
         20

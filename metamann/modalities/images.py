@@ -14,7 +14,7 @@ from metamann.modalities.modality import Fits
 class Images(Items):
     """Images of one size and one channel, held as ink on paper.
 
-    Example:
+    Examples:
         >>> Images().fits["encoder"]
         ('conv', 'pixels')
     """

@@ -61,7 +61,7 @@ class Rows:
     Args:
         width: numbers of a row.
 
-    Example:
+    Examples:
         >>> Rows(3).read([1, 2, 3])
         tensor([1., 2., 3.])
     """
@@ -111,7 +111,7 @@ class ItemObjects:
         codes: of the protocol.
         max_ways: classes of the largest episode in training.
 
-    Example:
+    Examples:
         >>> objects = ItemObjects(Rows(2), LabelCodes(), max_ways=5)
         >>> objects.labels(objects.read_labelled({"up": [[0, 1]], "right": [[1, 0]]}))
         ('up', 'right')

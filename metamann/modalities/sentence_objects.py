@@ -34,7 +34,7 @@ class SentenceObjects:
         max_ways: types of the largest episode in training.
         scheme: of the tags.
 
-    Example:
+    Examples:
         >>> objects = SentenceObjects(LabelCodes(), max_ways=5)
         >>> objects.labels(objects.read_labelled([("Ada was here", [(0, 3, "person")])]))
         ('person',)

@@ -51,7 +51,7 @@ AnySplits = SentenceSplits | FixedEpisodeSplits
 class Sentences(Modality):
     """Words with typed spans.
 
-    Example:
+    Examples:
         >>> Sentences().monitor
         'f1'
     """

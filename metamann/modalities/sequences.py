@@ -38,7 +38,7 @@ class NoData(NamedTuple):
 class Sequences(Modality):
     """Bits in, bits out: no data, no encoder, no labels.
 
-    Example:
+    Examples:
         >>> Sequences().fits["learner"]
         ('sequence',)
     """

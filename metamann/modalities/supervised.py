@@ -15,7 +15,7 @@ from metamann.modalities.task_objects import Objects
 class SupervisedSentences(Sentences):
     """Sentences with fixed types: nothing is learned from a support set.
 
-    Example:
+    Examples:
         >>> SupervisedSentences().fits["protocol"]
         ('supervised',)
     """

@@ -16,7 +16,7 @@ from metamann.modalities.modality import Fits
 class Vectors(Items):
     """Rows of one width; the encoder takes the width from the data, and standardises by the training classes.
 
-    Example:
+    Examples:
         >>> Vectors().fits["data"]
         ('vectors',)
     """

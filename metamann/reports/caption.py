@@ -29,7 +29,7 @@ def protocol_name(described: Mapping[str, Any]) -> str:
     Args:
         described: what its `describe` returns. A protocol of a plug-in is called by its `name`.
 
-    Example:
+    Examples:
         >>> protocol_name({"name": "nway_kshot", "ways": [5, 20], "shots": 1})
         '5 to 20-way 1-shot'
     """

@@ -10,7 +10,7 @@ class Callback:
 
     In a step the moments come in the order in which they stand here. An error that a method raises ends the training.
 
-    Example:
+    Examples:
         >>> class Losses(Callback):
         ...     def after_update(self, done, values):
         ...         print(done, values["loss"])

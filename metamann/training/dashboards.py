@@ -128,7 +128,7 @@ class Mirrors:
     Args:
         makers: name and constructor of each.
 
-    Example:
+    Examples:
         >>> class Printed:
         ...     def scalars(self, step, values):
         ...         print(step, values)

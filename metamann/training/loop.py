@@ -45,7 +45,7 @@ class TrainerConfig:
         save_every_seconds: between writes of `last.pt`; 0 writes it after every step.
         workers: threads that prepare episodes ahead.
 
-    Example:
+    Examples:
         >>> config = TrainerConfig(steps=100, warmup_steps=10, validate_every=40)
         >>> [done for done in range(1, 101) if config.validates(done)]
         [40, 80, 100]

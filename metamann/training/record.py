@@ -42,7 +42,7 @@ class Record:
         path: of `metrics.jsonl`.
         last_validation: step of the newest validation that `open` found in the record; 0 if there is none.
 
-    Example:
+    Examples:
         >>> with Record(Path("."), Mirrors({}), steps=2, episodes_per_step=1) as record:
         ...     record.open(0, 0.0)
         ...     record.train(1, {"loss": 0.5, "accuracy": 0.9}, write=True)

@@ -95,7 +95,7 @@ def run_session(
 class Stopping(Callback):
     """Ends the run as soon as whoever started it says so.
 
-    Example:
+    Examples:
         >>> Stopping(lambda: False).before_step(0)
         >>> Stopping(lambda: True).before_step(0)
         Traceback (most recent call last):
@@ -141,7 +141,7 @@ class Refusing(Callback):
 class Recording(Callback):
     """Writes each step down.
 
-    Example:
+    Examples:
         >>> from metamann.training.dashboards import Mirrors
         >>> with Record(Path("."), Mirrors({}), steps=20, episodes_per_step=1) as record:
         ...     record.open(0, 0.0)

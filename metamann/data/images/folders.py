@@ -71,7 +71,7 @@ class FolderContents:
         links: that are broken, or point to a folder that is read without them.
         others: number of other files, by suffix.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as root:
         ...     (Path(root) / "alpha").mkdir()

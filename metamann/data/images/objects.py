@@ -34,7 +34,7 @@ class Pictures:
         size: of the squares, pixels: `data.size` of the run.
         ink: `auto`, `dark` or `light`: `data.ink` of the run.
 
-    Example:
+    Examples:
         >>> pictures = Pictures(size=28)
         >>> pictures.read(np.full((40, 60), 255, dtype=np.uint8)).shape
         torch.Size([1, 28, 28])

@@ -28,7 +28,7 @@ class DeepImages:
         low: smallest value of all of them.
         high: largest value.
 
-    Example:
+    Examples:
         >>> DeepImages([(0, 0)], low=12.0, high=4000.0).range  # of 12 bits
         (0, 4095)
     """
@@ -55,7 +55,7 @@ class ReadImages:
         plain: number of images of a single shade.
         deep: images of more than 8 bits, by the kind of their numbers.
 
-    Example:
+    Examples:
         >>> read_images([], size=28, ink="auto", max_pixels=1e6)
         ReadImages(images=[], unreadable=[], too_large=[], several=0, plain=0, deep={})
     """

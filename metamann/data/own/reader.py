@@ -43,7 +43,7 @@ class ReadingOptions:
     Raises:
         ConfigError: if an option is unknown.
 
-    Example:
+    Examples:
         >>> ReadingOptions(separator="tab", tag_column=-1).columns
         ('tab', 'auto', -1)
     """

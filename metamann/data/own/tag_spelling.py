@@ -49,7 +49,7 @@ class Spelling:
         mirrored: the letters say where spans end.
         lone: a B that no I or E continues is a span of one word.
 
-    Example:
+    Examples:
         >>> spelling = detect_spelling([["B_person", "I_person", "O"]])
         >>> spelling.describe()
         'IOB2 (B_TYPE)'

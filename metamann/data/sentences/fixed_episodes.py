@@ -36,7 +36,7 @@ class FixedEpisodeStore:
         episodes: in the order of their file.
         labelled: whether the queries have labels that score the answers; false for a user's sentences without labels.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Span
         >>> ada, grace = (Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in ("Ada", "Grace"))
         >>> FixedEpisodeStore("toy", (FixedEpisode((ada,), (grace,), ("person",)),)).lexicon
@@ -86,7 +86,7 @@ class FixedEpisodeSplits:
         disjoint_types: always false, because splits are by domain.
         shared_by: the kind of data whose splits share types, in words.
 
-    Example:
+    Examples:
         >>> splits = fixed_splits("toy", test=[FixedEpisode((), (Sentence(("Ada",), ()),), ())])
         >>> len(splits.split("train").episodes), len(splits.split("test").episodes)
         (0, 1)

@@ -47,7 +47,7 @@ class Language:
         name: one of `LANGUAGES`.
         seed: of the draws.
 
-    Example:
+    Examples:
         >>> Language("de_DE", seed=0).draw("city")
         'Zerbst'
     """

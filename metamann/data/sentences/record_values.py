@@ -21,7 +21,7 @@ class Values:
     Args:
         seed: of the draws.
 
-    Example:
+    Examples:
         >>> Values(0).of("ip_address")
         ('248.207.155.244',)
     """

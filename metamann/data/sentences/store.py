@@ -28,7 +28,7 @@ class Sentence(NamedTuple):
         tokens: the words of the text.
         spans: sorted by their start; they do not overlap.
 
-    Example:
+    Examples:
         >>> Sentence(("Ada", "Lovelace", "codes"), (Span(0, 2, "person"),)).spans[0].type
         'person'
     """
@@ -47,7 +47,7 @@ class SentenceStore:
         labelled: always true; `FixedEpisodeStore` may hold sentences without labels.
         episodes: always None, because episodes are drawn from the sentences.
 
-    Example:
+    Examples:
         >>> store = SentenceStore("toy", (Sentence(("Ada", "codes"), (Span(0, 1, "person"),)),))
         >>> store.types, store.lexicon
         (('person',), ('Ada', 'codes'))
@@ -96,7 +96,7 @@ class SentenceSplits:
     Raises:
         DataError: if the types must be disjoint and one is in two splits.
 
-    Example:
+    Examples:
         >>> train, val, test = (
         ...     SentenceStore(type_, (Sentence(("Ada", "codes"), (Span(0, 1, type_),)),)) for type_ in ("a", "b", "c")
         ... )

@@ -41,7 +41,7 @@ class NWayKShot(EpisodeProtocol):
             are hard to tell apart; None takes no account of groups.
         codes: the vectors that stand for labels.
 
-    Example:
+    Examples:
         >>> import torch
         >>> items = torch.zeros(3, 4, 1, 28, 28, dtype=torch.uint8)  # 3 classes of 4 images
         >>> store = ClassStore.from_classes("zeros", list(items), ["a", "b", "c"], [""] * 3)

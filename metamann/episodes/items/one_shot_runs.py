@@ -30,7 +30,7 @@ class LakeOneShotRuns(EpisodeProtocol):
     Attributes:
         codes: the vectors that stand for labels.
 
-    Example:
+    Examples:
         >>> protocol = LakeOneShotRuns()  # its store is the test split of `omniglot` with `split="lake"`
         >>> protocol.max_ways, protocol.support_size, protocol.n_episodes
         (20, 20, 20)

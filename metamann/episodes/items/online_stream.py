@@ -30,7 +30,7 @@ class OnlineStream(EpisodeProtocol):
         within_group: take all classes of a stream from one group (alphabet).
         codes: the vectors that stand for labels.
 
-    Example:
+    Examples:
         >>> import torch
         >>> items = torch.zeros(3, 4, 1, 28, 28, dtype=torch.uint8)  # 3 classes of 4 images
         >>> store = ClassStore.from_classes("zeros", list(items), ["a", "b", "c"], [""] * 3)

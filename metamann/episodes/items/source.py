@@ -41,7 +41,7 @@ class ItemSource(Source[Plan, Episode | Stream]):
     Raises:
         EpisodeError: if the store cannot give such episodes.
 
-    Example:
+    Examples:
         >>> from metamann.episodes.items.protocols import NWayKShot
         >>> store = ClassStore.from_classes("rows", [torch.zeros(2, 8)] * 3, ["a", "b", "c"], [""] * 3)
         >>> source = NWayKShot(ways=2, shots=1, queries=1).source(store)

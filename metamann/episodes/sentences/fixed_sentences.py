@@ -26,7 +26,7 @@ class FixedSentences(SentenceProtocol):
         scheme: `io` or `bio`.
         codes: the vectors that stand for tags.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Span
         >>> ada, grace = (Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in ("Ada", "Grace"))
         >>> store = FixedEpisodeStore("toy", (FixedEpisode((ada,), (grace,), ("person",)),))
@@ -83,7 +83,7 @@ class FixedSource(SentenceSource):
         protocol: settings, checked.
         episodes: of the store, at least one.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Span
         >>> ada, grace = (Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in ("Ada", "Grace"))
         >>> store = FixedEpisodeStore("toy", (FixedEpisode((ada,), (grace,), ("person",)),))

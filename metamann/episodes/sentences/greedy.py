@@ -47,7 +47,7 @@ class GreedySentences(SentenceProtocol):
         scheme: `io` or `bio`.
         codes: the vectors that stand for tags.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Sentence, Span
         >>> names = ("Ada", "Grace", "Alan")
         >>> store = SentenceStore("toy", tuple(Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in names))
@@ -109,7 +109,7 @@ class GreedySource(SentenceSource):
     Raises:
         EpisodeError: if there are too few types or empty sentences.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Sentence, Span
         >>> names = ("Ada", "Grace", "Alan")
         >>> store = SentenceStore("toy", tuple(Sentence((name, "codes"), (Span(0, 1, "person"),)) for name in names))

@@ -31,7 +31,7 @@ class Supervised(SentenceProtocol):
         scheme: `io` or `bio`.
         codes: the vectors that stand for tags.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Sentence, Span
         >>> store = SentenceStore("toy", (Sentence(("Ada", "codes"), (Span(0, 1, "person"),)),) * 3)
         >>> Supervised(types=["person"], sentences=2).source(store).draw(0, np.random.default_rng(0)).query
@@ -93,7 +93,7 @@ class SupervisedSource(SentenceSource):
         protocol: settings, checked.
         table: of the sentences.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Sentence, Span
         >>> store = SentenceStore("toy", (Sentence(("Ada", "codes"), (Span(0, 1, "person"),)),) * 3)
         >>> Supervised(types=["person"], sentences=2).source(store).n_episodes

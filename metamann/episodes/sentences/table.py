@@ -29,7 +29,7 @@ class SentenceTable:
         begins: `tokens`, true at the first token of an entity.
         texts: `sentences`, equal numbers where the words are equal, ignoring case.
 
-    Example:
+    Examples:
         >>> from metamann.data.sentences.store import Span
         >>> sentence = Sentence(("Ada", "codes"), (Span(0, 1, "person"),))
         >>> table = SentenceTable.of([sentence], lexicon=("Ada", "codes"), types=("person",))

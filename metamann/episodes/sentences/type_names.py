@@ -17,7 +17,7 @@ class TypeNames:
     Args:
         types: such as `person-artist/author`, which has three words.
 
-    Example:
+    Examples:
         >>> text = TypeNames(["city", "person-artist"]).text([np.array([1, 0])])
         >>> text.identities()
         [['person artist', 'city']]

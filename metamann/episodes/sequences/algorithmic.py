@@ -77,7 +77,7 @@ class Copy(SequenceTask):
         lengths: vectors of a sequence, a number or a range `[low, high]` to draw from.
         width: bits of a vector.
 
-    Example:
+    Examples:
         >>> sequence = Copy(lengths=2, width=3).draw(np.random.default_rng(0))
         >>> sequence.inputs[:2, :3].astype(int)
         array([[1, 1, 1],
@@ -131,7 +131,7 @@ class RepeatCopy(SequenceTask):
         repeats: number of repeats, or a range.
         width: bits of a vector.
 
-    Example:
+    Examples:
         >>> sequence = RepeatCopy(lengths=2, repeats=3, width=4).draw(np.random.default_rng(0))
         >>> sequence.inputs.shape, sequence.answers.shape  # 2 + 1 + 2 * 3 + 1 steps
         ((10, 6), (10, 5))
@@ -197,7 +197,7 @@ class AssociativeRecall(SequenceTask):
         vectors: of an item.
         width: bits of a vector.
 
-    Example:
+    Examples:
         >>> sequence = AssociativeRecall(items=2, vectors=3, width=6).draw(np.random.default_rng(0))
         >>> sequence.inputs.shape  # (2 + 1) * (3 + 1) + 1 + 3 steps
         (16, 8)

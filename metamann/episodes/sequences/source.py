@@ -39,7 +39,7 @@ class Sequences(NamedTuple):
         answers: `batch x steps x bits`, 0 or 1, `PADDING` at steps without an answer.
         mask: `batch x steps`, false after the end of a sequence.
 
-    Example:
+    Examples:
         >>> from metamann.episodes.sampler import Sampler
         >>> from metamann.episodes.sequences.algorithmic import Copy
         >>> sequences = Sampler(RandomBits("train"), Copy(lengths=[1, 3], width=4)).batch([0, 1])
@@ -75,7 +75,7 @@ class RandomBits:
     Raises:
         EpisodeError: if the split is unknown.
 
-    Example:
+    Examples:
         >>> RandomBits("test").name
         'random bits/test'
     """
@@ -108,7 +108,7 @@ class SequenceSource(Source[Drawn, Sequences]):
     Raises:
         EpisodeError: if the settings make no sequence.
 
-    Example:
+    Examples:
         >>> from metamann.episodes.sequences.algorithmic import Copy
         >>> source = Copy(lengths=2, width=3).source(RandomBits("test"))
         >>> source.draw(0, np.random.default_rng(0)).inputs.shape  # 2 vectors, the end mark, 2 blank steps

@@ -28,7 +28,7 @@ class Blind(Adapter, StreamingLearner[Any, Any]):
     Raises:
         ConfigError: for a learner without a memory.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.identity import IdentityEncoder
         >>> from metamann.learners.mann import MANN
         >>> from metamann.memory.controlled.ntm import NTMMemory

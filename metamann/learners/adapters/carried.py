@@ -33,7 +33,7 @@ class Carried(Adapter, StreamingLearner[Any, Any]):
     Raises:
         ConfigError: for another policy, a decay outside its range, or a learner without a memory.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.identity import IdentityEncoder
         >>> from metamann.learners.mann import MANN
         >>> from metamann.memory.controlled.ntm import NTMMemory

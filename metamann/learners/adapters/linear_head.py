@@ -58,7 +58,7 @@ class LinearHead(Adapter, StreamingLearner[Any, Any]):
     Raises:
         ConfigError: for numbers out of their range, or a learner without an encoder.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.identity import IdentityEncoder
         >>> from metamann.learners.mann import MANN
         >>> from metamann.memory.pairs.keyvalue import KeyValueMemory

@@ -32,7 +32,7 @@ class Majority(Adapter, StreamingLearner[Any, Any]):
 
     It is evaluated as the learner inside, opens its checkpoint, and uses none of its parameters.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.identity import IdentityEncoder
         >>> from metamann.learners.mann import MANN
         >>> from metamann.memory.pairs.keyvalue import KeyValueMemory

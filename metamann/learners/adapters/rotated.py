@@ -24,7 +24,7 @@ class Rotated(Adapter, StreamingLearner[Any, Any]):
     are rotations of one another stay apart, since all images of a view are rotated alike. Each view has a state of its
     own; it costs four times the time.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.pixels import PixelEncoder
         >>> from metamann.learners.mann import MANN
         >>> from metamann.memory.pairs.keyvalue import KeyValueMemory
@@ -70,7 +70,7 @@ class Rotated(Adapter, StreamingLearner[Any, Any]):
 class Views(Adapter, StreamingLearner[Any, Any]):
     """Answers with the mean probability of views that are encoded, behind one another on the last axis.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.identity import IdentityEncoder
         >>> from metamann.learners.mann import MANN
         >>> from metamann.memory.pairs.keyvalue import KeyValueMemory

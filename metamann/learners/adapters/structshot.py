@@ -35,7 +35,7 @@ class StructShot(Adapter):
     Raises:
         ConfigError: if moves are missing, one was never made, or the learner has no memory.
 
-    Example:
+    Examples:
         >>> from metamann.encoders.spelling import SpellingEncoder
         >>> from metamann.learners.mann import MANN
         >>> from metamann.memory.pairs.nearest import NearestMemory

@@ -24,7 +24,7 @@ class Start(nn.Module):
         rate: of each step; where learned rates start from.
         learned: learn a rate for each number of every parameter.
 
-    Example:
+    Examples:
         >>> start = Start(nn.Linear(3, 2), rate=0.1, learned=True)
         >>> [rates.shape for rates in start.rates()]  # of weight and bias
         [torch.Size([2, 3]), torch.Size([2])]
@@ -50,7 +50,7 @@ class FastWeights(AdaptedNetwork):
         weights: by the names of its parameters.
         rates: of each of them.
 
-    Example:
+    Examples:
         >>> start = Start(nn.Linear(3, 2), rate=0.5, learned=False)
         >>> network = FastWeights.of(start)
         >>> network.descend([None, torch.ones(2)])  # a step of the bias alone

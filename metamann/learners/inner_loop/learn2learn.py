@@ -36,7 +36,7 @@ class Clone(AdaptedNetwork):
     Args:
         clone: of learn2learn.
 
-    Example:
+    Examples:
         >>> start = learn2learn_start(nn.Linear(3, 2), rate=0.5, learned=False)  # doctest: +SKIP
         >>> network = Clone.of(start)  # doctest: +SKIP
         >>> [parameter.shape for parameter in network.parameters()]  # doctest: +SKIP

@@ -54,7 +54,7 @@ class SnailMemory(Memory[SnailState]):
     Raises:
         ConfigError: if a size is below 1.
 
-    Example:
+    Examples:
         >>> memory, items = SnailMemory(features=3, code_width=2, longest=4, filters=4), torch.rand(1, 5, 3)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))
@@ -164,7 +164,7 @@ class CausalConvolutions(nn.Module):
         longest: steps to reach back over.
         filters: that each block adds to the width.
 
-    Example:
+    Examples:
         >>> convolutions = CausalConvolutions(inputs=3, longest=4, filters=2)  # reaches back over 1 and 2 steps
         >>> convolutions(torch.rand(1, 5, 3)).shape
         torch.Size([1, 5, 7])
@@ -201,7 +201,7 @@ class CausalAttention(nn.Module):
         keys: width of keys.
         values: width of values, that the block adds to the width.
 
-    Example:
+    Examples:
         >>> attention = CausalAttention(inputs=3, keys=2, values=4)
         >>> attention(torch.rand(1, 5, 3)).shape
         torch.Size([1, 5, 7])

@@ -77,7 +77,7 @@ class AdditiveMemory(Memory[AdditiveState]):
     Raises:
         ConfigError: if an option has an unknown value, a number is out of its range, or options contradict each other.
 
-    Example:
+    Examples:
         >>> memory, items = AdditiveMemory(features=3, code_width=2, slots=4, width=8, hidden=6), torch.rand(1, 5, 3)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))

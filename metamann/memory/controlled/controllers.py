@@ -32,7 +32,7 @@ class Controller(nn.Module):
     Raises:
         ConfigError: for another kind, or a width below 1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> controller = Controller("lstm", inputs=3, hidden=4)
         >>> state = controller.initial_state(batch=2, like=torch.zeros(0))

@@ -65,7 +65,7 @@ class InputAddressedNTM(Memory[InputAddressedState]):
     Raises:
         ConfigError: for sizes below 1, or a strength that is not above 0.
 
-    Example:
+    Examples:
         >>> memory, items = InputAddressedNTM(features=3, code_width=2, slots=4, width=8), torch.rand(1, 5, 3)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))

@@ -45,7 +45,7 @@ class ControllerOnly(ControlledMemory[ControllerOnlyState]):
     Raises:
         ConfigError: for another `label`, one beside its item with a feedforward controller, or a scale below 0.
 
-    Example:
+    Examples:
         >>> memory, items = ControllerOnly(features=3, code_width=2, hidden=8), torch.rand(1, 4, 3)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 4, 2), mask=torch.ones(1, 4, dtype=torch.bool))

@@ -55,7 +55,7 @@ class DeltaMemory(Memory[DeltaState]):
     Raises:
         ConfigError: if a size is not a whole number from 1 on, or several heads have the features as keys.
 
-    Example:
+    Examples:
         >>> memory, items = DeltaMemory(features=3, code_width=2, key_width=None), torch.eye(3).unsqueeze(0)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> mask = torch.ones(1, 3, dtype=torch.bool)

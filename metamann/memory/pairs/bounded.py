@@ -62,7 +62,7 @@ class BoundedKeyValueMemory(PairMemory[BoundedState]):
     Raises:
         ConfigError: if an option has an unknown value or a number is out of its range.
 
-    Example:
+    Examples:
         >>> memory, items = BoundedKeyValueMemory(features=4, code_width=2, slots=3), torch.eye(4).unsqueeze(0)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 4, 2), mask=torch.ones(1, 4, dtype=torch.bool))

@@ -36,7 +36,7 @@ class KeyValueState(NamedTuple):
 class KeyValueMemory(PairMemory[KeyValueState]):
     """Append-only pairs [V16]; arguments as in `PairMemory`.
 
-    Example:
+    Examples:
         >>> memory, item = KeyValueMemory(features=2, code_width=3), torch.tensor([[[1.0, 0.0]]])
         >>> state = memory.initial_state(batch=1, code_width=3, like=item)
         >>> state = memory.write(state, item, codes=torch.tensor([[[0.0, 1.0, 0.0]]]), mask=torch.tensor([[True]]))

@@ -25,7 +25,7 @@ class NearestMemory(KeyValueMemory):
 
     Arguments as in `PairMemory`.
 
-    Example:
+    Examples:
         >>> memory, items = NearestMemory(features=2, code_width=2), torch.eye(2).unsqueeze(0)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> state = memory.write(state, items, codes=torch.eye(2).unsqueeze(0), mask=torch.tensor([[True, True]]))

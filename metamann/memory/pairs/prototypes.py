@@ -47,7 +47,7 @@ class PrototypeState(NamedTuple):
 class PrototypeMemory(PairMemory[PrototypeState]):
     """A running mean for every label [S17]; arguments as in `PairMemory`.
 
-    Example:
+    Examples:
         >>> memory, items = PrototypeMemory(features=2, code_width=2), torch.eye(2).unsqueeze(0)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> state = memory.write(state, items, codes=torch.eye(2)[:1].expand(1, 2, 2), mask=torch.ones(1, 2) > 0)

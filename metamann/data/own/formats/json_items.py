@@ -35,7 +35,7 @@ class Item:
         names: of the tags, where the file numbers them; else empty.
         tally: counts what is left out of the file.
 
-    Example:
+    Examples:
         >>> item = Item(Path("toy.jsonl"), "line 3", {"text": "Ada codes"}, (), Tally())
         >>> str(item.error("it has no spans"))
         'toy.jsonl, line 3: it has no spans'

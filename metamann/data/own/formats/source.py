@@ -20,7 +20,7 @@ class Source:
     Attributes:
         path: of the file or folder.
 
-    Example:
+    Examples:
         >>> Source(Path("labelled.json")).path.suffix
         '.json'
     """
@@ -79,7 +79,7 @@ class Format(NamedTuple):
 class Tally:
     """Counts omissions and decisions of a reader, with the place of the first of each kind.
 
-    Example:
+    Examples:
         >>> tally = Tally()
         >>> tally.add("relations, left out", "line 7", count=2)
         >>> tally.notes()

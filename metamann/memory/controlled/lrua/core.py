@@ -89,7 +89,7 @@ class TorchCore:
         rules: of the memory.
         strength: `heads`, of the cosine.
 
-    Example:
+    Examples:
         >>> rules = Rules(nn.GRUCell(1, 1), 1, 2, True, False, 1, True, 0.95, True)
         >>> memory, output = torch.zeros(1, 2, 3), torch.zeros(1, 3)  # a row of two columns in three slots
         >>> core = TorchCore(rules, strength=torch.ones(1))

@@ -79,7 +79,7 @@ class LRUAMemory(ControlledMemory[LRUAState]):
     Raises:
         ConfigError: if an option has an unknown value, or a number is out of its range.
 
-    Example:
+    Examples:
         >>> memory, items = LRUAMemory(features=3, code_width=2, slots=4, hidden=8), torch.rand(1, 5, 3)
         >>> state = memory.initial_state(batch=1, code_width=2, like=items)
         >>> reads, state = memory.scan(state, items, codes=torch.ones(1, 5, 2), mask=torch.ones(1, 5, dtype=torch.bool))

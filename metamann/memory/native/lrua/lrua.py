@@ -31,7 +31,7 @@ class CompiledCore:
         rules: of the memory.
         strength: `heads`, of the cosine.
 
-    Example:
+    Examples:
         >>> from metamann.memory.native.compiled import load_library
         >>> library = load_library("lrua", torch.device("cpu"), torch.float32)  # None without a compiler
         >>> rules = Rules(nn.GRUCell(1, 1), 1, 2, True, False, 1, True, 0.95, True)
