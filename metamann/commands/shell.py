@@ -21,9 +21,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from metamann.application.caller import Caller
+from metamann.application.choices import choices
 from metamann.application.compose import register
 from metamann.application.directory import run_of
-from metamann.commands.choices import choices
 from metamann.commands.messages import message_of
 from metamann.commands.overrides import readable
 from metamann.commands.stop import shield, stop_signals

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metamann.commands.choices import COLUMNS, choices, description
+from metamann.application.choices import COLUMNS, choices, description
 
 ROOT = Path(__file__).parents[2]
 FILES = [
