@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import re
@@ -169,7 +170,7 @@ def test_a_query_without_an_entity_has_a_score_and_no_confusion(learner: MANN, t
     task = own(labelled=False)
     store = FixedEpisodeStore("own", task.sampler.store.episodes, labelled=True)  # type: ignore[union-attr]
     sampler = Sampler(store, FixedSentences(scheme="io"))
-    metrics = reported(tmp_path, learner, task._replace(sampler=sampler), Mirrors({}))
+    metrics = reported(tmp_path, learner, dataclasses.replace(task, sampler=sampler), Mirrors({}))
     assert metrics["recall"].mean == 0
     assert "plots/confusion.png" not in files(tmp_path)
     json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
