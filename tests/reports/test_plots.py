@@ -212,7 +212,7 @@ def test_training_and_validation_have_axes_of_their_own(score: str, tmp_path: Pa
     [
         ([2.0, 0.8, 0.11], {"0.2", "0.5", "1", "2"}),
         ([1.62, 1.58, 1.61], {"1.6"}),
-        ([100.0, 1.0, 0.0002], {"0.001", "0.1", "100"}),
+        ([100.0, 1.0, 0.0002], {"0.01", "1", "100"}),
     ],
 )
 def test_ticks_of_the_loss_are_plain_numbers(losses: list[float], shown: set[str]) -> None:
