@@ -38,6 +38,7 @@ class Watch(NamedTuple):
 
     def __call__(self) -> None:
         """Watch from now on; a hook cannot be taken out again."""
+        sys.dont_write_bytecode = True  # a module that is imported for the first time is compiled, and kept
         descriptor = os.open(self.seen, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         sys.addaudithook(lambda event, arguments: self._look(descriptor, event, arguments))
 

@@ -155,7 +155,7 @@ def test_a_key_that_stands_twice_is_refused(text: str, tmp_path: Path) -> None:
     [
         ('{"text": "a"}\n{"text": "b"\n', "line 2 is no JSON"),
         ('[\n{"text": "a"},\n{"text" "b"}\n]', "line 3 is no JSON"),
-        ('{"text": "a"}\n\n{"tokens": ["b"]}\n', "line 3: it is written in another way"),
+        ('{"text": "a"}\n\n{"tokens": ["b"]}\n', "line 3: it has another form"),
         ("[]", "holds no text|no list|empty"),
         ("{}", "no text and no list"),
         ('{"train": [{"text": "a"}], "test": [{"text": "b"}]}', "several lists .train, test."),
