@@ -47,9 +47,9 @@ def resume(
         CheckpointError: if there is nothing to go on from, the data have changed, or a change makes another run.
         ConfigError: if a setting is wrong.
     """
-    source = run_of(str(run))
+    source = run_of(str(run)).resolve()
     target = source if directory is None else Path(directory).expanduser().resolve()
-    elsewhere = target != source.resolve()
+    elsewhere = target != source
     with opened(target) as path:
         if elsewhere:
             check_free(path)

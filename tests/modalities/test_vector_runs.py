@@ -108,6 +108,12 @@ def test_what_data_say_of_a_null_counts_when_a_run_is_resumed(run: Run, tmp_path
         metamann.resume(run.directory, {"protocol": protocol}, directory=tmp_path / "other")
 
 
+def test_a_run_is_resumed_by_a_path_from_here(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metamann.resume(run.directory, directory=tmp_path / "copy")
+    monkeypatch.chdir(tmp_path)
+    assert metamann.resume("copy", {"trainer.steps": 6}).directory == tmp_path / "copy"
+
+
 def test_a_run_goes_on_when_it_is_resumed(run: Run, tmp_path: Path) -> None:
     resumed = metamann.resume(run.directory, {"trainer.steps": 6}, directory=tmp_path / "copy")
     assert resumed.checkpoint.config["encoder"]["features"] == WIDTH
