@@ -107,7 +107,10 @@ def prepare(settings: TrainSettings) -> Prepared:
     splits = parts.data(modality)
     parts = parts._replace(nodes=modality.completed(parts.nodes, splits))
     settings = dataclasses.replace(settings, **parts.nodes)
-    protocol, train_protocol = (modality.settled(one, splits) for one in (protocol, train_protocol))
+    protocol, train_protocol = (
+        modality.settled(protocol, splits),
+        modality.settled(train_protocol, splits),
+    )
     try:
         sampler = modality.sampler(splits, "train", train_protocol, settings.seed)
     except EpisodeError as error:
