@@ -19,9 +19,9 @@ from metamann.episodes.sentences import fixed_sentences, greedy, supervised, tab
 from metamann.episodes.sentences import protocols as sentence_protocols
 from metamann.episodes.sequences import algorithmic
 from metamann.episodes.sequences import source as sequence_source
-from metamann.evaluation import evaluator, sentence_evaluator, sequence_evaluator
+from metamann.evaluation import evaluator, item_evaluator, sentence_evaluator, sequence_evaluator
 from metamann.learners import sentence_mann, sequence, tagger
-from metamann.modalities import images, item_objects, items, sentence_objects, sentences, sequences
+from metamann.modalities import images, item_objects, items, sentence_objects, sentences, sequences, vectors
 from metamann.modalities import supervised as supervised_sentences
 from metamann.modalities.choosing import modalities
 from metamann.modalities.modality import Modality
@@ -31,16 +31,15 @@ ROOT = Path(metamann.__file__).parent
 MODULES = (
     picture_objects, fixed_episodes, sentence_store, text, one_shot_runs, episode_protocol, nway_kshot, online_stream,
     item_source, fixed_sentences, greedy, supervised, table, sentence_protocols, algorithmic, sequence_source,
-    evaluator, sentence_evaluator, sequence_evaluator, sentence_mann, sequence, tagger, images, item_objects, items,
-    sentence_objects, sentences, sequences, supervised_sentences,
+    evaluator, item_evaluator, sentence_evaluator, sequence_evaluator, sentence_mann, sequence, tagger, images, item_objects, items,
+    sentence_objects, sentences, sequences, supervised_sentences, vectors,
 )  # fmt: skip
-SHARED = {"Evaluator"}  # `Evaluator` is checked by its module's other names
 OWN = {
     name
     for module in MODULES
     for name, kind in vars(module).items()
     if inspect.isclass(kind) and kind.__module__ == module.__name__
-} - SHARED | {ClassStore.__name__, DataSplits.__name__, Modality.__name__, "Evaluator"}
+} | {ClassStore.__name__, DataSplits.__name__, Modality.__name__}
 NAMES = {each.name for each in modalities()} | {"vectors"}
 # a class that checks its own input, with the reason
 ALLOWED: dict[str, str] = {}
