@@ -31,8 +31,8 @@ ROOT = Path(metamann.__file__).parent
 MODULES = (
     picture_objects, fixed_episodes, sentence_store, text, one_shot_runs, episode_protocol, nway_kshot, online_stream,
     item_source, fixed_sentences, greedy, supervised, table, sentence_protocols, algorithmic, sequence_source,
-    evaluator, item_evaluator, sentence_evaluator, sequence_evaluator, sentence_mann, sequence, tagger, images, item_objects, items,
-    sentence_objects, sentences, sequences, supervised_sentences, vectors,
+    evaluator, item_evaluator, sentence_evaluator, sequence_evaluator, sentence_mann, sequence, tagger, images,
+    item_objects, items, sentence_objects, sentences, sequences, supervised_sentences, vectors,
 )  # fmt: skip
 OWN = {
     name
