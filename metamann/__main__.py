@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -21,13 +22,21 @@ def main() -> None:
     """Entry point of `metamann`."""
     arguments = sys.argv[1:]
     if arguments in (["--version"], ["-V"]):
-        print(versions())
+        _print(versions())
     elif arguments in ([], ["--help"], ["-h"]):
-        print(listing())
+        _print(listing())
     else:
         names = ", ".join(COMMANDS)
         print(f"error: metamann takes no {arguments[0]}. {USAGE}; the commands are {names}.", file=sys.stderr)
         sys.exit(2)
+
+
+def _print(lines: str) -> None:
+    """Print; a reader who has gone, such as `| head -1`, has read enough."""
+    try:
+        print(lines, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def listing() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -47,3 +48,11 @@ def test_what_it_does_not_take_is_refused_in_one_line(
     assert stopped.value.code == 2
     assert line.startswith("error: ")
     assert "metamann-train" in line
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run([sys.executable, "-m", "metamann", "--version"], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (0, b"")
