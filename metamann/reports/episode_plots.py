@@ -17,6 +17,7 @@ from metamann.reports.pictures import SMALL, WIDTH, new_figure
 
 RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
 COLUMNS = 8
+CELL = 1.35  # side of the place of an image, in sides of the image
 MOST_DRAWN = 50
 MOST_LABELS = 50  # steps that there is room to name
 
@@ -31,7 +32,7 @@ def plot_episode(episode: Episode | Stream, predicted: Tensor, title: str) -> Fi
     """
     sets: list[tuple[str, Tensor, Tensor, Tensor | None]]
     if isinstance(episode, Stream):
-        sets = [("stream, in the order shown", episode.inputs[0], episode.labels[0], predicted[0])]
+        sets = [("stream, in its order", episode.inputs[0], episode.labels[0], predicted[0])]
     else:
         sets = [
             ("support", episode.support.inputs[0], episode.support.labels[0], None),
@@ -39,19 +40,29 @@ def plot_episode(episode: Episode | Stream, predicted: Tensor, title: str) -> Fi
         ]
     drawn = [(name, _first(images, labels), answers) for name, images, labels, answers in sets]
     rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in drawn]
-    figure = new_figure(WIDTH, sum(rows) * 1.05 + 0.5 * len(rows) + 0.3, title)
-    parts = figure.subfigures(len(drawn), 1, height_ratios=rows, squeeze=False)[:, 0]
-    for part, (name, (images, labels), answers), n_rows in zip(parts, drawn, rows, strict=True):
-        part.suptitle(name, fontsize=9)
-        axes = np.atleast_2d(part.subplots(n_rows, COLUMNS))
+    figure = new_figure(WIDTH, sum(rows) * WIDTH / COLUMNS + 0.3 * len(rows) + 0.2, title)
+    axes = figure.subplots(len(drawn), 1, height_ratios=rows, squeeze=False)[:, 0]
+    for axis, (name, (images, labels), answers) in zip(axes, drawn, strict=True):
+        axis.axis("off")
+        axis.set_title(name, fontsize=9)
+        height, width = (round(CELL * side) for side in images.shape[-2:])
+        axis.imshow(_contact_sheet(images[:, 0].numpy(), height, width), cmap="gray", vmin=0, vmax=255)
         which = instances(labels.unsqueeze(0))[0] if answers is not None and isinstance(episode, Stream) else None
-        for position, axis in enumerate(axes.flat):
-            axis.axis("off")
-            if position < len(labels):
-                axis.imshow(255 - images[position, 0].numpy(), cmap="gray", vmin=0, vmax=255)
-                nth = None if which is None else int(which[position])
-                _title(axis, int(labels[position]), None if answers is None else int(answers[position]), nth)
+        for position, label in enumerate(labels.tolist()):
+            nth = None if which is None else int(which[position])
+            row, column = divmod(position, COLUMNS)
+            over = (column + 0.5) * width, (row + 1) * height - images.shape[-2]
+            _caption(axis, over, label, None if answers is None else int(answers[position]), nth)
     return figure
+
+
+def _contact_sheet(images: np.ndarray, tall: int, wide: int) -> np.ndarray:
+    """Ink on paper, `COLUMNS` in a row; each at the bottom of a cell, which has room for a caption above it."""
+    count, height, width = images.shape
+    rows, left = -(-count // COLUMNS), (wide - width) // 2
+    cells = np.zeros((rows * COLUMNS, tall, wide), images.dtype)
+    cells[:count, tall - height :, left : left + width] = images
+    return 255 - cells.reshape(rows, COLUMNS, tall, wide).swapaxes(1, 2).reshape(rows * tall, COLUMNS * wide)
 
 
 def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
@@ -124,10 +135,9 @@ def _first(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return images[real][:MOST_DRAWN], labels[real][:MOST_DRAWN]
 
 
-def _title(axis: Axes, label: int, answer: int | None, nth: int | None) -> None:
-    if answer is None:
-        axis.set_title(str(label), fontsize=SMALL, color=GIVEN)
-        return
-    colour = RIGHT if answer == label else WRONG
-    text = str(label) if answer == label else f"{answer}, not {label}"
-    axis.set_title(text + (" (1st)" if nth == 1 else ""), fontsize=SMALL, color=colour)
+def _caption(axis: Axes, place: tuple[float, float], label: int, answer: int | None, nth: int | None) -> None:
+    """The label of an image, over it; of a query, with the answer."""
+    colour = GIVEN if answer is None else RIGHT if answer == label else WRONG
+    text = str(label) if answer in (None, label) else f"{answer}, not {label}"
+    text += " (1st)" if nth == 1 else ""
+    axis.text(*place, text, fontsize=SMALL, color=colour, ha="center", va="bottom")

@@ -27,7 +27,6 @@ NAME, LONG_NAME, TITLE = 40, 60, 100  # characters that there is room for
 WIDTH = 7.2  # inches, 792 pixels: the width of a page that shows a README
 SMALL = 8  # points, the least that is read at this width
 DPI = 110
-MOST_TICKS = 40  # that matplotlib chooses itself
 BOX = "\u25af"  # as fonts draw a character that they lack
 
 
@@ -57,10 +56,11 @@ def write_figure(path: Path, figure: Figure) -> None:
         formatter = axis.get_major_formatter()
         if isinstance(formatter, ScalarFormatter):
             formatter.set_usetex(False)
-        # labels are made as they are drawn, by the settings of that time; more than are needed are not drawn
+        if not axis.axes.axison:  # nothing of it is drawn
+            continue
         ticks = [
-            *axis.get_major_ticks(_most_ticks(axis.get_major_locator())),
-            *axis.get_minor_ticks(_most_ticks(axis.get_minor_locator())),
+            *axis.get_major_ticks(_ticks_to_set(axis.get_major_locator())),
+            *axis.get_minor_ticks(_ticks_to_set(axis.get_minor_locator())),
         ]
         texts += [label for tick in ticks for label in (tick.label1, tick.label2)]
     for text in texts:
@@ -71,11 +71,14 @@ def write_figure(path: Path, figure: Figure) -> None:
     write_atomically(path, content.getvalue())
 
 
-def _most_ticks(locator: Locator) -> int:
-    """How many ticks an axis may get: to make one takes as long as to draw it."""
+def _ticks_to_set(locator: Locator) -> int:
+    """Of how many ticks the labels are set; those made later, as they are drawn, are copies of the first.
+
+    A copy does not know whether it may be a formula, which matters to names alone: they stand at fixed places.
+    """
     if isinstance(locator, NullLocator):
         return 0
-    return len(locator()) if isinstance(locator, FixedLocator) else MOST_TICKS
+    return len(locator()) if isinstance(locator, FixedLocator) else 1
 
 
 def drawable(text: str, most: int = NAME) -> str:
