@@ -7,6 +7,7 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from metamann.reports.pictures import SMALL, WIDTH, new_figure
 RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
 COLUMNS = 8
 CELL = 1.35  # side of the place of an image, in sides of the image
+USAGE = "usage"
 MOST_DRAWN = 50
 MOST_LABELS = 50  # steps that there is room to name
 
@@ -77,22 +79,26 @@ def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
     if trace.write_weights is not None:
         panels += [("write weights", weights) for weights in trace.write_weights[0]]
     if trace.usage is not None:
-        panels.append(("usage", trace.usage[0]))
+        panels.append((USAGE, trace.usage[0]))
     height = 3.2 if len(panels) < 3 else 2.2
     names = [name for name, _ in panels]
     figure = new_figure(WIDTH, 1.5 + height * len(panels), title)
-    axes = figure.subplots(len(panels), 1, squeeze=False)
+    axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
+    scales: dict[float, tuple[AxesImage, list[Axes]]] = {}  # panels by the highest value of their colours
     for number, (axis, (name, weights)) in enumerate(zip(axes[:, 0], panels, strict=True)):
-        highest = 1 if name != "usage" else max(1, float(weights.max()))
+        highest = 1 if name != USAGE else max(1, float(weights.max()))
         drawn = weights.float().cpu().numpy().T
         image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
-        axis.figure.colorbar(image, ax=axis, shrink=0.8)
+        scales.setdefault(highest, (image, []))[1].append(axis)
         axis.set_ylabel(trace.slot_label, fontsize=SMALL)
-        stride = -(-len(weights) // MOST_LABELS)
-        classes = [str(int(label)) for label in labels[0][::stride]]
-        axis.set_xticks(range(0, len(weights), stride), classes, fontsize=SMALL)
         head = f", head {names[: number + 1].count(name)}" if names.count(name) > 1 else ""
         axis.set_title(name + head, fontsize=9)
+    for image, sharing in scales.values():
+        figure.colorbar(image, ax=sharing, shrink=0.8 / len(sharing))
+    steps = len(panels[0][1])
+    stride = -(-steps // MOST_LABELS)
+    classes = [str(int(label)) for label in labels[0][::stride]]
+    axes[-1, 0].set_xticks(range(0, steps, stride), classes, fontsize=SMALL)
     axes[-1, 0].set_xlabel("step (the number is the class of its item)")
     return figure
 
