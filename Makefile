@@ -8,8 +8,8 @@ quickstart: .venv/core  ## meta-train and evaluate on the embedded data: no down
 	$(BIN)/metamann-train experiment=quickstart hydra.run.dir=outputs/quickstart/run overwrite=true
 	$(BIN)/metamann-evaluate checkpoint=outputs/quickstart/run
 
-# one worker a core, each with one thread: two torch processes with two threads each on two cores are far slower
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+# one worker a core, each with one thread (tests/conftest.py)
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 test: .venv/installed  ## all tests but the slow ones
 	$(PYTEST)

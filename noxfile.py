@@ -11,4 +11,4 @@ nox.options.error_on_missing_interpreters = False
 def tests(session: nox.Session) -> None:
     """All tests but the slow ones."""
     session.install("-c", "constraints.txt", "-e", ".[dev]")
-    session.run("pytest", "-n", "auto", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    session.run("pytest", "-n", "auto", *session.posargs)

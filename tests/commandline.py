@@ -6,6 +6,7 @@ disk full.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import multiprocessing
@@ -17,19 +18,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 
-MAIN = {name: f"metamann.commands.{name}" for name in ("train", "evaluate", "audit", "compare", "continual")}
 PROGRESS = re.compile(r"(step )?\d+/\d+  |[\d,]+ parameters, |note: ")
 TIMES = ("seconds", "episodes_per_second")
 SECONDS = 120
 
 _forked = multiprocessing.get_context("forkserver")
-_forked.set_forkserver_preload([*MAIN.values(), "wandb", "torch.utils.tensorboard", "torch._dynamo"])  # of optimizers
+_forked.set_forkserver_preload(["preloaded"])
 
 
 class Ended(NamedTuple):
@@ -76,6 +78,7 @@ def start(
         "METAMANN_DATA": str(cwd / "data"),
         **environment,
     }
+    _start_server()
     process = _forked.Process(target=_main, args=(command, arguments, cwd, given, sabotage))
     process.start()
     return process
@@ -194,6 +197,14 @@ def same_tensors(first: Path, second: Path) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@functools.cache
+def _start_server() -> None:
+    """Start the process that commands are forked from; it finds `preloaded` by the path of its environment alone."""
+    path = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(path)):
+        forkserver.ensure_running()
+
+
 def _flat(node: Any, path: str) -> list[tuple[str, torch.Tensor]]:
     if isinstance(node, torch.Tensor):
         return [(path, node)]
@@ -217,4 +228,4 @@ def _main(
     sys.argv = [f"metamann-{command}", *arguments]
     if sabotage is not None:
         sabotage()
-    importlib.import_module(MAIN[command]).main()
+    importlib.import_module(f"metamann.commands.{command}").main()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+# before torch is imported: two processes with two threads each, on two cores, are far slower than with one each
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
