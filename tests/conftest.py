@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
+from metamann.data.images.omniglot import omniglot
+from metamann.data.sentences.fewnerd import fewnerd
+from metamann.data.sentences.store import SentenceSplits
 from metamann.data.store import ClassStore
 from metamann.encoders.conv import ConvEncoder
 from metamann.errors import ConfigError
@@ -136,20 +140,45 @@ def learn2learn() -> Any:
         pytest.skip(str(error))
 
 
-@pytest.fixture
-def omniglot_data(omniglot_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder of the real archives; they are decoded once in each worker, into a cache of its own."""
+@pytest.fixture(scope="session")
+def omniglot_archives() -> Path:
+    """Folder of the real archives."""
     folder = Path(os.environ.get("METAMANN_DATA", "")) / "omniglot"
     if not (folder / "images_background.zip").is_file():
         reason = f"the real Omniglot is not in METAMANN_DATA ({folder})"
         if os.environ.get("METAMANN_REQUIRE_DATA") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    monkeypatch.setenv("METAMANN_CACHE", str(omniglot_cache))
     return folder
 
 
 @pytest.fixture(scope="session")
-def omniglot_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the session keeps what it decoded."""
-    return tmp_path_factory.mktemp("omniglot_cache")
+def omniglot_cache(omniglot_archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where they are decoded, once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    cache = folder / "omniglot_cache"
+    with FileLock(folder / "omniglot_cache.lock"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("METAMANN_CACHE", str(cache))
+        omniglot()
+    return cache
+
+
+@pytest.fixture
+def omniglot_data(omniglot_archives: Path, omniglot_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of the real archives, which are decoded already."""
+    monkeypatch.setenv("METAMANN_CACHE", str(omniglot_cache))
+    return omniglot_archives
+
+
+@pytest.fixture(scope="session")
+def fewnerd_splits() -> SentenceSplits:
+    """The real Few-NERD, read once in each worker."""
+    folder = Path(os.environ.get("METAMANN_DATA", "")) / "fewnerd"
+    if not folder.is_dir():
+        reason = f"the real Few-NERD is not in METAMANN_DATA ({folder})"
+        if os.environ.get("METAMANN_REQUIRE_DATA") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return fewnerd()

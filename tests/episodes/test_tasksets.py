@@ -101,19 +101,21 @@ def test_maml_of_learn2learn_trains_on_our_omniglot(learn2learn: Any, omniglot_d
     assert np.mean(losses[-60:]) < np.mean(losses[:20]) - 0.1
 
 
-@pytest.fixture
-def benchmark(learn2learn: Any, omniglot_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(scope="module")
+def benchmark(learn2learn: Any, omniglot_archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """learn2learn's own Omniglot benchmark on the real drawings, put where it looks for them."""
     import torchvision.datasets.omniglot as published
 
+    root = tmp_path_factory.mktemp("benchmark")
     for name in ("images_background", "images_evaluation"):
-        with zipfile.ZipFile(omniglot_data / f"{name}.zip") as archive:
-            archive.extractall(tmp_path / "omniglot-py")
-    # it knows the checksums of the original containers; ours hold the same drawings in another one
-    monkeypatch.setattr(published, "check_integrity", lambda *_: True)
-    return learn2learn.vision.benchmarks.get_tasksets(
-        "omniglot", train_ways=5, train_samples=2, test_ways=5, test_samples=2, num_tasks=400, root=str(tmp_path)
-    )
+        with zipfile.ZipFile(omniglot_archives / f"{name}.zip") as archive:
+            archive.extractall(root / "omniglot-py")
+    with pytest.MonkeyPatch.context() as patch:
+        # it knows the checksums of the original containers; ours hold the same drawings in another one
+        patch.setattr(published, "check_integrity", lambda *_: True)
+        return learn2learn.vision.benchmarks.get_tasksets(
+            "omniglot", train_ways=5, train_samples=2, test_ways=5, test_samples=2, num_tasks=400, root=str(root)
+        )
 
 
 def test_a_learner_of_ours_answers_their_omniglot(benchmark: Any) -> None:
@@ -127,7 +129,7 @@ def test_a_learner_of_ours_answers_their_omniglot(benchmark: Any) -> None:
     assert 0.35 < right.float().mean() < 0.9
 
 
-def test_the_leak_of_learn2learns_omniglot_benchmark_is_found(benchmark: Any) -> None:
+def test_the_leak_of_learn2learns_omniglot_benchmark_is_found(benchmark: Any, omniglot_data: Path) -> None:
     train, test = (TasksetSampler(tasks, ways=5, shots=1) for tasks in (benchmark.train, benchmark.test))
     found = audit_tasks_apart(train, test, episodes=400)
     assert found.outcome == "fail", found

@@ -18,39 +18,34 @@ from metamann.errors import DataError
 
 
 @pytest.fixture(scope="module")
-def splits(text_data: Path) -> SentenceSplits:
-    return fewnerd()
-
-
-@pytest.fixture(scope="module")
 def released(text_data: Path) -> tuple[FixedEpisode, ...]:
     return fewnerd_episodes().val.episodes
 
 
-def test_counts_are_the_published_ones(splits: SentenceSplits, count: Callable[..., tuple[int, ...]]) -> None:
-    assert count(splits.val.sentences) == (18817, 426011, 34830, 13)
-    assert count(splits.test.sentences) == (14007, 312782, 28342, 17)
-    assert count(splits.train.sentences) == (11710 + 13012, 312919 + 345620, 27797 + 30608, 36)
+def test_counts_are_the_published_ones(fewnerd_splits: SentenceSplits, count: Callable[..., tuple[int, ...]]) -> None:
+    assert count(fewnerd_splits.val.sentences) == (18817, 426011, 34830, 13)
+    assert count(fewnerd_splits.test.sentences) == (14007, 312782, 28342, 17)
+    assert count(fewnerd_splits.train.sentences) == (11710 + 13012, 312919 + 345620, 27797 + 30608, 36)
 
 
-def test_types_are_those_of_the_setting(splits: SentenceSplits, text_data: Path) -> None:
+def test_types_are_those_of_the_setting(fewnerd_splits: SentenceSplits, text_data: Path) -> None:
     setting = json.loads((text_data / "fewnerd" / "type_splits" / "inter.labels.jsonl").read_text())
     for part, published in (("train", "train"), ("val", "dev"), ("test", "test")):
-        assert splits.split(part).types == tuple(sorted(setting[published]))
+        assert fewnerd_splits.split(part).types == tuple(sorted(setting[published]))
 
 
-def test_texts_shared_by_the_published_splits_are_counted(splits: SentenceSplits) -> None:
-    assert splits.shared_texts == {("train", "val"): 51, ("train", "test"): 42, ("val", "test"): 65}
+def test_texts_shared_by_the_published_splits_are_counted(fewnerd_splits: SentenceSplits) -> None:
+    assert fewnerd_splits.shared_texts == {("train", "val"): 51, ("train", "test"): 42, ("val", "test"): 65}
 
 
-def test_the_share_of_the_training_part_and_broken_tags_are_stated(splits: SentenceSplits) -> None:
-    assert "19 % of the INTER training sentences (24,722 of 130,112)" in splits.notes[0]
-    assert re.findall(r"(\d+) of [\d,]+ tags stand", " ".join(splits.notes)) == ["22", "11"]
+def test_the_share_of_the_training_part_and_broken_tags_are_stated(fewnerd_splits: SentenceSplits) -> None:
+    assert "19 % of the INTER training sentences (24,722 of 130,112)" in fewnerd_splits.notes[0]
+    assert re.findall(r"(\d+) of [\d,]+ tags stand", " ".join(fewnerd_splits.notes)) == ["22", "11"]
 
 
-def test_every_sentence_has_an_entity_and_no_neighbours_of_one_type(splits: SentenceSplits) -> None:
+def test_every_sentence_has_an_entity_and_no_neighbours_of_one_type(fewnerd_splits: SentenceSplits) -> None:
     for part in ("train", "val", "test"):
-        for sentence in splits.split(part).sentences:
+        for sentence in fewnerd_splits.split(part).sentences:
             assert sentence.spans
             for one, two in zip(sentence.spans, sentence.spans[1:], strict=False):
                 assert one.end < two.start or (one.end == two.start and one.type != two.type)
@@ -80,10 +75,10 @@ def test_figures_of_the_released_episodes(released: tuple[FixedEpisode, ...]) ->
 
 
 def test_released_sentences_are_those_of_the_validation_split(
-    released: tuple[FixedEpisode, ...], splits: SentenceSplits
+    released: tuple[FixedEpisode, ...], fewnerd_splits: SentenceSplits
 ) -> None:
     """In lower case; what was labelled is labelled the same."""
-    lowered = {(tuple(token.lower() for token in tokens), spans) for tokens, spans in splits.val.sentences}
+    lowered = {(tuple(token.lower() for token in tokens), spans) for tokens, spans in fewnerd_splits.val.sentences}
     sentences = [tuple(sentence) for episode in released for sentence in episode.support + episode.query]
     assert len(set(sentences)) >= 5263
     assert set(sentences) <= lowered

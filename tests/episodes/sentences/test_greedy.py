@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_sentences import random_episodes, random_store
 
-from metamann.data.sentences.fewnerd import fewnerd
-from metamann.data.sentences.store import Sentence, SentenceStore, Span
+from metamann.data.sentences.store import Sentence, SentenceSplits, SentenceStore, Span
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences import greedy
@@ -238,22 +235,12 @@ def test_episodes_are_not_drawn_from_episodes() -> None:
         Sampler(random_episodes(), GreedySentences())
 
 
-@pytest.fixture(scope="module")
-def fewnerd_val() -> SentenceStore:
-    folder = Path(os.environ.get("METAMANN_DATA", "")) / "fewnerd"
-    if not (folder / "inter" / "val-inter-new.txt").is_file():
-        reason = f"the real Few-NERD is not in METAMANN_DATA ({folder})"
-        if os.environ.get("METAMANN_REQUIRE_DATA") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return fewnerd().val
-
-
-def test_episodes_of_fewnerd_look_like_the_released_ones(fewnerd_val: SentenceStore) -> None:
+def test_episodes_of_fewnerd_look_like_the_released_ones(fewnerd_splits: SentenceSplits) -> None:
     """The released file has 4.95 + 4.95 sentences, 12.762 entities and 210.9 tokens an episode."""
-    plans = draw(fewnerd_val, GreedySentences(5, 1), 400)
+    sentences_of = fewnerd_splits.val.sentences
+    plans = draw(fewnerd_splits.val, GreedySentences(5, 1), 400)
     sizes = np.array([[len(plan.support), len(plan.query)] for plan in plans])
-    sentences = [[fewnerd_val.sentences[row] for part in plan[:2] for row in part] for plan in plans]
+    sentences = [[sentences_of[row] for part in plan[:2] for row in part] for plan in plans]
     assert abs(sizes.mean(0) - 4.95).max() < 0.12
     assert np.mean([sum(len(each.spans) for each in some) for some in sentences]) == pytest.approx(12.762, abs=0.3)
     assert np.mean([sum(len(each.tokens) for each in some) for some in sentences]) == pytest.approx(210.9, abs=9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from toy_words import ToyEncoder, toy_store
 
-from metamann.data.sentences.fewnerd import fewnerd
+from metamann.data.sentences.store import SentenceSplits
 from metamann.decoding.transitions import cell_names, count_transitions, log_shares
 from metamann.episodes.episode import PADDING
 from metamann.episodes.sampler import Sampler
@@ -73,12 +72,8 @@ def test_counts_that_are_missing_are_named() -> None:
         learners({"O > I": 1.0}, 1.0)
 
 
-def test_the_counts_in_conf_are_those_of_the_training_types() -> None:
-    if not (Path(os.environ.get("METAMANN_DATA", "")) / "fewnerd").is_dir():
-        if os.environ.get("METAMANN_REQUIRE_DATA") == "1":
-            pytest.fail("Few-NERD is not in METAMANN_DATA")
-        pytest.skip("Few-NERD is not in METAMANN_DATA")
-    train = fewnerd().train
+def test_the_counts_in_conf_are_those_of_the_training_types(fewnerd_splits: SentenceSplits) -> None:
+    train = fewnerd_splits.train
     shares = log_shares(count_transitions(SentenceTable.of(train.sentences, train.lexicon, train.types), "io"), "io")
     written: Any = OmegaConf.to_container(OmegaConf.load(CONF))
     for name, share in zip(cell_names("io"), shares.exp().tolist(), strict=True):
