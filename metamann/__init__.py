@@ -6,7 +6,7 @@ task.predict([image])                                     # [Prediction(label="c
 
 settings = metamann.settings("quickstart")                # of conf/, changed by dotted names
 run = metamann.train(settings, "runs/mine")               # meta-training
-run.evaluate()                                            # on classes never seen
+run.evaluate()                                            # on new classes
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __version__ = version("metamann")
 
-# each is imported when it is first asked for: a bare `import metamann` stays light
+# names are imported on first use, so that a bare `import metamann` is fast
 _PUBLIC = {
     "AuditSettings": "settings.AuditSettings",
     "ComparisonSettings": "settings.ComparisonSettings",
@@ -65,14 +65,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The public names.
+    """Import a public name on first use.
 
     Raises:
-        AttributeError: for any other.
+        AttributeError: for any other name.
     """
     if name not in _PUBLIC:
         raise AttributeError(f"module 'metamann' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(".")
-    found = getattr(importlib.import_module(f"metamann.application.{module}"), attribute)
-    globals()[name] = found
-    return found
+    value = getattr(importlib.import_module(f"metamann.application.{module}"), attribute)
+    globals()[name] = value
+    return value

@@ -1,4 +1,4 @@
-"""Which device computes, and in which precision."""
+"""The device and the precision of computations, and the memory of the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from metamann.errors import ConfigError, check_choice, excerpt
 
-# what torch says where the memory of the machine, or the range of sizes, is at its end
+# messages of torch if memory is exhausted or a size overflows
 NO_MEMORY = ("can't allocate memory", "not enough memory", "multiplication overflow", "out of memory")
 
 
@@ -23,11 +23,15 @@ def choose_device(name: str, key: str = "device") -> torch.device:
     """The device of this name; `auto` takes CUDA, then Apple's MPS, then the CPU.
 
     Args:
-        name: as torch spells it, such as `cuda:1`, or `auto`.
-        key: of the setting that it comes from, for the error.
+        name: a device of torch, such as `cuda:1`, or `auto`.
+        key: name of the setting, for the error.
 
     Raises:
-        ConfigError: if it is unknown or not here.
+        ConfigError: if the device is unknown or not available.
+
+    Examples:
+        >>> choose_device("cpu")
+        device(type='cpu')
     """
     if name == "auto":
         mps = "mps" if torch.backends.mps.is_available() else "cpu"
@@ -44,15 +48,19 @@ def choose_device(name: str, key: str = "device") -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device, key: str = "precision") -> str:
-    """`fp32` or `bf16`; `auto` takes bf16 where the hardware multiplies it.
+    """`fp32` or `bf16`; `auto` takes bf16 if the hardware supports it.
 
     Args:
-        name: of the precision, or `auto`.
-        device: that multiplies.
-        key: of the setting that it comes from, for the error.
+        name: `fp32`, `bf16` or `auto`.
+        device: device of the products.
+        key: name of the setting, for the error.
 
     Raises:
         ConfigError: if the name is unknown.
+
+    Examples:
+        >>> choose_precision("bf16", torch.device("cpu"))
+        'bf16'
     """
     check_choice(key, name, ("auto", "fp32", "bf16"))
     if name != "auto":
@@ -61,19 +69,19 @@ def choose_precision(name: str, device: torch.device, key: str = "precision") ->
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
-    """Run the large products in this precision; memories and heads keep to float32."""
+    """Compute the large products in this precision; memories and heads stay in float32."""
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 
 
 def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Float32 inside an `autocast`: cosines and sums over a long episode do not stand 8 bits."""
+    """Float32 inside of `autocast`: 8 bits are too few for cosines and for sums over a long episode."""
     return torch.autocast(device.type, enabled=False)
 
 
 def memory_of_machine() -> int:
-    """Bytes of memory, or as many as a container allows."""
+    """Bytes of memory of the machine, or the limit of a container."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit = Path("/sys/fs/cgroup/memory.max")
     allowed = limit.read_text().strip() if limit.is_file() else ""
@@ -81,12 +89,12 @@ def memory_of_machine() -> int:
 
 
 class TensorsFit(TorchFunctionMode):
-    """Refuses new tensors that together need more than half of the machine's memory: parameters have gradients beside.
+    """Refuses new tensors that together need more than half of the memory; the other half is for their gradients.
 
-    A system may promise memory that it lacks, and end the process once it is used.
+    An operating system may grant memory that it does not have, and end the process when the memory is used.
 
     Raises:
-        MemoryError: with the size of the tensor that is too much.
+        MemoryError: with the size of the refused tensor.
 
     Examples:
         >>> with TensorsFit():
@@ -104,7 +112,7 @@ class TensorsFit(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Count what makes a tensor of a given shape, and run it."""
+        """Count the bytes of a new tensor, and create it."""
         if func in self.MAKERS and args:
             shape = args[0] if isinstance(args[0], Sequence) else [size for size in args if isinstance(size, int)]
             needed = 4 * math.prod(shape)
@@ -115,10 +123,10 @@ class TensorsFit(TorchFunctionMode):
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether there was no memory, on whichever device."""
+    """Whether an error says that the memory of a device is exhausted."""
     message = str(error)
-    told = isinstance(error, RuntimeError) and any(sign in message for sign in NO_MEMORY)
-    return told or isinstance(error, MemoryError | torch.OutOfMemoryError)
+    known_message = isinstance(error, RuntimeError) and any(sign in message for sign in NO_MEMORY)
+    return known_message or isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def describe_machine() -> str:
@@ -136,6 +144,6 @@ def _multiplies_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    # torch names these checks with an underscore; where a release lacks one, fp32 is the safe answer
+    # private functions of torch; without them, fp32 is the safe answer
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, check, bool)()) for check in checks)

@@ -37,29 +37,28 @@ MEMORIES: dict[str, Callable[..., PairMemory[Any]]] = {
     "keyvalue": KeyValueMemory,
     "nearest": NearestMemory,
 }
-AT_ONCE = 1000  # rows that are written or asked at once
+AT_ONCE = 1000  # rows that are written or read in one batch
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Classes from a few examples of each, by a memory of them.
+    """A classifier that learns from a few examples of each class by writing them into a memory.
 
-    Without a model, a memory without any learned parameter stands on the rows of features as they are. A class is the
-    direction of the mean of its examples, each of length 1 (`prototypes`); or it has the attention, a softmax over
-    cosines, that falls on all of its examples (`keyvalue`) or on its nearest one (`nearest`). Columns of unlike scale
-    need a `StandardScaler` in front. `keyvalue` and `nearest` keep every example and compare each query with all of
-    them.
+    Without a model, a memory without learned parameters reads the rows of features directly. The score of a class is
+    the cosine to the mean of its normalised examples (`prototypes`), or the attention, a softmax over cosines, on all
+    of its examples (`keyvalue`) or on the nearest one (`nearest`). Scale columns of different units with a
+    `StandardScaler` first. `keyvalue` and `nearest` store every example and compare each query with all of them.
 
-    With a model, `X` holds whatever objects it reads, such as images or rows of the features it was trained on, and
+    With a model, `X` holds objects that the model reads, such as images or rows of the features of its training, and
     `memory` and `strength` are not used.
 
     Args:
-        model: that is adapted, see `metamann.load`; None takes the features themselves.
+        model: model to adapt, see `metamann.load`; None uses the features directly.
         memory: `prototypes`, `keyvalue` or `nearest`.
-        strength: of the softmax over cosines; the higher, the nearer to 0 and 1 are the probabilities.
+        strength: factor of the cosines in the softmax; the higher it is, the closer are probabilities to 0 and 1.
 
     Attributes:
         classes_: labels, sorted.
-        n_features_in_: columns of `X`, where it is a table.
+        n_features_in_: number of columns of `X`, if it is a table.
 
     Examples:
         >>> classifier = FewShotClassifier().fit([[0.0, 1.0], [1.0, 0.0]], ["up", "right"])
@@ -68,7 +67,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     """
 
     classes_: np.ndarray
-    _written: tuple[Any, ...]  # classes in the order in which they were first written, which numbers them
+    _written: tuple[Any, ...]  # classes in the order of their first examples; the position is the class number
 
     def __init__(self, model: Model | None = None, memory: str = "prototypes", strength: float = 10.0) -> None:
         self.model, self.memory, self.strength = model, memory, strength
@@ -81,8 +80,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             y: labels, `items`.
 
         Raises:
-            ValueError: if `X` is no table of numbers, or `y` no labels of it.
-            MetamannError: if the model cannot read them, or a parameter is out of range.
+            ValueError: if `X` is no table of numbers, or `y` does not label its rows.
+            MetamannError: if the model cannot read the items, or a parameter is out of range.
         """
         for name in ("classes_", "n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
@@ -94,7 +93,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         Args:
             X: as in `fit`.
             y: as in `fit`.
-            classes: labels that are to come, besides those of `y`; those without an example have probability 0.
+            classes: further labels, besides those of `y`; a label without examples has probability 0.
 
         Raises:
             ValueError: as `fit`.
@@ -112,21 +111,21 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
                 self.n_features_in_ = X.shape[1]
         check_classification_targets(labels)
         known = [] if fresh else [self.classes_]
-        everything = _classes([*known, labels] if classes is None else [*known, labels, np.asarray(classes)])
+        all_classes = _classes([*known, labels] if classes is None else [*known, labels, np.asarray(classes)])
         written = tuple(dict.fromkeys([*(() if fresh else self._written), *labels.tolist()]))
         numbers = [written.index(label) for label in labels.tolist()]
         if self.model is None:
-            self._remember(items, numbers, len(written), fresh)
+            self._write_rows(items, numbers, len(written), fresh)
         else:
-            self._teach(self.model, items, numbers, fresh)
-        self.classes_, self._written = everything, written
+            self._adapt(self.model, items, numbers, fresh)
+        self.classes_, self._written = all_classes, written
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probability of every class in the order of `classes_`, `items x classes`.
 
         Raises:
-            ValueError: if `X` is no table of numbers as wide as the one that was fitted.
+            ValueError: if `X` is no table of numbers with the columns of the fitted one.
             MetamannError: if the model cannot read an object.
         """
         masses, _ = self._answers(X)
@@ -145,26 +144,26 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         predicted: np.ndarray = self.classes_[self._columns()[chosen]]
         return predicted
 
-    def _remember(self, items: np.ndarray, numbers: Sequence[int], classes: int, fresh: bool) -> None:
+    def _write_rows(self, items: np.ndarray, numbers: Sequence[int], classes: int, fresh: bool) -> None:
         """Write rows into the memory without a model."""
-        rows, told = torch.tensor(items), torch.tensor(numbers)
+        rows, classes_of_rows = torch.tensor(items), torch.tensor(numbers)
         if fresh:
-            # never_seen as the lowest cosine takes no share that counts: the shares of classes are scaled to sum to 1
+            # never_seen is the lowest cosine, and the shares of the classes are scaled to sum to 1
             memory = MEMORIES[self.memory](rows.shape[1], classes, strength=self.strength, never_seen=-1.0)
             memory = memory.double().requires_grad_(False).eval()
-            memory.log_strength.fill_(math.log(self.strength))  # it was rounded to 32 bits
+            memory.log_strength.fill_(math.log(self.strength))  # the constructor rounds it to 32 bits
             self._memory, self._state = memory, memory.initial_state(1, classes, rows)
         state = self._state
         for part in _parts(len(rows)):
-            codes = F.one_hot(told[part], classes).double()
+            codes = F.one_hot(classes_of_rows[part], classes).double()
             mask = torch.ones(1, len(codes), dtype=torch.bool)
             state = self._memory.write(state, rows[part][None], codes[None], mask)
-            in_use = state.filled[0]  # prototypes fill one slot a class
+            in_use = state.filled[0]  # prototypes have one slot for each class
             state = type(state)(*(tensor[:, in_use] for tensor in state))
         self._state = state
 
-    def _teach(self, model: Model, items: Sequence[Any], numbers: Sequence[int], fresh: bool) -> None:
-        """Show examples to the model; its labels are the numbers of the classes."""
+    def _adapt(self, model: Model, items: Sequence[Any], numbers: Sequence[int], fresh: bool) -> None:
+        """Adapt the model to the examples; its labels are the numbers of the classes."""
         examples = [(item, str(number)) for item, number in zip(items, numbers, strict=True)]
         if fresh:
             self._task: Task = model.adapt(examples)
@@ -172,7 +171,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             self._task.add(examples)
 
     def _answers(self, X: Any) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
-        """Probabilities of the classes in the order in which they were written, and the number of the answer."""
+        """Probabilities of the classes in the order of their numbers, and the number of the answer."""
         check_is_fitted(self)
         if self.model is None:
             rows = torch.tensor(validate_data(self, X, dtype=np.float64, reset=False))
@@ -184,18 +183,18 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         return np.array(scores).reshape(len(answers), len(self._written)), chosen
 
     def _read(self, rows: Tensor) -> Tensor:
-        """Shares of the classes in what is read for some rows, `rows x classes`."""
+        """Shares of the classes in the reads of some rows, `rows x classes`."""
         masses: Tensor = self._memory.read(self._state, rows[None])[0, :, :-1]
         return masses / masses.sum(-1, keepdim=True)
 
     def _columns(self) -> np.ndarray:
-        """Column in `classes_` of every class that was written."""
+        """Column in `classes_` of every class number."""
         columns = {label: column for column, label in enumerate(self.classes_.tolist())}
         return np.array([columns[label] for label in self._written])
 
 
 def _objects(X: Any) -> Any:  # noqa: N803
-    """What a model is given one by one: of a data frame its rows, not the names of its columns."""
+    """The objects of `X`, one by one: iterating a data frame would give the names of its columns."""
     return X.to_numpy() if hasattr(X, "to_numpy") else X
 
 
@@ -204,7 +203,7 @@ def _parts(rows: int) -> list[slice]:
 
 
 def _classes(labels: Sequence[np.ndarray]) -> np.ndarray:
-    """All labels, sorted, once each."""
+    """All distinct labels, sorted."""
     if len({array.dtype.kind in "biuf" for array in labels}) > 1:
         raise ValueError("some labels are numbers and others are not; make all of them of one type.")
     return np.unique(np.concatenate(labels))

@@ -16,6 +16,7 @@ import metamann
 
 # folders whose classes all have an example, one a line
 FOLDERS = (
+    "application",
     "commands",
     "data",
     "decoding",

@@ -1,1 +1,1 @@
-"""Models and tasks as a person holds them."""
+"""The Python interface: models, tasks, runs, and what the commands do."""

@@ -1,4 +1,4 @@
-"""Can a result be trusted? Contracts of data, sampler and learner, checked on real episodes."""
+"""Audits: the contracts of data, sampler and learner, checked on real episodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from metamann.application.caller import PYTHON, Caller
 from metamann.application.directory import check_no_run, save_settings
-from metamann.application.opening import new_directory, opened
+from metamann.application.opening import new_directory, open_directory
 from metamann.application.origin import origin
 from metamann.application.report import results
 from metamann.application.run import Run
@@ -31,9 +31,9 @@ def audit_run(
     """Audit the data of a run, their sampler, and its learner; write `audit.md` and `audit.json`.
 
     Args:
-        run: a trained one.
-        settings: of the episodes.
-        directory: for the results; None takes a new one below `outputs/`.
+        run: a trained run.
+        settings: which episodes are checked.
+        directory: for the results; None creates one below `outputs/`.
         caller: see `metamann.train`.
 
     Raises:
@@ -61,15 +61,28 @@ def audit_code(
     make_learner: Callable[[], Any] | None = None,
     caller: Caller = PYTHON,
 ) -> list[Finding]:
-    """Audit a sampler and a learner of one's own, as `audit_run` does those of a run.
+    """Audit your own sampler and learner; write `audit.md` and `audit.json`.
 
     Args:
-        make_sampler: a fresh sampler, the same at every call.
-        settings: of the episodes.
-        directory: for the results; None takes a new one below `outputs/`.
-        make_test_sampler: makes the one that it must not meet.
-        make_learner: makes the learner.
+        make_sampler: returns a new sampler, the same at every call.
+        settings: which episodes are checked.
+        directory: for the results; None creates one below `outputs/`.
+        make_test_sampler: returns the sampler of the test classes, which the first one must not share.
+        make_learner: returns the learner.
         caller: see `metamann.train`.
+
+    Returns:
+        A finding for each check.
+
+    Examples:
+        >>> from metamann.data.images.strokes import strokes
+        >>> from metamann.episodes.items.protocols import NWayKShot
+        >>> from metamann.episodes.sampler import Sampler
+        >>> store = strokes(alphabets=[1, 1, 1]).train
+        >>> settings = AuditSettings(episodes=20)
+        >>> findings = audit_code(lambda: Sampler(store, NWayKShot(ways=2, shots=1, queries=1)), settings)
+        >>> [finding.check for finding in findings if finding.outcome == "fail"]
+        []
     """
     settings = settings or AuditSettings()
 
@@ -88,7 +101,7 @@ def _audit(
     findings: Callable[[], list[Finding]], settings: AuditSettings, directory: str | Path | None, caller: Caller
 ) -> list[Finding]:
     started = time.monotonic()
-    with opened(directory or new_directory("audit")) as path:
+    with open_directory(directory or new_directory("audit")) as path:
         check_no_run(path)
         save_settings(path, plain(settings), caller.files, ".hydra")
         audited = findings()

@@ -1,4 +1,4 @@
-"""What a command hands in beside its settings; calls from Python need none of it."""
+"""What a command passes besides its settings; calls from Python may leave it out."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from typing import NamedTuple
 
 
 class Caller(NamedTuple):
-    """How a call came about.
+    """The caller of `metamann.train` and similar functions: a command, or a program that can stop it.
 
     Attributes:
-        line: of the command, to be written beside its numbers; None of a call from Python.
-        files: kept in the run directory beside the settings, by name.
-        should_stop: asked at every training step; true ends the run as a request to stop does.
-        shield: gives a context in which a request to stop, `Interrupted`, is not raised by a signal.
+        line: the command line, which is written into results; None for a call from Python.
+        files: further files for the run directory, by name.
+        should_stop: called at every training step; true stops the run, which can be resumed.
+        shield: context manager in which signals do not raise `Interrupted`.
+
+    Examples:
+        >>> import time
+        >>> end = time.monotonic() + 3600
+        >>> one_hour = Caller(should_stop=lambda: time.monotonic() > end)  # for `metamann.train(..., caller=one_hour)`
+        >>> one_hour.should_stop()
+        False
     """
 
     line: str | None = None

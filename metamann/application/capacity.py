@@ -1,4 +1,4 @@
-"""Whether the memory of a learner has the slots for what an episode tells it."""
+"""Whether the memory of a learner has enough slots for an episode."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def capacity_notes(learner: Any, loads: Iterable[tuple[int, str]]) -> tuple[str,
     """One line if the learner's memory has too few slots.
 
     Args:
-        learner: of any kind; those that leave a memory alone have nothing to say.
-        loads: how much its episodes write, and of what; see `Sampler.loads`.
+        learner: of any kind; without a bounded memory there is no note.
+        loads: numbers and units of what an episode writes; see `Sampler.loads`.
     """
     memory = getattr(learner, "memory", None)
     if not isinstance(memory, Memory) or memory.capacity is None:
         return ()
-    # classes come first: each of them needs a slot, while two items of one class may share theirs
+    # classes come first: a class needs its own slot, while two items of one class may share a slot
     excess = [load for load in loads if load[0] > memory.capacity]
     if not excess:
         return ()
@@ -34,19 +34,19 @@ def capacity_notes(learner: Any, loads: Iterable[tuple[int, str]]) -> tuple[str,
 
 
 def check_room(learner: Any, episodes: int) -> None:
-    """Refuse a memory whose state, of so many episodes at once, is more than half of what this machine has.
+    """Refuse a memory whose state for a batch of episodes needs more than half of the memory of this machine.
 
     Args:
         learner: of any kind.
-        episodes: that are held at once.
+        episodes: number of episodes of a batch.
 
     Raises:
-        ConfigError: with the settings to lower.
+        ConfigError: with the settings to reduce.
     """
     memory = getattr(learner, "memory", None)
     if isinstance(memory, Memory) and memory.capacity is not None:
-        code_width = getattr(memory, "code_width", 1)  # pairs take codes of any width
-        state = memory.initial_state(1, code_width, torch.empty(0, device="meta"))  # shapes, and no memory
+        code_width = getattr(memory, "code_width", 1)  # pair memories take label codes of any width
+        state = memory.initial_state(1, code_width, torch.empty(0, device="meta"))  # shapes only
         needed = episodes * sum(tensor.numel() * tensor.element_size() for tensor in state)
         if needed > memory_of_machine() // 2:
             raise ConfigError(

@@ -19,10 +19,10 @@ COLUMNS = 100
 
 
 def choices(sources: Iterable[Mapping[str, str]]) -> str:
-    """List the choices of every group: those of metamann, of plug-ins and of the user's own folders.
+    """The choices of every group, of metamann, plug-ins and folders of the user.
 
     Args:
-        sources: where Hydra looks for configurations, each with its `schema` and `path`; an earlier one goes first.
+        sources: the search path of Hydra, each source with its `schema` and `path`; an earlier source has priority.
     """
     lines: dict[str, dict[str, str]] = {}
     for source in sources:
@@ -34,7 +34,7 @@ def choices(sources: Iterable[Mapping[str, str]]) -> str:
 
 
 def description(text: str) -> str:
-    """The first comment of a configuration that is no directive of Hydra; empty if it does not begin with one."""
+    """The first comment of a configuration, except directives of Hydra; empty if it does not start with a comment."""
     for line in text.splitlines():
         if not line.startswith("#"):
             break

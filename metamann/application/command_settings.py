@@ -1,4 +1,4 @@
-"""Settings of the commands: those of what they run, and what only a command line has."""
+"""Settings of the commands: those of the Python functions, and those that only a command line has."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from metamann.application.settings import (
 
 @dataclass
 class TrainCommand(TrainSettings):
-    """Of `metamann-train`.
+    """Settings of `metamann-train`.
 
     Attributes:
-        resume: run directory to go on in; with hydra.run.dir=, a copy of it goes on there.
-        overwrite: replace the run that hydra.run.dir= holds.
+        resume: run directory to resume; with hydra.run.dir=, a copy is resumed there.
+        overwrite: replace the run in hydra.run.dir=.
 
     Examples:
         >>> command = TrainCommand(seed=3, overwrite=True)
@@ -35,12 +35,14 @@ class TrainCommand(TrainSettings):
 
     def run(self) -> TrainSettings:
         """The settings of the run itself."""
-        return TrainSettings(**{each.name: getattr(self, each.name) for each in dataclasses.fields(TrainSettings)})
+        return TrainSettings(
+            **{option.name: getattr(self, option.name) for option in dataclasses.fields(TrainSettings)}
+        )
 
 
 @dataclass
 class EvaluateCommand(EvaluationSettings):
-    """Of `metamann-evaluate`.
+    """Settings of `metamann-evaluate`.
 
     Attributes:
         checkpoint: run directory (its best.pt), or a .pt file.
@@ -57,25 +59,25 @@ class EvaluateCommand(EvaluationSettings):
 
 @dataclass
 class CompareCommand(ComparisonSettings):
-    """Of `metamann-compare`.
+    """Settings of `metamann-compare`.
 
     Attributes:
-        runs: two or more of RUN, RUN:adapter and directories of sweeps.
+        runs: at least two of RUN, RUN:adapter and directories of sweeps.
 
     Examples:
         >>> CompareCommand(runs=["runs/one", "runs/two"]).episodes
         1000
     """
 
-    runs: list[str] = MISSING  # type: ignore[assignment]  # as Hydra spells what has to be given
+    runs: list[str] = MISSING  # type: ignore[assignment]  # the marker of Hydra for a required value
 
 
 @dataclass
 class ContinualCommand(ContinualSettings):
-    """Of `metamann-continual`.
+    """Settings of `metamann-continual`.
 
     Attributes:
-        runs: one or more of RUN, RUN:adapter and directories of sweeps.
+        runs: at least one of RUN, RUN:adapter and directories of sweeps.
 
     Examples:
         >>> ContinualCommand(runs=["runs/one", "runs/one:linear_head"]).tasks
@@ -87,13 +89,13 @@ class ContinualCommand(ContinualSettings):
 
 @dataclass
 class AuditCommand(AuditSettings):
-    """Of `metamann-audit`.
+    """Settings of `metamann-audit`.
 
     Attributes:
-        checkpoint: run directory (its best.pt), or a .pt file; or
-        make_sampler: dotted path of your own function that gives a sampler,
-        make_test_sampler: of the one that it must not meet,
-        make_learner: and of the one that gives a learner.
+        checkpoint: run directory (its best.pt), or a .pt file; None with `make_sampler`.
+        make_sampler: dotted path of your own function that returns a sampler.
+        make_test_sampler: dotted path of a function that returns the sampler of the test classes.
+        make_learner: dotted path of a function that returns a learner.
 
     Examples:
         >>> AuditCommand(checkpoint="runs/mine").episodes

@@ -1,4 +1,4 @@
-"""Trained learners on one task list, with paired differences."""
+"""Comparison of trained learners on one task list, with paired differences."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from metamann.application.caller import PYTHON, Caller
-from metamann.application.contestants import check_same_tasks, contestants, name_of, told_apart
+from metamann.application.contestants import check_same_tasks, contestants, distinct_names, name_of
 from metamann.application.directory import check_no_run, save_settings
-from metamann.application.opening import new_directory, opened
+from metamann.application.opening import new_directory, open_directory
 from metamann.application.origin import origin
 from metamann.application.report import attempt, results
 from metamann.application.run import Run
@@ -31,24 +31,24 @@ from metamann.reports.plots import plot_comparison
 from metamann.training.checkpoint import Checkpoint, load_checkpoint
 from metamann.training.log import note, notes_once, progress
 
-TIMED = 20  # episodes, one at a time
+TIMED = 20  # episodes, timed one at a time
 
 
 class Entrant(NamedTuple):
-    """One run, evaluated.
+    """One run with its scores.
 
     Attributes:
-        name: of its learner.
-        training: the configuration it was trained with.
+        name: name of its learner.
+        training: configuration of its training.
         right: `episodes`, see `Contestant`.
-        asked: `episodes`.
-        facts: what belongs into its row.
+        total: `episodes`.
+        facts: further columns of its row.
     """
 
     name: str
     training: dict[str, Any]
     right: np.ndarray
-    asked: np.ndarray
+    total: np.ndarray
     facts: dict[str, float]
 
 
@@ -62,26 +62,34 @@ def compare_runs(
     """Evaluate all runs on one task list, and write `comparison.md`, `.csv`, `.tex`, `.json` and a plot.
 
     Args:
-        runs: two or more of `RUN`, `RUN:adapter`, and directories of sweeps; the first is what the others are compared
-            with.
-        settings: of the episodes.
-        directory: for the results; None takes a new one below `outputs/`.
+        runs: at least two of `RUN`, `RUN:adapter` and directories of sweeps; the others are compared with the first.
+        settings: of the evaluation.
+        directory: for the results; None creates one below `outputs/`.
         caller: see `metamann.train`.
 
     Returns:
         A row for each learner.
 
     Raises:
-        ConfigError: if the runs are judged on different tasks, or on sentences without labels.
+        ConfigError: if the runs are evaluated on different tasks, or on sentences without labels.
+
+    Examples:
+        >>> import metamann
+        >>> tiny = {"encoder": "pixels", "data.alphabets": [1, 1, 1], "protocol.ways": 2, "protocol.queries": 1}
+        >>> tiny |= {"trainer.steps": 2, "validation.episodes": 2, "logger.wandb": False, "logger.tensorboard": False}
+        >>> run = metamann.train(metamann.settings(protocol="nway", **tiny), "runs/mine")
+        >>> rows = compare_runs(["runs/mine", "runs/mine:linear_head"], ComparisonSettings(episodes=10))
+        >>> [row.name for row in rows]
+        ['KeyValue', 'linear_head']
     """
     settings = settings or ComparisonSettings()
-    with opened(directory or new_directory("compare")) as path, notes_once():
+    with open_directory(directory or new_directory("compare")) as path, notes_once():
         check_no_run(path)
         save_settings(path, {**plain(settings), "runs": list(runs)}, caller.files, ".hydra")
         wanted = contestants(runs)
         if len(wanted) < 2:
             raise ConfigError("runs= needs two runs or more: runs=[RUN,RUN], or the directory of a sweep.")
-        judged: list[Entrant] = []
+        entrants: list[Entrant] = []
         first: Any = None
         metric = settings.metric
         for number, (where, adapter) in enumerate(wanted, 1):
@@ -101,10 +109,10 @@ def compare_runs(
             learner = opened_run.learner(evaluator)
             for line in opened_run.notes(learner, evaluator):
                 note(line)
-            metric, right, shown = run.modality.judged(learner, evaluator, settings.metric)
+            metric, right, total = run.modality.episode_scores(learner, evaluator, settings.metric)
             facts = _facts(run, learner, evaluator)
-            judged.append(Entrant(name_of(run, adapter), run.checkpoint.config, right, shown, facts))
-        rows = compare(_by_learner(judged))
+            entrants.append(Entrant(name_of(run, adapter), run.checkpoint.config, right, total, facts))
+        rows = compare(_by_learner(entrants))
         _write(path, rows, first, str(metric), settings.seed, caller.line)
         return rows
 
@@ -141,13 +149,13 @@ def _facts(run: Run, learner: Any, evaluator: Any) -> dict[str, float]:
 
 
 def _end_of_training(run: Run) -> Checkpoint:
-    """What the run had seen when it ended: its best checkpoint may be of an early step."""
+    """The last checkpoint of a run; its best checkpoint may be of an earlier step."""
     last = run.path.with_name("last.pt")
     return load_checkpoint(last) if last.is_file() else run.checkpoint
 
 
 def _timed(learner: Any, evaluator: Any) -> dict[str, float]:
-    """Milliseconds to adapt to an episode and to answer it, encoder included; of a stream only the latter."""
+    """Milliseconds to adapt to an episode and to answer it, with the encoder; for a stream only the latter."""
     adapting: list[float] = []
     answering: list[float] = []
     learner.eval()
@@ -169,24 +177,24 @@ def _timed(learner: Any, evaluator: Any) -> dict[str, float]:
 
 
 def _now(device: torch.device) -> float:
-    """Seconds, once the device has done what it was given."""
+    """Time in seconds, after the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
-def _by_learner(judged: Sequence[Entrant]) -> list[Contestant]:
-    """Runs that differ in their seed alone are one contestant."""
-    names = told_apart([entrant.name for entrant in judged], [entrant.training for entrant in judged])
+def _by_learner(entrants: Sequence[Entrant]) -> list[Contestant]:
+    """Contestants of runs: runs that differ only in their seed are one contestant."""
+    names = distinct_names([entrant.name for entrant in entrants], [entrant.training for entrant in entrants])
     joined = []
     for name in dict.fromkeys(names):
-        runs = [entrant for entrant, theirs in zip(judged, names, strict=True) if theirs == name]
+        runs = [entrant for entrant, other in zip(entrants, names, strict=True) if other == name]
         seeds = tuple(int(entrant.training["seed"]) for entrant in runs)
         if len(set(seeds)) < len(seeds):
             raise ConfigError(
                 f"two runs of {name} have one training seed and the same settings: each is to be named once."
             )
         facts = {fact: float(np.mean([entrant.facts[fact] for entrant in runs])) for fact in runs[0].facts}
-        right, asked = (np.stack([getattr(entrant, part) for entrant in runs]) for part in ("right", "asked"))
-        joined.append(Contestant(name, seeds, right, asked, facts))
+        right, total = (np.stack([getattr(entrant, part) for entrant in runs]) for part in ("right", "total"))
+        joined.append(Contestant(name, seeds, right, total, facts))
     return joined

@@ -1,4 +1,4 @@
-"""Settings out of conf/: the one place beside the commands that imports Hydra, and only when it is asked."""
+"""Settings composed from conf/. Besides the commands, only this module imports Hydra, when it is called."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from metamann.application.command_settings import COMMANDS, TrainCommand
 from metamann.application.settings import TrainSettings
 from metamann.errors import ConfigError
 
-_composing = threading.Lock()  # Hydra keeps what it composes in one place of the process
+_composing = threading.Lock()  # Hydra composes in a global state of the process
 
 
 def register() -> None:
-    """Tell Hydra the typed settings of all commands: it checks the kind of every value."""
+    """Register the typed settings of all commands with Hydra, which checks the type of every value."""
     from hydra.core.config_store import ConfigStore
 
     for name, kind in COMMANDS.items():
@@ -21,14 +21,14 @@ def register() -> None:
 
 
 def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
-    """Settings of a run as conf/ has them, for `metamann.train`.
+    """Settings of a run, composed from conf/, for `metamann.train`.
 
     Args:
         experiment: a choice of conf/experiment/, such as `quickstart`; None starts from the defaults.
-        overrides: what `metamann-train` takes, by dotted names: `**{"trainer.steps": 100, "memory": "ntm"}`.
+        overrides: overrides of `metamann-train`, by dotted names: `**{"trainer.steps": 100, "memory": "ntm"}`.
 
     Raises:
-        ConfigError: if there is no such setting or choice, or a value is of another kind.
+        ConfigError: if a setting or choice does not exist, or a value has another type.
 
     Examples:
         >>> settings("quickstart", seed=1, **{"trainer.steps": 100}).trainer.steps
@@ -41,7 +41,7 @@ def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
 
     register()
     chosen = {} if experiment is None else {"experiment": experiment}
-    lines = [f"{name}={_written(value)}" for name, value in {**chosen, **overrides}.items()]
+    lines = [f"{name}={_in_grammar(value)}" for name, value in {**chosen, **overrides}.items()]
     lines = [f"++{line}" if line.startswith("train_protocol.") else line for line in lines]
     with _composing:
         try:
@@ -49,20 +49,20 @@ def settings(experiment: str | None = None, **overrides: Any) -> TrainSettings:
                 config = OmegaConf.to_object(compose("train", overrides=lines))
         except ConfigError:
             raise
-        except Exception as error:  # Hydra and OmegaConf have no common base
+        except Exception as error:  # errors of Hydra and OmegaConf have no common base class
             raise ConfigError(setting_error(error)) from error
     assert isinstance(config, TrainCommand)
     return config.run()
 
 
-def _written(value: Any) -> str:
-    """A value in Hydra's grammar."""
+def _in_grammar(value: Any) -> str:
+    """A value in the grammar of Hydra."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_written, value))}]"
+        return f"[{','.join(map(_in_grammar, value))}]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_written(each)}" for key, each in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{_in_grammar(item)}" for key, item in value.items()) + "}"
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return str(value)

@@ -1,4 +1,4 @@
-"""From plain data to objects: classes that are trusted, called with arguments of the kinds that they say they take."""
+"""From plain data to objects: trusted classes, called with arguments of the annotated types."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from metamann.hardware import out_of_memory
 
 
 def construct(node: Mapping[str, Any], part: str, trust: Sequence[str], extra: Mapping[str, Any]) -> Any:
-    """Build the object that a node describes, and those inside it.
+    """Build the object that a node describes, with its nested objects.
 
     Args:
-        node: plain configuration of an object; every dictionary in it with a `_target_` is an object of its own.
-        part: of a run's configuration, which says what is trusted, see `trusted_class`, and what errors call it.
-        trust: what the user trusts, beside the list.
-        extra: arguments that the configuration does not hold.
+        node: plain configuration of an object; every dictionary in it with a `_target_` is a nested object.
+        part: part of the run, which decides what is trusted, see `trusted_class`, and is its name in errors.
+        trust: what the user trusts, besides the list.
+        extra: arguments that are not in the configuration.
 
     Raises:
-        ConfigError: if a class is not trusted, does not take these arguments, or cannot be built; before anything is
-            built, where it can be known.
-        MetamannError: what an object itself refuses.
-        OSError: if a file that an object reads cannot be read.
+        ConfigError: if a class is not trusted, does not take these arguments, or cannot be built; if possible, before
+            anything is built.
+        MetamannError: raised by an object itself.
+        OSError: if an object cannot read a file.
     """
     if "_target_" not in node:
         raise ConfigError(f"{part} names no class; choose one of conf/{GROUP_OF[part]}/ with {part}=NAME.")
@@ -55,14 +55,14 @@ def _construct(node: Mapping[str, Any], key: str, part: str, trust: Sequence[str
         return called(**arguments)
     except OSError:
         raise
-    except Exception as error:  # what a class of any package makes of settings that do not fit; the cause is kept
+    except Exception as error:  # a class of any package may raise anything; the cause is chained
         raise _refusal(error, node, key, GROUP_OF[part]) from error
 
 
 def _refusal(error: Exception, node: Mapping[str, Any], key: str, group: str) -> Exception:
-    """What a user can do about an object that cannot be built."""
+    """The error for an object that cannot be built, with its fix."""
     if isinstance(error, MetamannError):
-        # an object names its settings by its group, wherever it stands
+        # an object names its settings by its group, also as a nested object
         return type(error)(re.sub(rf"\b{group}\.(?=\w)", f"{key}.", str(error))) if key != group else error
     if out_of_memory(error):
         largest = max(_numbers(node, key), key=lambda number: number[1], default=(f"the sizes of {key}", None))

@@ -1,4 +1,4 @@
-"""Which trained runs are judged beside one another, and what they are called."""
+"""The trained runs of a comparison, and the names of their learners."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 from metamann.application.run import Run
 from metamann.errors import ConfigError, excerpt, shorten
 
-# settings that make no other learner
+# settings that do not change the learner
 IRRELEVANT = ("seed", "resume", "overwrite", "trust", "logger", "validation")
 IRRELEVANT_TRAINER = ("_target_", "device", "workers", "log_every", "save_every_seconds")
 
 
 def contestants(runs: Iterable[str]) -> list[tuple[str, str | None]]:
-    """Runs, each with the adapter to evaluate it with, None for none: of entries `RUN`, `RUN:adapter`, or sweeps.
+    """Runs with their adapters, or None without one, of entries `RUN`, `RUN:adapter` and directories of sweeps.
 
     Raises:
         ConfigError: if a directory holds no runs, or a job of a sweep has no checkpoint.
     """
-    return [each for entry in runs for each in _expanded(str(entry))]
+    return [contestant for entry in runs for contestant in _expanded(str(entry))]
 
 
 def _expanded(entry: str) -> list[tuple[str, str | None]]:
     where, _, adapter = entry.rpartition(":") if ":" in entry else (entry, "", None)
     path = Path(where).expanduser()
     if path.is_dir() and not (path / "checkpoints").is_dir():
-        jobs = sorted(each.parent for each in path.rglob(".hydra"))  # a job may lie in folders of its own
+        jobs = sorted(folder.parent for folder in path.rglob(".hydra"))  # jobs may be nested
         if not jobs:
             raise ConfigError(f"{path} holds no runs; give run directories of metamann-train, or that of a sweep.")
         without = [job for job in jobs if not (job / "checkpoints").is_dir()]
@@ -38,7 +38,7 @@ def _expanded(entry: str) -> list[tuple[str, str | None]]:
 
 
 def name_of(run: Run, adapter: str | None) -> str:
-    """What a run's learner is called: by its adapter, its memory, or, without one, its algorithm."""
+    """The name of a run's learner: its adapter, its algorithm, or its memory."""
     if adapter is not None:
         return adapter
     nodes = run.parts.nodes
@@ -50,21 +50,21 @@ def name_of(run: Run, adapter: str | None) -> str:
         memory = f"no memory, {nodes['memory']['controller']}"
     named = f"{memory}, evicts by {nodes['memory']['evict']}" if "evict" in nodes["memory"] else memory
     if nodes.get("encoder_from"):
-        named += ", encoder of another run"  # whose training is not counted with its own
+        named += ", encoder of another run"  # whose training episodes are not counted
     return named if learner == "MANN" else f"{learner}, {named}"
 
 
 def check_same_tasks(first: Any, other: Any, one: str, where: str) -> None:
-    """Refuse a run that is judged on other tasks than the first.
+    """Refuse a run that is evaluated on other tasks than the first.
 
     Args:
-        first: what the first run is judged by.
-        other: what the other is judged by.
-        one: the first run.
-        where: the other.
+        first: evaluator of the first run.
+        other: evaluator of the other run.
+        one: path of the first run.
+        where: path of the other run.
 
     Raises:
-        ConfigError: with what differs.
+        ConfigError: with the difference.
     """
     ours, theirs = first.describe(), other.describe()
     names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
@@ -80,24 +80,24 @@ def check_same_tasks(first: Any, other: Any, one: str, where: str) -> None:
         )
 
 
-def told_apart(names: Sequence[str], trainings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of learners; those of one name that were trained with other settings get these settings added.
+def distinct_names(names: Sequence[str], trainings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of learners; if learners of one name were trained with different settings, these settings are appended.
 
     Args:
-        names: of runs.
-        trainings: the configuration that each was trained with; what only tells seeds apart does not count.
+        names: names of the runs.
+        trainings: their training configurations; settings that do not change the learner are ignored.
     """
-    settings = [_settings(each) for each in trainings]
-    found = []
+    settings = [_settings(training) for training in trainings]
+    distinct = []
     for name, ours in zip(names, settings, strict=True):
         namesakes = [theirs for other, theirs in zip(names, settings, strict=True) if other == name]
-        differing = sorted(key for key in {key for each in namesakes for key in each} if _differs(key, namesakes))
-        found.append(", ".join([name, *(f"{key}={excerpt(ours.get(key))}" for key in differing)]))
-    return found
+        differing = sorted(key for key in {key for other in namesakes for key in other} if _differs(key, namesakes))
+        distinct.append(", ".join([name, *(f"{key}={excerpt(ours.get(key))}" for key in differing)]))
+    return distinct
 
 
 def _settings(training: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings that make a learner, by their dotted names."""
+    """All settings that determine a learner, by their dotted names."""
     relevant = {key: value for key, value in training.items() if key not in IRRELEVANT}
     relevant["trainer"] = {key: v for key, v in training["trainer"].items() if key not in IRRELEVANT_TRAINER}
     return dict(_flat("", relevant))
@@ -106,8 +106,8 @@ def _settings(training: Mapping[str, Any]) -> dict[str, Any]:
 def _flat(prefix: str, value: Any) -> Iterable[tuple[str, Any]]:
     if not isinstance(value, Mapping):
         return [(prefix, value)]
-    return [each for key, inner in value.items() for each in _flat(f"{prefix}.{key}" if prefix else str(key), inner)]
+    return [leaf for key, inner in value.items() for leaf in _flat(f"{prefix}.{key}" if prefix else str(key), inner)]
 
 
 def _differs(key: str, settings: Sequence[Mapping[str, Any]]) -> bool:
-    return any(each.get(key) != settings[0].get(key) for each in settings)
+    return any(other.get(key) != settings[0].get(key) for other in settings)

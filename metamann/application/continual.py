@@ -1,4 +1,4 @@
-"""Classes arrive task after task; what is kept of the old ones?"""
+"""Continual learning: classes arrive task by task, and earlier classes are tested again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metamann.application.caller import PYTHON, Caller
 from metamann.application.capacity import capacity_notes
 from metamann.application.contestants import check_same_tasks, contestants, name_of
 from metamann.application.directory import check_no_run, save_settings
-from metamann.application.opening import new_directory, opened
+from metamann.application.opening import new_directory, open_directory
 from metamann.application.origin import origin
 from metamann.application.report import attempt, results
 from metamann.application.run import Run
@@ -37,22 +37,31 @@ def teach_tasks(
     *,
     caller: Caller = PYTHON,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Teach every run the same sequences of tasks, and write `continual.md`, `continual.json` and plots.
+    """Evaluate every run on the same sequences of tasks, and write `continual.md`, `continual.json` and plots.
 
     Args:
-        runs: one or more of `RUN`, `RUN:adapter`, and directories of sweeps.
-        settings: of the sequences; `episodes` counts them.
-        directory: for the results; None takes a new one below `outputs/`.
+        runs: at least one of `RUN`, `RUN:adapter` and directories of sweeps.
+        settings: of the sequences; `episodes` is their number.
+        directory: for the results; None creates one below `outputs/`.
         caller: see `metamann.train`.
 
     Returns:
-        By learner, the measures of each sequence; see `metamann.evaluation.continual.continual_scores`.
+        The measures of each sequence, by learner; see `metamann.evaluation.continual.continual_scores`.
 
     Raises:
-        ConfigError: if a learner's classes do not arrive task by task, or two learners have one name.
+        ConfigError: if the classes of a run cannot arrive task by task, or two learners have the same name.
+
+    Examples:
+        >>> import metamann
+        >>> tiny = {"encoder": "pixels", "data.alphabets": [1, 1, 1], "protocol.ways": 2, "protocol.queries": 1}
+        >>> tiny |= {"trainer.steps": 2, "validation.episodes": 2, "logger.wandb": False, "logger.tensorboard": False}
+        >>> run = metamann.train(metamann.settings(protocol="nway", **tiny), "runs/mine")
+        >>> scores = teach_tasks(["runs/mine"], ContinualSettings(episodes=2, tasks=2, classes=2))
+        >>> scores["KeyValue"]["forgetting"].shape  # of each sequence
+        (2,)
     """
     settings = settings or ContinualSettings()
-    with opened(directory or new_directory("continual")) as path, notes_once():
+    with open_directory(directory or new_directory("continual")) as path, notes_once():
         check_no_run(path)
         save_settings(path, {**plain(settings), "runs": list(runs)}, caller.files, ".hydra")
         wanted = contestants(runs)

@@ -1,4 +1,4 @@
-"""The directory that a command writes into: locked against others, and never one that holds another run."""
+"""The directory that a command writes into: it is locked, and must not hold another run."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ SETTINGS = ("config.yaml", "hydra.yaml", "overrides.yaml")
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Keep other commands out of a directory; a command that dies, however it does, gives it free.
+    """Lock a directory against other commands; the lock is released when the process ends.
 
-    What a writer that was killed left half-written is removed.
+    Incomplete files of a killed process are removed.
 
     Raises:
-        ConfigError: if another command has it, or it cannot be written.
+        ConfigError: if another command has the lock, or the directory cannot be written.
     """
     _check_own(directory)
     lock = FileLock(directory / LOCK, timeout=0)
@@ -59,7 +59,7 @@ def locked(directory: Path) -> Iterator[None]:
             f"{directory} cannot be written ({error.strerror or excerpt(error)}); choose another hydra.run.dir=."
         ) from error
     try:
-        if _owner(directory) != _myself():  # where files cannot be locked, the lock itself writes this
+        if _owner(directory) != _this_process():  # file systems without locks get this from the lock itself
             with contextlib.suppress(OSError):
                 (directory / LOCK).write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
         _remove_halves(directory)
@@ -69,10 +69,10 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def _check_own(directory: Path) -> None:
-    """Refuse a directory that leads elsewhere: what is written and removed in it must lie in it.
+    """Refuse a directory with links, through which files outside of it would be written and removed.
 
     Raises:
-        ConfigError: with the part that is a link, or the lock that is no file.
+        ConfigError: with the folder that is a link, or the lock that is no file.
     """
     for name in FOLDERS:
         for folder in directory.glob(name):
@@ -87,24 +87,24 @@ def _check_own(directory: Path) -> None:
 
 
 def check_in_place(directory: Path) -> None:
-    """Refuse to write into a directory that was deleted, or deleted and made again, since it was locked.
+    """Refuse to write into a directory that was deleted or replaced since it was locked.
 
     Raises:
-        TrainingError: if it was.
+        TrainingError: if it was deleted or replaced.
     """
     try:
         owner = _owner(directory) if (directory / LOCK).exists() else ""
     except OSError:
-        return  # whatever is wrong here is reported by what is written next
-    if owner == "" or owner not in (None, _myself()):
+        return  # the next write reports the error
+    if owner == "" or owner not in (None, _this_process()):
         raise TrainingError(f"{directory} was deleted or replaced while this command wrote into it; run it again.")
 
 
 def run_of(resume: str) -> Path:
-    """The run directory that `resume=` names.
+    """The run directory of `resume=`.
 
     Raises:
-        CheckpointError: if it has no checkpoint to go on from, or a file is named.
+        CheckpointError: if it has no checkpoint to resume, or is a file.
     """
     path = find_checkpoint(resume, "last.pt")
     if Path(resume).expanduser().is_file():
@@ -113,10 +113,10 @@ def run_of(resume: str) -> Path:
 
 
 def check_free(directory: Path) -> None:
-    """Refuse a directory that holds a run, finished or begun, or the results of another command.
+    """Refuse a directory that holds a run, complete or not, or the results of another command.
 
     Raises:
-        ConfigError: if it does.
+        ConfigError: if it holds one.
     """
     if has_checkpoint(directory) or (directory / "results.json").exists():
         raise ConfigError(
@@ -126,10 +126,10 @@ def check_free(directory: Path) -> None:
 
 
 def check_no_run(directory: Path) -> None:
-    """Refuse a directory for results that holds a run, whose own results would be lost; earlier results are replaced.
+    """Refuse a directory for results that holds a run; earlier results of evaluations are replaced.
 
     Raises:
-        ConfigError: if it does.
+        ConfigError: if it holds a run.
     """
     if any((directory / name).exists() for name in RUN_FILES):
         raise ConfigError(
@@ -139,50 +139,50 @@ def check_no_run(directory: Path) -> None:
 
 
 def remove_results(directory: Path) -> None:
-    """Remove the results of an earlier evaluation, which need not be of the same kind; the curves of training stay."""
+    """Remove the results of an earlier evaluation of any kind; the training curves are not removed."""
     for name in RESULT_FILES:
         (directory / name).unlink(missing_ok=True)
 
 
 def remove_run(directory: Path) -> None:
-    """Remove a run, its results and its event files; files that metamann did not write stay."""
+    """Remove a run, its results and its event files; other files are not removed."""
     settings = [folder / name for folder in directory.glob(".hydra/resumed_*") for name in SETTINGS]
     events = directory.glob("tensorboard/events.out.tfevents.*")
     remove_results(directory)
     for path in (*(directory / name for name in (*RUN_FILES, CURVES)), *settings, *events):
         path.unlink(missing_ok=True)
     for folder in directory.glob(".hydra/resumed_*"):
-        with contextlib.suppress(OSError):  # it holds a file of someone else
+        with contextlib.suppress(OSError):  # it holds another file
             folder.rmdir()
 
 
 def copy_run(run: Path, directory: Path) -> None:
-    """Begin a directory with what a run needs to go on; the run may be going on itself."""
+    """Copy the files of a run that it is resumed from; the run may be in progress."""
     for name in ("checkpoints/last.pt", "checkpoints/best.pt", "metrics.jsonl"):
         if (run / name).is_file():
             write_atomically(directory / name, (run / name).read_bytes())
 
 
 def save_settings(directory: Path, settings: Mapping[str, Any], files: Mapping[str, str], folder: str) -> None:
-    """Write down what a directory was begun with, once it is known that the place is free.
+    """Write the settings of a command into its directory.
 
     Args:
-        directory: of the run, or of results.
+        directory: directory of the run or of the results.
         settings: plain data.
-        files: further files by name, of a command.
-        folder: inside the directory.
+        files: further files of a command, by name.
+        folder: folder inside of the directory.
     """
     contents = {SETTINGS[0]: yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True), **files}
     for name, text in contents.items():
         write_atomically(directory / folder / name, text.encode())
 
 
-def _myself() -> str:
+def _this_process() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def _owner(directory: Path) -> str | None:
-    """Who wrote the lock; None where it does not say."""
+    """The process that wrote the lock; None if the lock does not name it."""
     with (directory / LOCK).open(errors="replace") as file:
         lines = file.read(LONGEST_LOCK).splitlines()
     return f"process {lines[0]} on {excerpt(lines[1])}" if len(lines) > 1 and lines[0].isdigit() else None

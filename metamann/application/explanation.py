@@ -1,4 +1,4 @@
-"""Which examples a task read for an answer, and with what weight."""
+"""The examples from which an answer of a task was read, with their weights."""
 
 from __future__ import annotations
 

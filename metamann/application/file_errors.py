@@ -1,4 +1,4 @@
-"""Errors of the system in words: which file, what was to be done with it, and what to do now."""
+"""Messages for errors of the operating system: the file, the failed operation and the fix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from metamann.errors import excerpt, shorten
 
 LONGEST_PATH = 150  # characters of a message
-LONGEST_NAME = 255  # bytes that file systems take
+LONGEST_NAME = 255  # bytes that file systems allow
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAKERS = ("mkdir", "makedirs", "mkdtemp")
 WRITERS = ("write_text", "write_bytes", "write_atomically", "_save_config", "save")
@@ -18,11 +18,11 @@ READERS = ("read_text", "read_bytes", "iterdir", "scandir", "rglob", "glob", "st
 
 
 def file_error(error: OSError, directory: str | None = None) -> str:
-    """What is wrong with a file and what to do about it, in one line.
+    """The message for an error of a file with its fix, in one line.
 
     Args:
-        error: of the system.
-        directory: where files are written, for an error that names none.
+        error: error of the operating system.
+        directory: output directory, for an error without a file name.
     """
     name = error.filename2 or error.filename
     if name is None or isinstance(name, int):
@@ -43,7 +43,7 @@ def file_error(error: OSError, directory: str | None = None) -> str:
     if error.errno == errno.EISDIR:
         return f"{where} is a folder where a file is wanted; give another path."
     if error.errno in (errno.ENOTDIR, errno.EEXIST) and path is not None:
-        file = next((each for each in (path, *path.parents) if os.path.lexists(each) and not each.is_dir()), None)
+        file = next((part for part in (path, *path.parents) if os.path.lexists(part) and not part.is_dir()), None)
         if file is not None:
             place = "it" if file == path else f"{excerpt(file.name)} on the way to it"
             return f"{where} cannot be {_attempt(error, path)}: {place} is a file; give another path."
@@ -51,7 +51,7 @@ def file_error(error: OSError, directory: str | None = None) -> str:
 
 
 def _attempt(error: OSError, path: Path | None) -> str:
-    """What was to be done with a file: read, written or made."""
+    """The failed operation on a file: read, written or made."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         for verb, functions in (("made", MAKERS), ("written", WRITERS), ("read", READERS)):
             if frame.name in functions:

@@ -1,4 +1,4 @@
-"""The kind of every value of a configuration, checked against the annotations of what it builds."""
+"""The type of every value of a configuration, checked against the annotations of the class that it builds."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ WORDS = {
 
 
 def check_kinds(node: Mapping[str, Any], where: str, find: Callable[[object], Any], given: Iterable[str] = ()) -> None:
-    """Refuse arguments that a node's `_target_` does not have, or of another kind than it says, in nested nodes too.
+    """Refuse arguments that the `_target_` of a node does not have, or that have another type, also in nested nodes.
 
     Args:
         node: plain configuration of an object.
         where: its key.
-        find: what a `_target_` names; it refuses what is not trusted.
-        given: arguments that the program adds.
+        find: returns the class of a `_target_`; refuses classes that are not trusted.
+        given: names of further arguments.
 
     Raises:
-        ConfigError: with the key, and what it takes.
+        ConfigError: with the key and its type.
     """
     arguments: Mapping[str, Any] = {}
     hints: Mapping[str, Any] = {}
@@ -64,29 +64,32 @@ def check_kinds(node: Mapping[str, Any], where: str, find: Callable[[object], An
 
 
 def _arguments(target: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Arguments that a callable has, none if it takes any, and the annotations of those that can be looked up."""
+    """The arguments of a callable, empty if it takes any, and their annotations as far as they can be resolved."""
     try:
         parameters = inspect.signature(target).parameters
         function = target if inspect.isfunction(target) or "__init__" not in vars(target) else target.__init__
         hints = typing.get_type_hints(function)
-    except (TypeError, ValueError, NameError):  # of C, or annotated with what is imported for type checkers alone
+    except (TypeError, ValueError, NameError):  # implemented in C, or annotated with imports for type checkers
         return {}, {}
     rest = next((name for name, parameter in parameters.items() if parameter.kind is parameter.VAR_KEYWORD), None)
     if rest is None:
         return parameters, hints
     if get_origin(hints.get(rest)) is not Unpack:
         return {}, hints
-    # keywords that a TypedDict names
+    # keywords of a TypedDict
     options = typing.get_type_hints(get_args(hints.pop(rest))[0])
-    return {**{name: each for name, each in parameters.items() if name != rest}, **options}, {**hints, **options}
+    return {**{name: parameter for name, parameter in parameters.items() if name != rest}, **options}, {
+        **hints,
+        **options,
+    }
 
 
 def _fits(value: object, hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, each) for each in inner)
+        return any(_fits(value, option) for option in inner)
     if origin is Literal:
-        return any(value == each and type(value) is type(each) for each in inner)
+        return any(value == option and type(value) is type(option) for option in inner)
     if hint in (bool, str, type(None)):
         return isinstance(value, hint)
     if hint in (int, float):
@@ -94,17 +97,17 @@ def _fits(value: object, hint: Any) -> bool:
         return number and (isinstance(value, int) or math.isfinite(typing.cast(float, value)))
     if isinstance(origin, type) and issubclass(origin, Sequence):
         kind = inner[0] if inner else Any
-        return isinstance(value, Sequence) and not isinstance(value, str) and all(_fits(each, kind) for each in value)
+        return isinstance(value, Sequence) and not isinstance(value, str) and all(_fits(item, kind) for item in value)
     if hint is Path:
         return isinstance(value, str)
-    # an object, which only a node of its own can give
+    # an object, which is built from a nested node
     return hint in (Any, object) or not isinstance(hint, type)
 
 
 def _in_words(hint: Any) -> str:
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return " or ".join(_in_words(each) for each in inner)
+        return " or ".join(_in_words(option) for option in inner)
     if origin is Literal:
         return " or ".join(map(str, inner))
     if isinstance(origin, type) and issubclass(origin, Sequence):

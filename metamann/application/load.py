@@ -1,4 +1,4 @@
-"""A trained learner opened for use: from a run directory, a checkpoint, or a file that was given away."""
+"""Loading of trained learners from a run directory, a checkpoint or a model file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,25 @@ SUFFIX = ".safetensors"
 
 
 def load(where: str | Path, *, device: str = "auto", trust: Sequence[str] = ()) -> Model:
-    """A trained learner as a model, to be adapted to examples.
+    """Load a trained learner as a model, which is adapted to examples.
 
     Args:
         where: run directory (its best.pt), a .pt file, or a file of `Model.save`.
-        device: `auto`, `cpu`, `cuda`, or another name of torch.
-        trust: classes or packages that its settings may name, beside those of conf/ and of installed plug-ins.
+        device: `auto`, `cpu`, `cuda`, or another device of torch.
+        trust: classes or packages that its settings may name, besides those of conf/ and of installed plug-ins.
 
     Raises:
-        CheckpointError: if there is no such file, or it is refused.
-        ConfigError: if it names a class that is not trusted, or its learner is not adapted to examples.
+        CheckpointError: if the file does not exist or is refused.
+        ConfigError: if it names a class that is not trusted, or its learner cannot be adapted to examples.
+
+    Examples:
+        >>> import metamann, numpy as np
+        >>> tiny = {"encoder": "pixels", "data.alphabets": [1, 1, 1], "protocol.ways": 2, "protocol.queries": 1}
+        >>> tiny |= {"trainer.steps": 2, "validation.episodes": 2, "logger.wandb": False, "logger.tensorboard": False}
+        >>> run = metamann.train(metamann.settings(protocol="nway", **tiny), "runs/mine")
+        >>> task = load("runs/mine").adapt({"cross": [np.eye(28)], "bar": [np.ones((28, 28))]})
+        >>> task.predict(np.eye(28)).label
+        'cross'
     """
     path = Path(where).expanduser()
     if path.suffix == SUFFIX:
@@ -41,8 +50,8 @@ def load(where: str | Path, *, device: str = "auto", trust: Sequence[str] = ()) 
         )
     run = Run(where, trust=trust)
     checkpoint = run.checkpoint
-    held: dict[str, Any] = {"card": _card(run), "calibration": checkpoint.calibration or None}
-    return _model(checkpoint.config, trust, checkpoint.learner, run.path, device, **held)
+    about_run: dict[str, Any] = {"card": _card(run), "calibration": checkpoint.calibration or None}
+    return _model(checkpoint.config, trust, checkpoint.learner, run.path, device, **about_run)
 
 
 def _model(
@@ -50,7 +59,9 @@ def _model(
 ) -> Model:
     parts = Parts(config, trust)
     modality, protocols = parts.modality, parts.protocols()
-    objects = modality.objects(protocols[0], config, None)  # refuses what is not adapted, before anything is built
+    objects = modality.objects(
+        protocols[0], config, None
+    )  # refuses learners that are not adapted before anything is built
     learner = modality.learner(parts.build, protocols, None)
     try:
         learner.load_state_dict(dict(weights))
@@ -67,7 +78,7 @@ def _model(
 
 
 def _card(run: Run) -> str:
-    """What a run's model is, in a few lines."""
+    """A short description of the model of a run."""
     config, checkpoint = run.checkpoint.config, run.checkpoint
     data, protocol = ((config.get(part) or {}).get("_target_", "none") for part in ("data", "protocol"))
     scores = ", ".join(f"{name} {value:.4f}" for name, value in checkpoint.best.items() if name != "step")

@@ -1,4 +1,4 @@
-"""A trained learner as a person holds it."""
+"""A trained learner, which is adapted to tasks."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from metamann.modalities.task_objects import Objects
 
 
 class Model:
-    """Weights, and what turns Python objects into their inputs; nothing that is done with it changes it.
+    """A trained learner with the conversion of Python objects to its inputs; none of its methods changes it.
 
     Args:
-        learner: trained; it is put in evaluation mode once, here.
-        objects: of the kind of input that the learner reads.
-        settings: plain data that the learner can be built from again.
-        card: what it is and what it can do, for people.
-        name: of a model that is shipped; None otherwise.
-        calibration: `temperature` and how it was found; None where scores are the learner's own.
-        most_labels: that the learner can name; None where it grows with the task.
+        learner: a trained learner; it is set to evaluation mode.
+        objects: conversion of Python objects of its kind of input.
+        settings: plain data from which the learner can be built.
+        card: description for users.
+        name: name of a shipped model; None otherwise.
+        calibration: `temperature` and its statistics; None if scores are not calibrated.
+        most_labels: largest number of labels that the learner can predict; None without a limit.
 
     Examples:
         >>> from metamann.encoders.identity import IdentityEncoder
@@ -58,34 +58,34 @@ class Model:
 
     @property
     def temperature(self) -> float:
-        """That scores are divided by; 1 where the model is not calibrated."""
+        """The divisor of log-probabilities; 1 if the model is not calibrated."""
         return 1.0 if self.calibration is None else float(self.calibration["temperature"])
 
     def adapt(self, examples: Any, *, keep_examples: bool = True) -> Task:
-        """A task of these labels, without training.
+        """Adapt to labelled examples, without training.
 
         Args:
             examples: labelled objects: `{label: [item, ...]}`, pairs `(item, label)` or a folder of items; pairs
                 `(text, [(start, end, label), ...])` or a labelled file of sentences.
-            keep_examples: with the task; without them it cannot forget, nor always add.
+            keep_examples: store the examples in the task; without them it may be unable to forget or to add.
 
         Raises:
-            DataError: if they are none, or more labels than the model can name; the message names the fix.
+            DataError: if the examples are not valid, or have more labels than the model can predict.
         """
         return Task.of(self, examples, keep_examples)
 
     def save(self, path: str | Path) -> None:
-        """Write one small file to give away: weights, settings and card.
+        """Write a model file with weights, settings and card, for `metamann.load`.
 
         Raises:
-            DataError: if it cannot be written.
+            DataError: if the file cannot be written.
         """
         about = ModelAbout(self.settings, self.card, self.name, self.calibration)
         save_model_file(Path(path), self.learner.state_dict(), about)
 
 
 def hash_of_weights(learner: Learner[Any]) -> str:
-    """sha256 over names, kinds, shapes and bits of all parameters and buffers."""
+    """SHA-256 of names, types, shapes and bits of all parameters and buffers."""
     digest = hashlib.sha256()
     for name, tensor in sorted(learner.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -1,4 +1,4 @@
-"""Model files: the weights of a trained learner, its settings and its card, to give away."""
+"""Model files: the weights of a trained learner, its settings and its card."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from metamann.errors import DataError, excerpt
 
 
 class ModelAbout(NamedTuple):
-    """What a model file says beside the weights.
+    """The content of a model file besides the weights.
 
     Attributes:
-        settings: plain data that the learner is built from; what it may build is the reader's list, not the file's.
-        card: for people.
-        name: of a shipped model.
-        calibration: `temperature` and how it was found; None where scores are the learner's own.
+        settings: plain data from which the learner is built; the reader decides which classes are trusted.
+        card: description for users.
+        name: name of a shipped model; None otherwise.
+        calibration: `temperature` and its statistics; None if scores are not calibrated.
     """
 
     settings: dict[str, Any]
@@ -32,16 +32,16 @@ def save_model_file(path: Path, weights: Mapping[str, Tensor], about: ModelAbout
     """Write a model file.
 
     Raises:
-        DataError: if it cannot be written.
+        DataError: if the file cannot be written.
     """
     write_archive(path, "model", weights, about._asdict())
 
 
 def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelAbout]:
-    """Weights and what is said about them; nothing is built.
+    """Read the weights and the other content of a model file; nothing is built.
 
     Raises:
-        DataError: if it is no model file, or damaged.
+        DataError: if the file is no model file, or damaged.
     """
     weights, about = read_archive(path, "model")
     settings, card, name, calibration = (about.get(field) for field in ModelAbout._fields)
@@ -54,5 +54,5 @@ def load_model_file(path: Path) -> tuple[dict[str, Tensor], ModelAbout]:
 def _is_calibration(value: object) -> bool:
     if value is None:
         return True
-    numbers = isinstance(value, dict) and all(type(each) in (int, float) for each in value.values())
+    numbers = isinstance(value, dict) and all(type(number) in (int, float) for number in value.values())
     return numbers and 0 < value.get("temperature", 0) < float("inf")  # type: ignore[attr-defined]  # it is a dict

@@ -1,10 +1,10 @@
-"""Names that classes had in earlier versions, so that their checkpoints still open."""
+"""Class names of earlier versions, so that their checkpoints can be opened."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# modules of version 0.1.0, and where what they held stands now
+# modules of version 0.1.0 and the present modules of their classes
 MODULES = {
     "metamann.data.omniglot": "metamann.data.images.omniglot",
     "metamann.data.strokes": "metamann.data.images.strokes",
@@ -37,12 +37,12 @@ MODULES = {
     "metamann.memory.delta": "metamann.memory.fast_weights.delta",
     "metamann.memory.snail": "metamann.memory.attention.snail",
 }
-# readers of development versions before it, whose options are called the same but for one
+# readers of earlier development versions; one of their options was renamed
 READERS = ("metamann.data.columns.columns", "metamann.data.jsonl.jsonl")
 READER = "metamann.data.own.reader.own_sentences"
 
 
-# learners that only changed how a trained one answers, and the adapters that they are now
+# former learners that are adapters now
 ADAPTERS = {
     "metamann.learners.rotated.RotatedMANN": "metamann.learners.adapters.rotated.Rotated",
     "metamann.learners.carried.CarriedMANN": "metamann.learners.adapters.carried.Carried",
@@ -55,7 +55,7 @@ MANN = "metamann.learners.mann.MANN"
 
 
 def renewed(config: dict[str, Any]) -> dict[str, Any]:
-    """The plain configuration of a run of any version with the names of this one."""
+    """The plain configuration of a run of any version, with the names of this version."""
     renamed = {part: _renamed(node) for part, node in config.items()}
     learner = renamed.get("learner")
     target = learner.get("_target_") if isinstance(learner, dict) else None

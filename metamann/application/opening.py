@@ -1,4 +1,4 @@
-"""A directory while it is written into: kept from others, its log attached, what it was begun with written down."""
+"""The output directory of a call: created, locked, and with its log attached."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from metamann.data.cache import cache_folder, remove_halves
 from metamann.training.log import run_log
 
 CACHE_FILES = r"[\w.-]+\.pt"
-HALVES_SECONDS = 600.0  # the cache is shared: what was changed in this time may be of a command that is writing it
+HALVES_SECONDS = 600.0  # the cache is shared: another command may be writing a file younger than this
 
 
 @contextmanager
-def opened(directory: str | Path) -> Iterator[Path]:
-    """The directory, made and locked; what is logged in here is appended to its `train.log`.
+def open_directory(directory: str | Path) -> Iterator[Path]:
+    """Create and lock a directory; log messages of the context are appended to its `train.log`.
 
     Raises:
-        ConfigError: if another process or thread writes into it, or it cannot be written.
+        ConfigError: if another process or thread writes into the directory, or it cannot be written.
     """
     path = Path(directory).expanduser().resolve()
     with locked(path):
@@ -30,5 +30,5 @@ def opened(directory: str | Path) -> Iterator[Path]:
 
 
 def new_directory(what: str) -> Path:
-    """Where results go that nobody has chosen a place for: `outputs/WHAT/` and the time."""
+    """The default directory for results: `outputs/WHAT/` and the time."""
     return Path("outputs") / what / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"

@@ -1,4 +1,4 @@
-"""Where numbers come from: machine, version, commit, and the command where there is one."""
+"""The origin of results: machine, version, commit and command."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from metamann.hardware import describe_machine
 
 
 def origin(command: str | None = None) -> dict[str, str]:
-    """What stands beside every number that is written to a file.
+    """The origin that every results file records.
 
     Args:
-        command: the command line as it was typed, where a command runs.
+        command: the command line; None for a call from Python.
 
     Returns:
-        `machine`, `metamann`, which is the version, `commit`, and `command` if one is given.
+        `machine`, `metamann`, which is the version, `commit`, and `command` if there is one.
     """
-    where = {"machine": describe_machine(), "metamann": metamann.__version__, "commit": _commit()}
-    return where if command is None else {**where, "command": command}
+    record = {"machine": describe_machine(), "metamann": metamann.__version__, "commit": _commit()}
+    return record if command is None else {**record, "command": command}
 
 
 def _commit() -> str:
-    """Commit of the source, when it is run from a checkout."""
+    """The commit of the source, if it is run from a checkout."""
     source = Path(metamann.__file__).parent.parent
     command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:

@@ -1,4 +1,4 @@
-"""The parts of a run, each plain data, and the objects that are built from them."""
+"""The parts of a run as plain data, and the objects that are built from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from metamann.application.construct import construct
-from metamann.application.trust import GROUP_OF, offered
+from metamann.application.trust import GROUP_OF, conf_choices
 from metamann.errors import ConfigError, excerpt
 from metamann.hardware import TensorsFit
 from metamann.modalities.choosing import modality_of
@@ -17,11 +17,11 @@ MODULES = ("encoder", "memory", "learner", "adapter")
 
 
 class Parts(NamedTuple):
-    """What a run is made of.
+    """The parts of a run.
 
     Attributes:
         nodes: plain data by name: `data`, `protocol`, `train_protocol`, `encoder`, `memory`, `learner`, `adapter`.
-        trust: what the user trusts beside conf/ and installed plug-ins.
+        trust: what the user trusts, besides conf/ and installed plug-ins.
 
     Examples:
         >>> parts = Parts({"data": choice("data", "strokes"), "protocol": choice("protocol", "stream", ways=3)})
@@ -34,20 +34,20 @@ class Parts(NamedTuple):
 
     @property
     def modality(self) -> Modality:
-        """The kind of input.
+        """The modality of the parts.
 
         Raises:
-            ConfigError: if parts do not go together, with what does.
+            ConfigError: if parts are not compatible; the message names parts that are.
         """
-        return modality_of(self.nodes, offered())
+        return modality_of(self.nodes, conf_choices())
 
     def build(self, part: str, **extra: Any) -> Any:
-        """The object that a part describes; see `metamann.modalities.modality.Build`.
+        """Build the object that a part describes; see `metamann.modalities.modality.Build`.
 
         Raises:
             ConfigError: if a class is not trusted, or does not take these arguments.
-            MetamannError: what the object itself refuses.
-            OSError: if a file that it reads cannot be read.
+            MetamannError: raised by the object itself.
+            OSError: if the object cannot read a file.
         """
         node = self.nodes.get(part)
         if not isinstance(node, Mapping):
@@ -58,28 +58,28 @@ class Parts(NamedTuple):
         return construct(node, part, self.trust, extra)
 
     def protocols(self) -> tuple[Any, Any]:
-        """The protocol, and the one of training: the same but for `train_protocol`, or one of its own."""
+        """The protocol and the training protocol, which differ in the settings of `train_protocol`."""
         training = self.nodes.get("train_protocol") or {}
         if "_target_" not in training:
             training = changed(self.nodes["protocol"], training, "train_protocol")
         return self.build("protocol"), construct(training, "train_protocol", self.trust, {})
 
     def data(self, modality: Modality) -> Any:
-        """The data, read; what was found in them is said."""
+        """Read the data, and log notes on them."""
         splits = modality.read(self.build)
-        for each in splits.notes:
-            note(each)
+        for text in splits.notes:
+            note(text)
         return splits
 
     def adapted(self, learner: Any) -> Any:
-        """The learner in its adapter, if there is one."""
+        """The learner in its adapter, or without one itself."""
         return self.build("adapter", learner=learner) if self.nodes.get("adapter") else learner
 
     def replaced(self, changes: Mapping[str, Any]) -> Parts:
-        """The parts with some of them replaced, where a change names a class, or else some of their keys changed.
+        """The parts with changes: a change that names a class replaces the part, any other changes keys of the part.
 
         Raises:
-            ConfigError: if a part has no such key.
+            ConfigError: if a part does not have a key.
         """
         nodes = dict(self.nodes)
         for part, change in changes.items():
@@ -97,19 +97,19 @@ def choice(group: str, name: str, **changes: Any) -> dict[str, Any]:
 
     Args:
         group: `data`, `protocol`, `adapter` and so on.
-        name: of the choice.
+        name: name of the choice.
         changes: keys to set.
 
     Raises:
-        ConfigError: if there is no such choice, it has no such key, or it takes settings of other parts.
+        ConfigError: if the choice or a key does not exist, or the choice uses settings of other parts.
 
     Examples:
         >>> choice("memory", "keyvalue_bounded", slots=16)["slots"]
         16
     """
-    known = offered().get(group, {})
+    known = conf_choices().get(group, {})
     if name not in known:
-        if name in offered()["adapter"]:
+        if name in conf_choices()["adapter"]:
             raise ConfigError(f"{group}={name} is an adapter of a trained learner: write adapter={name}.")
         raise ConfigError(f"there is no {group}={excerpt(name)}; choose {', '.join(known)}.")
     node = known[name]
@@ -121,15 +121,15 @@ def choice(group: str, name: str, **changes: Any) -> dict[str, Any]:
 
 
 def changed(node: Mapping[str, Any], changes: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A copy of a part with some of its keys changed, in nested parts too.
+    """A copy of a part with some keys changed, also in nested parts.
 
     Raises:
-        ConfigError: if it has no such key.
+        ConfigError: if the part does not have a key.
     """
     copy = dict(node)
     for key, value in changes.items():
         if key not in copy:
-            known = ", ".join(str(each) for each in copy if each != "_target_")
+            known = ", ".join(str(known_key) for known_key in copy if known_key != "_target_")
             raise ConfigError(f"{name}.{excerpt(key)} is no setting of {copy.get('_target_', name)}; it has {known}.")
         nested = isinstance(value, Mapping) and isinstance(copy[key], Mapping) and "_target_" not in value
         copy[key] = changed(copy[key], value, f"{name}.{key}") if nested else value

@@ -1,4 +1,4 @@
-"""Scores, results files and pictures of a learner on one split: what training and evaluation end with."""
+"""The report of a learner on one split, at the end of training and evaluation: scores, results files and pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from metamann.application.directory import check_in_place, remove_results
 from metamann.application.origin import origin
 from metamann.application.settings import LoggerSettings
 from metamann.errors import LONGEST_MESSAGE, shorten
-from metamann.evaluation.metrics import Interval, shown
+from metamann.evaluation.metrics import Interval, in_percent
 from metamann.modalities.modality import Modality, Write
 from metamann.reports.results import results_table, write_results
 from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard, installed
@@ -29,39 +29,41 @@ def report(
     mirrors: Mirrors,
     line: str | None,
 ) -> dict[str, Interval]:
-    """Evaluate and write `results.json`, `results.md`, `tasks.npz` and `plots/`; of sentences also `sentences.html`.
+    """Evaluate and write `results.json`, `results.md`, `tasks.npz` and `plots/`; for sentences also `sentences.html`.
 
     Args:
-        directory: of the run, or of results.
-        modality: of the learner.
-        learner: what is evaluated.
-        evaluator: on what.
-        context: what belongs beside the numbers: `checkpoint_step`, the training step of the parameters, and more.
+        directory: directory of the run or of the results.
+        modality: modality of the learner.
+        learner: the learner to evaluate.
+        evaluator: of the episodes.
+        context: further entries of the results, such as `checkpoint_step`, the training step of the parameters.
         mirrors: dashboards.
-        line: of the command.
+        line: the command line; None for a call from Python.
 
     Returns:
-        The metrics; none where nothing is labelled.
+        The metrics; empty without labels.
     """
     remove_results(directory)
     check_in_place(directory)
     findings = modality.findings(directory, learner, evaluator)
     check_in_place(directory)
     tasks, split = evaluator.tasks, evaluator.split
-    beside: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin(line)}
+    more: dict[str, Any] = {"tasks_sha256": tasks.hash, **origin(line)}
     if findings.statistics:
-        beside["memory"] = findings.statistics
+        more["memory"] = findings.statistics
         rows = [list(row) for row in findings.statistics.items()]
         mirrors.table(f"{split}/memory_statistics", ["statistic", "value"], rows)
     tasks.save(directory / "tasks.npz")
-    write_results(directory, evaluator.describe(), len(tasks), tasks.seed, findings.metrics, {**context, **beside})
+    write_results(directory, evaluator.describe(), len(tasks), tasks.seed, findings.metrics, {**context, **more})
     if findings.metrics:
-        rows = [[name, *(round(value, 2) for value in interval)] for name, interval in shown(findings.metrics).items()]
+        rows = [
+            [name, *(round(value, 2) for value in interval)] for name, interval in in_percent(findings.metrics).items()
+        ]
         mirrors.table(f"{split}/results", ["metric", "mean %", "low %", "high %"], rows)
     results.info("\n".join([f"{evaluator.title}:", *results_table(findings.metrics)]))
     if findings.answers is not None:
         results.info(f"answers: {findings.answers}")
-    # only now that the results are safe
+    # after the results are written
     for name, draw in findings.pictures.items():
         picture = directory / "plots" / f"{name}.png"
         if attempt(picture, draw):
@@ -73,18 +75,18 @@ def report(
 
 
 def attempt(path: Path, write: Write) -> bool:
-    """Write a picture or a page; one that fails is said, and costs nothing but itself.
+    """Write a picture or a page; a failure is logged, and nothing else is affected.
 
     Args:
-        path: to write to.
-        write: writes it.
+        path: path of the file.
+        write: writes the file.
 
     Returns:
         Whether it was written.
     """
     try:
         write(path)
-    except Exception as error:  # names, fonts and numbers can make a drawing fail in any way
+    except Exception as error:  # drawing may raise anything, depending on names, fonts and numbers
         reason = f"{type(error).__name__}: {error}"
         note(shorten(f"{path.name} is left out, since it could not be written ({reason})", LONGEST_MESSAGE - 6))
         return False
@@ -92,7 +94,7 @@ def attempt(path: Path, write: Write) -> bool:
 
 
 def mirrors_of(logger: LoggerSettings, directory: Path, settings: dict[str, Any]) -> Mirrors:
-    """The dashboards that settings ask for; one that is not installed is said, and left out."""
+    """The dashboards of the settings; those that are not installed are left out with a note."""
     makers: dict[str, Any] = {}
     if logger.wandb:
         makers["wandb"] = lambda: WandbDashboard(directory, settings, logger.project)

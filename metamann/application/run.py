@@ -1,4 +1,4 @@
-"""A trained run: evaluated, compared, audited, taught task after task, and held as a model."""
+"""A trained run, which can be evaluated, compared, audited, and loaded as a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from metamann.application.caller import PYTHON, Caller
 from metamann.application.capacity import capacity_notes
 from metamann.application.directory import check_no_run, save_settings
-from metamann.application.opening import new_directory, opened
+from metamann.application.opening import new_directory, open_directory
 from metamann.application.parts import Parts
 from metamann.application.report import mirrors_of, report
 from metamann.application.settings import (
@@ -44,12 +44,18 @@ NO_DASHBOARDS = LoggerSettings(wandb=False, tensorboard=False)
 
 
 class Results(NamedTuple):
-    """What an evaluation found.
+    """Results of an evaluation.
 
     Attributes:
-        directory: `results.json`, `results.md`, `tasks.npz` and `plots/` are there.
-        metrics: by name, each a mean with its 95 % interval; none where nothing is labelled.
-        score: the main metric; NaN where nothing is labelled.
+        directory: holds `results.json`, `results.md`, `tasks.npz` and `plots/`.
+        metrics: by name, each a mean with its 95 % interval; empty without labels.
+        score: the main metric; NaN without labels.
+
+    Examples:
+        >>> metrics = {"accuracy": Interval(0.9, 0.88, 0.92)}
+        >>> results = Results(Path("outputs/evaluate"), metrics, score=0.9)  # as `Run.evaluate` returns them
+        >>> results.metrics["accuracy"].low
+        0.88
     """
 
     directory: Path
@@ -58,23 +64,34 @@ class Results(NamedTuple):
 
 
 class Run:
-    """A run directory with a checkpoint, or a checkpoint file; it is read as data, and nothing of it is run.
+    """A run directory with a checkpoint, or a checkpoint file, which is read as data: no code of it is run.
 
     Args:
         where: run directory (its best.pt), or a .pt file.
-        trust: classes or packages that its settings may name, beside those of conf/ and of installed plug-ins.
-        metrics: that it ended with, where they are known.
+        trust: classes or packages that its settings may name, besides those of conf/ and of installed plug-ins.
+        metrics: metrics at the end of training, if known.
 
     Attributes:
-        directory: that was given, or the folder of the file.
-        path: of the checkpoint.
-        checkpoint: as it was saved, under the names of this version.
-        parts: that it was trained with.
-        modality: of its data.
+        directory: the run directory, or the folder of the file.
+        path: path of the checkpoint.
+        checkpoint: the checkpoint, with class names of this version.
+        parts: the parts of its training.
+        modality: the modality of its data.
 
     Raises:
-        CheckpointError: if there is no such checkpoint, or it is refused.
+        CheckpointError: if the checkpoint does not exist or is refused.
         ConfigError: if it names a class that is not trusted.
+
+    Examples:
+        >>> import metamann
+        >>> tiny = {"memory": "none", "trainer.steps": 2, "validation.episodes": 2}
+        >>> tiny |= {"logger.wandb": False, "logger.tensorboard": False}
+        >>> run = metamann.train(metamann.settings("copy", **tiny), "runs/mine")
+        >>> Run("runs/mine").checkpoint.step
+        2
+        >>> results = run.evaluate(EvaluationSettings(episodes=10), "results/mine")
+        >>> 0 <= results.score <= 1
+        True
     """
 
     def __init__(
@@ -92,31 +109,31 @@ class Run:
 
     @property
     def score(self) -> float:
-        """The main metric that it ended with."""
+        """The main metric at the end of training; NaN if it is not known."""
         return math.nan if not self.metrics else self.metrics[self.modality.monitor].mean
 
     def opened(self, settings: SelectionSettings) -> Opened:
-        """The run with the data, protocol, learner and adapter that are asked for.
+        """The run with the data, protocol, learner and adapter of the settings.
 
         Raises:
-            ConfigError: if its learner cannot take what is asked for.
+            ConfigError: if its learner is not compatible with them.
         """
         if settings.data and not self.parts.nodes.get("data"):
             raise ConfigError(f"{self.path} was trained on {self.modality.name}, which have no data; leave out data=.")
-        asked = self.parts.replaced({group: getattr(settings, group) for group in CHANGEABLE})
-        asked = asked._replace(nodes={**asked.nodes, "train_protocol": {}})
+        parts = self.parts.replaced({group: getattr(settings, group) for group in CHANGEABLE})
+        parts = parts._replace(nodes={**parts.nodes, "train_protocol": {}})
         try:
-            kind = asked.modality  # refuses parts that do not go together
+            kind = parts.modality  # refuses parts that are not compatible
         except ConfigError:
             if settings.data or not settings.protocol:
                 raise
-            kind = None  # the learner and the data are the run's own, so it is the protocol that does not go with them
+            kind = None  # learner and data are those of the run, so the protocol is not compatible
         if kind is None or (settings.protocol and kind.name != self.modality.name):
             raise ConfigError(
                 f"{self.path} was trained on {self.modality.name}, and its learner cannot take up another kind; leave "
                 f"out protocol=, or choose one of {', '.join(self.modality.fits['protocol'])}."
             )
-        return Opened(self, asked, bool(settings.data), settings)
+        return Opened(self, parts, bool(settings.data), settings)
 
     def evaluate(
         self,
@@ -126,16 +143,16 @@ class Run:
         logger: LoggerSettings = NO_DASHBOARDS,
         caller: Caller = PYTHON,
     ) -> Results:
-        """Answer a fixed list of episodes of classes never seen, and write what was found.
+        """Evaluate on a fixed list of episodes of new classes, and write the results.
 
         Args:
-            settings: the run's own protocol and data unless they say otherwise.
-            directory: for the results; it may hold earlier ones, but no run. None takes a new one below `outputs/`.
+            settings: of the evaluation; by default with the data and the protocol of the run.
+            directory: for the results; it may hold earlier results, but no run. None creates one below `outputs/`.
             logger: dashboards.
             caller: see `metamann.train`.
         """
         settings = settings or EvaluationSettings()
-        with opened(directory or new_directory("evaluate")) as path:
+        with open_directory(directory or new_directory("evaluate")) as path:
             check_no_run(path)
             save_settings(path, plain(settings), caller.files, ".hydra")
             run = self.opened(settings)
@@ -156,7 +173,7 @@ class Run:
         settings: ComparisonSettings | None = None,
         directory: str | Path | None = None,
     ) -> list[Compared]:
-        """Compare it with other runs on one task list; see `metamann.compare`."""
+        """Compare the run with other runs on one task list; see `metamann.compare`."""
         from metamann.application.comparison import compare_runs
 
         return compare_runs([str(self.path), *map(str, others)], settings, directory)
@@ -164,25 +181,25 @@ class Run:
     def continual(
         self, settings: ContinualSettings | None = None, directory: str | Path | None = None
     ) -> dict[str, np.ndarray]:
-        """Teach it classes task after task; see `metamann.continual`."""
+        """Evaluate the run on sequences of tasks; see `metamann.continual`."""
         from metamann.application.continual import teach_tasks
 
         return next(iter(teach_tasks([str(self.path)], settings, directory).values()))
 
     def audit(self, settings: AuditSettings | None = None, directory: str | Path | None = None) -> list[Finding]:
-        """Check the contracts of its data, sampler and learner; see `metamann.application.audit.audit_run`."""
+        """Check the contracts of data, sampler and learner; see `metamann.application.audit.audit_run`."""
         from metamann.application.audit import audit_run
 
         return audit_run(self, settings, directory)
 
     def model(self, device: str = "auto") -> Model:
-        """Its learner, to be adapted to examples; see `metamann.load`."""
+        """Load the learner, which is adapted to examples; see `metamann.load`."""
         from metamann.application.load import load
 
         return load(self.path, device=device, trust=self.parts.trust)
 
     def origin(self) -> dict[str, Any]:
-        """Where its numbers come from, to be written beside them."""
+        """The origin of results of this run, for results files."""
         return {
             "checkpoint": str(self.path),
             "checkpoint_step": self.checkpoint.step,
@@ -192,13 +209,13 @@ class Run:
 
 
 class Opened(NamedTuple):
-    """A run with the parts that are asked for.
+    """A run with the parts of an evaluation.
 
     Attributes:
-        run: as it was trained.
-        parts: that are asked for.
-        other_data: they are not the run's own.
-        settings: of the episodes; those of an audit say nothing of a machine.
+        run: the trained run.
+        parts: the parts of the evaluation.
+        other_data: whether the data are not those of the run.
+        settings: of the episodes; those of an audit have no device.
     """
 
     run: Run
@@ -207,20 +224,20 @@ class Opened(NamedTuple):
     settings: Any
 
     def compute(self, sentences_per_batch: int = 400) -> Compute:
-        """Where it is computed."""
+        """Device, precision and batch sizes."""
         device = choose_device(self.settings.device)
         precision = choose_precision(self.settings.precision, device)
         return Compute(device, precision, self.settings.images_per_batch, sentences_per_batch)
 
     def splits(self) -> Any:
-        """The data, read.
+        """Read the data.
 
         Raises:
-            CheckpointError: if data that are the run's own by name are not by content.
+            CheckpointError: if the data of the run have changed.
         """
         splits, split = self.parts.data(self.run.modality), self.settings.split
-        found = self.run.modality.fingerprints(splits)
-        if not self.other_data and found.get(split) != self.run.checkpoint.fingerprints.get(split):
+        fingerprints = self.run.modality.fingerprints(splits)
+        if not self.other_data and fingerprints.get(split) != self.run.checkpoint.fingerprints.get(split):
             raise CheckpointError(
                 f"the data of {self.run.path} have changed since it was trained: split '{split}' of {splits.name} has "
                 "another fingerprint. Restore them, or name the data with data=."
@@ -228,14 +245,14 @@ class Opened(NamedTuple):
         return splits
 
     def protocol(self, splits: Any) -> Any:
-        """The protocol, with what it takes from the data."""
+        """The protocol, completed with settings that depend on the data."""
         return self.run.modality.settled(self.parts.build("protocol"), splits)
 
     def evaluator(self, settings: EvaluationSettings) -> Any:
-        """What it is evaluated on.
+        """The evaluator.
 
         Raises:
-            MetamannError: if the data cannot give such episodes, or a saved list is not of them.
+            MetamannError: if the data do not suffice for the episodes, or a saved task list does not fit.
         """
         modality, compute = self.run.modality, self.compute(settings.sentences_per_batch)
         if settings.support and settings.query:
@@ -263,11 +280,11 @@ class Opened(NamedTuple):
         """The trained learner, in its adapter, for episodes of these protocols.
 
         Raises:
-            CheckpointError: if the checkpoint holds another learner's parameters, or they are not good.
+            CheckpointError: if the parameters do not fit the learner, or have diverged.
         """
         run = self.run
-        own = run.modality.serving(run.parts.protocols(), protocols)
-        learner = run.modality.learner(self.parts.build, own, None)
+        build_for = run.modality.learner_protocols(run.parts.protocols(), protocols)
+        learner = run.modality.learner(self.parts.build, build_for, None)
         run.checkpoint.load_into(learner, run.path)
         fault = fault_of(learner)
         if fault is not None:
@@ -275,13 +292,13 @@ class Opened(NamedTuple):
         return self.parts.adapted(learner)
 
     def notes(self, learner: Any, evaluator: Any) -> tuple[str, ...]:
-        """What to say of a user's own data and of a memory that is too small, a line each."""
+        """Notes on a user's own data and on a memory that is too small, a line each."""
         modality, data = self.run.modality, self.parts.nodes.get("data") or {}
         own = getattr(self.settings, "support", None) or "path" in data
         unknown = modality.unknown(learner, evaluator.data, (evaluator.sampler.store,)) if own else ()
         return (*unknown, *capacity_notes(learner, evaluator.sampler.loads()))
 
     def make_sampler(self, splits: Any) -> Callable[[], Any]:
-        """Makes fresh samplers, the same at every call."""
+        """A function that returns a new sampler, the same at every call."""
         protocol = self.protocol(splits)
         return lambda: self.run.modality.sampler(splits, self.settings.split, protocol, self.settings.seed)

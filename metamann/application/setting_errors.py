@@ -1,4 +1,4 @@
-"""Errors of Hydra and OmegaConf in words: which setting, what it takes, and how its value is typed."""
+"""Messages for errors of Hydra and OmegaConf: the setting, its type, and how its value is written."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from omegaconf.errors import (
 )
 
 from metamann.application.file_errors import LONGEST_PATH
-from metamann.application.trust import offered
+from metamann.application.trust import conf_choices
 from metamann.errors import excerpt, setting, shorten
 
 LONGEST_LIST = 240
 WHOLE = "a whole number"
-# what Hydra and OmegaConf put behind the sentence that says what is wrong
+# what Hydra and OmegaConf append to the description of an error
 NOISE = re.compile(
     r"\s*(Config search path:|See https://hydra\.cc|full_key:|object_type=|reference_type=|To append to your).*",
     re.DOTALL,
 )
-# what users of other libraries type; the first that a command has is what they mean
-MEANT = {
+# names of other libraries; the first setting that the command has is suggested
+SYNONYMS = {
     **dict.fromkeys(("lr", "rate", "lrate"), ("trainer.learning_rate",)),
     **dict.fromkeys(
         ("epochs", "max_epochs", "num_epochs", "n_epochs", "max_steps", "num_steps", "iterations", "steps"),
@@ -57,10 +57,10 @@ MEANT = {
 
 
 def setting_error(error: Exception) -> str:
-    """What is wrong with the settings, in one line and without the words of Hydra and OmegaConf.
+    """The message for an error of Hydra or OmegaConf, in one line.
 
     Args:
-        error: that one of the two raised.
+        error: the error.
     """
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
@@ -69,7 +69,7 @@ def setting_error(error: Exception) -> str:
         return f"{excerpt(error.override)} cannot be read; quote the value: {in_shell(key, value)}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        if group == "learner" and name in offered()["adapter"]:
+        if group == "learner" and name in conf_choices()["adapter"]:
             return f"learner={name} is an adapter of a trained learner now; evaluate with adapter={name}."
         return f"there is no {group}={excerpt(name)}; choose {_folded(error.options)}."
     if isinstance(error, MissingMandatoryValue):
@@ -99,16 +99,16 @@ def setting_error(error: Exception) -> str:
 
 
 def _unknown(error: OmegaConfBaseException) -> str:
-    """A key that there is not: what is meant by it, or what there is."""
+    """The message for an unknown key, with a suggestion or a list of the known keys."""
     key, node = str(error.full_key), error.parent_node
     names = node if isinstance(node, DictConfig) else ()
     here = [str(name) for name in names if not str(name).startswith("_") and name != "hydra"]
     prefix, _, last = key.rpartition(".")
-    meant = [name for name in MEANT.get(last.lower(), ()) if name != key]
-    wanted = [name for name in meant if name.startswith("hydra.") or _has(node, name)]
+    synonyms = [name for name in SYNONYMS.get(last.lower(), ()) if name != key]
+    known = [name for name in synonyms if name.startswith("hydra.") or _has(node, name)]
     close = difflib.get_close_matches(last, here, n=1, cutoff=0.75)
-    if wanted or close:
-        right = wanted[0] if wanted else f"{prefix}.{close[0]}".strip(".")
+    if known or close:
+        right = known[0] if known else f"{prefix}.{close[0]}".strip(".")
         return f"there is no setting {excerpt(key)}; use {right}=."
     if not here:
         return f"there is no setting {excerpt(key)}; leave it out."
@@ -116,32 +116,34 @@ def _unknown(error: OmegaConfBaseException) -> str:
 
 
 def _has(node: Any, name: str) -> bool:
-    """Whether the settings that a node is part of have one of this name, with a value or without."""
+    """Whether the settings that contain a node have a setting of this name, with or without a value."""
     root = node._get_root()
     first, _, rest = name.partition(".")
-    if first not in root.keys():  # noqa: SIM118  # `in root` is false of what has no value yet
+    if first not in root.keys():  # noqa: SIM118  # `in root` is false for a setting without a value
         return False
     part = root._get_node(first)
     return not rest or not OmegaConf.is_config(part) or rest in part.keys()  # noqa: SIM118
 
 
 def _other_kind(error: OmegaConfBaseException, message: str) -> str:
-    """A value of another kind than the setting takes."""
+    """The message for a value of the wrong type."""
     key = str(error.full_key)
     override = re.match(r"Error merging override \+*[\w.@/]+=(.*)", message, re.DOTALL)
-    value = re.sub(r"^(['\"])(.*)\1$", r"\2", override[1], flags=re.DOTALL) if override else ""  # as it was typed
+    value = (
+        re.sub(r"^(['\"])(.*)\1$", r"\2", override[1], flags=re.DOTALL) if override else ""
+    )  # as on the command line
     given = f"{key}={setting(value)}" if override else key
     owner = error.object_type
     hints = typing.get_type_hints(owner) if dataclasses.is_dataclass(owner) else {}
-    wanted = _in_words(hints.get(key.rpartition(".")[2].partition("[")[0], str), key)
-    if wanted == WHOLE and re.fullmatch(r"[+-]?\d+", value):  # Python refuses to read so many digits
+    expected = _in_words(hints.get(key.rpartition(".")[2].partition("[")[0], str), key)
+    if expected == WHOLE and re.fullmatch(r"[+-]?\d+", value):  # more digits than Python converts
         return f"{given} is too large a number."
-    return f"{given} must be {wanted}."
+    return f"{given} must be {expected}."
 
 
 def _in_words(kind: Any, key: str) -> str:
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        (kind,) = (each for each in typing.get_args(kind) if each is not type(None))
+        (kind,) = (option for option in typing.get_args(kind) if option is not type(None))
     if dataclasses.is_dataclass(kind):
         return f"settings: {key}.NAME=VALUE"
     if typing.get_origin(kind) is list:
@@ -151,21 +153,21 @@ def _in_words(kind: Any, key: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text in quotes, as Hydra's grammar wants them: backslashes count only before a quote."""
+    """A text in quotes of the grammar of Hydra, in which backslashes are escaped only before a quote."""
     quote = '"' if "'" in text and '"' not in text else "'"
-    escaped = re.sub(rf"(\\*){quote}", lambda found: 2 * found[1] + "\\" + quote, text)
+    escaped = re.sub(rf"(\\*){quote}", lambda match: 2 * match[1] + "\\" + quote, text)
     trailing = len(escaped) - len(escaped.rstrip("\\"))
     return quote + escaped + trailing * "\\" + quote
 
 
 def in_shell(key: str, value: str) -> str:
-    """A setting with its value in quotes, as it is typed in a shell."""
+    """A setting with its value in quotes for a shell."""
     setting = f"{key}={quoted(value)}".replace("'", "'\\''")
     return shorten(f"'{setting}'", LONGEST_PATH)
 
 
 def _folded(names: Sequence[str]) -> str:
-    """Names with commas between them; many that start alike share their start, as a shell has it: `copy, a_{1, 2}`."""
+    """Names separated by commas; in a long list common prefixes are written once, as in a shell: `copy, a_{1, 2}`."""
     if len(", ".join(names)) <= LONGEST_LIST:
         return ", ".join(names)
     folded = []

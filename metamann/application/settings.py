@@ -1,6 +1,6 @@
-"""Settings of everything that can be run, typed: what Hydra checks on the command line, and what Python calls take.
+"""Typed settings of all commands and Python functions; Hydra checks them on the command line.
 
-A part, such as `data` or `memory`, is plain data: the dotted name of what it builds, `_target_`, with its arguments.
+A part, such as `data` or `memory`, is plain data: the dotted name of a class, `_target_`, with its arguments.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from metamann.errors import LARGEST_SIZE, ConfigError, check_number, check_seed,
 from metamann.training.loop import TrainerConfig
 from metamann.training.plain import plain_fault
 
-MISSING = "???"  # as Hydra spells what has to be given
+MISSING = "???"  # the marker of Hydra for a required value
 PARTS = ("data", "protocol", "encoder", "memory", "learner", "adapter")
 
 
 @dataclass
 class LoggerSettings:
-    """Mirrors of `metrics.jsonl`, which is always written.
+    """Dashboards, which mirror `metrics.jsonl`.
 
     Attributes:
-        wandb: Weights & Biases; offline unless logged in, or WANDB_MODE says otherwise.
+        wandb: Weights & Biases; offline without a login, unless WANDB_MODE is set.
         tensorboard: event files in the run directory.
-        project: of Weights & Biases.
+        project: project of Weights & Biases.
 
     Examples:
         >>> LoggerSettings(wandb=False, tensorboard=False)
@@ -42,12 +42,12 @@ class LoggerSettings:
 
 @dataclass
 class ValidationSettings:
-    """The validations that choose `best.pt`; always of the same episodes.
+    """The validations that select `best.pt`; all of them use the same episodes.
 
     Attributes:
-        episodes: of a validation.
-        images_per_batch: items that are answered at once, about.
-        sentences_per_batch: sentences that are answered at once, about.
+        episodes: number of episodes of a validation.
+        images_per_batch: approximate number of items of a batch.
+        sentences_per_batch: approximate number of sentences of a batch.
 
     Examples:
         >>> ValidationSettings(episodes=1000).images_per_batch
@@ -59,7 +59,7 @@ class ValidationSettings:
     sentences_per_batch: int = 400
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Refuse values out of range."""
         check_number("validation.episodes", self.episodes, least=2, most=LARGEST_SIZE, whole=True)
         for name in ("images_per_batch", "sentences_per_batch"):
             check_number(f"validation.{name}", getattr(self, name), least=1, most=LARGEST_SIZE, whole=True)
@@ -67,22 +67,22 @@ class ValidationSettings:
 
 @dataclass
 class TrainSettings:
-    """What `metamann.train` takes; `metamann.settings` composes it from conf/.
+    """Settings of `metamann.train`; `metamann.settings` composes them from conf/.
 
     Attributes:
-        data: part; None of sequences.
-        protocol: part; what an episode is.
-        train_protocol: what training episodes change of `protocol`, or a part of its own.
-        encoder: part; None of sequences.
+        data: part; None for sequences.
+        protocol: part; defines an episode.
+        train_protocol: changes of `protocol` for training episodes, or another part.
+        encoder: part; None for sequences.
         memory: part.
         learner: part.
-        adapter: part; None for the learner itself.
+        adapter: part; None without an adapter.
         trainer: the outer loop.
         logger: dashboards.
-        validation: what chooses the best learner.
+        validation: the validations that select the best learner.
         seed: of the parameters and of the sequence of training episodes.
-        encoder_from: run directory of the same data whose encoder is taken, and trained no further.
-        trust: classes or packages that parts may name, beside those of conf/ and of installed plug-ins.
+        encoder_from: run directory, trained on the same data, whose encoder is used and not trained further.
+        trust: classes or packages that parts may name, besides those of conf/ and of installed plug-ins.
 
     Examples:
         >>> from metamann.application.parts import choice
@@ -107,7 +107,7 @@ class TrainSettings:
     trust: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse a seed that is none, and parts that are no plain data."""
+        """Refuse a wrong seed, and parts that are no plain data."""
         check_seed("seed", self.seed)
         if not isinstance(self.train_protocol or {}, Mapping):
             raise ConfigError(
@@ -118,17 +118,17 @@ class TrainSettings:
 
 @dataclass
 class SelectionSettings:
-    """Which episodes of which data a trained run is asked.
+    """The selection of the episodes of an evaluation.
 
     Attributes:
-        data: part in place of the run's own, or keys of it that change; None leaves it.
-        protocol: likewise.
-        learner: keys of the run's own that change.
-        adapter: part; how a trained learner answers in another way.
-        episodes: at most: published episodes and supervised sentences may end earlier.
+        data: part that replaces that of the run, or keys to change in it; None for the data of the run.
+        protocol: as `data`.
+        learner: keys to change in the learner of the run.
+        adapter: part; changes how the trained learner answers.
+        episodes: largest number; published episodes and supervised sentences may be fewer.
         seed: of the task list.
         split: train, val or test.
-        trust: classes or packages that parts may name, beside those of conf/ and of installed plug-ins.
+        trust: classes or packages that parts may name, besides those of conf/ and of installed plug-ins.
 
     Examples:
         >>> SelectionSettings(protocol={"ways": 20}, episodes=200).split
@@ -145,7 +145,7 @@ class SelectionSettings:
     trust: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Refuse values out of range."""
         check_seed("seed", self.seed)
         check_number("episodes", self.episodes, least=2, most=LARGEST_SIZE, whole=True)
         check_parts(self)
@@ -153,11 +153,11 @@ class SelectionSettings:
 
 @dataclass
 class TaskSettings(SelectionSettings):
-    """Which episodes are answered, and on what machine.
+    """The selection of the episodes of an evaluation, with batch size, device and precision.
 
     Attributes:
-        images_per_batch: items that are answered at once, about.
-        device: auto, cpu, cuda, or another name of torch.
+        images_per_batch: approximate number of items of a batch.
+        device: auto, cpu, cuda, or another device of torch.
         precision: auto, fp32 or bf16.
 
     Examples:
@@ -170,27 +170,27 @@ class TaskSettings(SelectionSettings):
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Refuse values out of range."""
         super().__post_init__()
         check_number("images_per_batch", self.images_per_batch, least=1, most=LARGEST_SIZE, whole=True)
 
 
 @dataclass
 class EvaluationSettings(TaskSettings):
-    """What `Run.evaluate` takes.
+    """Settings of `Run.evaluate`.
 
     Attributes:
-        tasks: a saved tasks.npz to evaluate on, in place of a fresh list.
-        sentences_per_batch: sentences that are answered at once, about.
-        support: your own file, of any format: learn from it,
-        query: and tag this one.
-        spans: see `metamann.data.own.reader.ReadingOptions`, also for those below.
-        overlaps: of spans.
+        tasks: a saved tasks.npz to evaluate on, in place of a new list.
+        sentences_per_batch: approximate number of sentences of a batch.
+        support: your own labelled file, of any format, to learn from.
+        query: your own file to tag.
+        spans: see `metamann.data.own.reader.ReadingOptions`, as for the following settings.
+        overlaps: overlapping spans.
         untagged: words or texts without labels.
-        scheme: of tags.
-        separator: of columns.
+        scheme: scheme of the tags.
+        separator: separator of the columns.
         token_column: column of the words, `auto` or a number.
-        tag_column: column of the tags, likewise.
+        tag_column: column of the tags, `auto` or a number.
 
     Examples:
         >>> EvaluationSettings(support="known.txt", query="new.txt", scheme="IOB2").reading.scheme
@@ -213,7 +213,7 @@ class EvaluationSettings(TaskSettings):
     tag_column: Any = None
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range, and settings that go with others that are not given."""
+        """Refuse values out of range, and settings that require others."""
         super().__post_init__()
         check_number("sentences_per_batch", self.sentences_per_batch, least=1, most=LARGEST_SIZE, whole=True)
         given = {name: getattr(self, name) for name in READING if getattr(self, name) is not None}
@@ -229,10 +229,10 @@ class EvaluationSettings(TaskSettings):
 
 @dataclass
 class ComparisonSettings(EvaluationSettings):
-    """What `compare` takes.
+    """Settings of `metamann.compare`.
 
     Attributes:
-        metric: that learners are compared by; None for the main one of their kind.
+        metric: metric of the comparison; None for the main metric of the modality.
 
     Examples:
         >>> ComparisonSettings(metric="accuracy/instance_2", episodes=200).seed
@@ -244,13 +244,13 @@ class ComparisonSettings(EvaluationSettings):
 
 @dataclass
 class ContinualSettings(TaskSettings):
-    """What `Run.continual` takes.
+    """Settings of `metamann.continual` and `Run.continual`.
 
     Attributes:
-        tasks: of a sequence.
-        classes: of a task.
-        shots: examples of a class.
-        queries: of a class.
+        tasks: number of tasks of a sequence.
+        classes: number of classes of a task.
+        shots: number of examples of a class.
+        queries: number of queries of a class.
 
     Examples:
         >>> settings = ContinualSettings(tasks=4, classes=5)
@@ -265,7 +265,7 @@ class ContinualSettings(TaskSettings):
     queries: int = 5
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Refuse values out of range."""
         super().__post_init__()
         for name, least in (("tasks", 2), ("classes", 1), ("shots", 1), ("queries", 1)):
             check_number(name, getattr(self, name), least=least, most=LARGEST_SIZE, whole=True)
@@ -273,10 +273,10 @@ class ContinualSettings(TaskSettings):
 
 @dataclass
 class AuditSettings(SelectionSettings):
-    """What `Run.audit` takes.
+    """Settings of `metamann.audit` and `Run.audit`.
 
     Attributes:
-        answered: episodes that are answered to compare a share with chance.
+        answered: number of episodes that are answered, to compare the share of right answers with chance.
 
     Examples:
         >>> AuditSettings(episodes=100).answered
@@ -287,7 +287,7 @@ class AuditSettings(SelectionSettings):
     answered: int = 100
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Refuse values out of range."""
         super().__post_init__()
         for name in ("episodes", "answered"):
             check_number(name, getattr(self, name), least=LEAST_AUDITED, most=LARGEST_SIZE, whole=True)
@@ -301,7 +301,7 @@ def check_parts(settings: Any) -> None:
     """Refuse parts that are no plain data.
 
     Raises:
-        ConfigError: with what is wrong.
+        ConfigError: with the fault.
     """
     for part in (*PARTS, "train_protocol"):
         fault = plain_fault(getattr(settings, part, None))
@@ -310,23 +310,23 @@ def check_parts(settings: Any) -> None:
 
 
 def plain(settings: Any) -> dict[str, Any]:
-    """Settings as plain data, as a checkpoint holds those of training."""
+    """Settings as plain data, as in a checkpoint."""
     return dataclasses.asdict(settings)
 
 
 def train_settings(config: dict[str, Any], trust: list[str]) -> TrainSettings:
-    """Training settings of the plain data of a checkpoint, of any version; the kind of every value is checked.
+    """Training settings of the plain data of a checkpoint of any version; the type of every value is checked.
 
     Args:
-        config: of the checkpoint.
-        trust: of the user, never what the file brings along.
+        config: plain data of the checkpoint.
+        trust: what the user trusts; the value in the checkpoint is ignored.
 
     Raises:
-        ConfigError: with the setting that is wrong.
+        ConfigError: with the wrong setting.
     """
     typed: dict[str, Any] = {}
     for name, kind in (("logger", LoggerSettings), ("validation", ValidationSettings)):
-        known = {each.name for each in dataclasses.fields(kind)}
+        known = {option.name for option in dataclasses.fields(kind)}
         given = config.get(name) if isinstance(config.get(name), dict) else {}
         typed[name] = kind(**{key: value for key, value in (given or {}).items() if key in known})
     typed["trainer"] = construct({**config["trainer"], "_target_": TRAINER}, "trainer", trust, {})

@@ -1,4 +1,4 @@
-"""A model adapted to one set of labels: what a few examples taught it, as a person holds it."""
+"""A task: a model that is adapted to a few labelled examples."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from metamann.modalities.task_objects import Outline
 if TYPE_CHECKING:
     from metamann.application.model import Model
 
-LONG = 100  # queries, from which on a bar is shown
+LONG = 100  # a progress bar appears for more queries
 
 
 class Task:
-    """The state of a model for one set of labels, with the examples that made it.
+    """The state of a model for one set of labels, with its examples.
 
-    Reading is thread safe: `predict` changes neither the task nor the model. `add` and `forget` change the task alone.
+    `predict` is thread safe: it changes neither the task nor the model. `add` and `forget` change only the task.
 
     Attributes:
-        model: that was adapted; other tasks may share it.
-        labels: names, in the order in which they first appeared.
-        state: of the learner, a batch of one.
+        model: the adapted model; other tasks may share it.
+        labels: names of the labels, in the order in which they first appeared.
+        state: state of the learner, a batch of one.
 
     Examples:
         >>> from metamann.application.model import Model
@@ -58,25 +58,25 @@ class Task:
         outlines: list[Outline] | None = None,
     ) -> None:
         self.model, self.labels, self.state, self._examples = model, labels, state, examples
-        # of the examples that are in the state, kept or not; None where nothing is known of them
+        # of all examples in the state, also if they are not stored; None if the task was loaded without examples
         self._outlines = outlines if examples is None else [model.objects.outline(example) for example in examples]
 
     @classmethod
     def of(cls, model: Model, examples: Any, keep_examples: bool = True) -> Task:
         """See `Model.adapt`."""
-        read = model.objects.read_labelled(examples)
-        labels = model.objects.labels(read)
-        outlines = [model.objects.outline(example) for example in read]
-        return cls(model, labels, _write(model, read, labels), read if keep_examples else None, outlines)
+        parsed = model.objects.read_labelled(examples)
+        labels = model.objects.labels(parsed)
+        outlines = [model.objects.outline(example) for example in parsed]
+        return cls(model, labels, _write(model, parsed, labels), parsed if keep_examples else None, outlines)
 
     @property
     def examples(self) -> tuple[Any, ...] | None:
-        """The examples as they were read, in their order; None where they were not kept."""
+        """The examples in their order; None if the task does not store them."""
         return None if self._examples is None else tuple(self._examples)
 
     @property
     def calibrated(self) -> bool:
-        """Whether scores were fitted on validation, so that of answers with score 0.9 nine in ten are right there."""
+        """Whether scores are calibrated, so that on validation nine in ten answers with score 0.9 are right."""
         return self.model.calibration is not None
 
     def predict(self, queries: Any, threshold: float | None = None) -> Any:
@@ -84,11 +84,11 @@ class Task:
 
         Args:
             queries: one object, or a list or iterator of them.
-            threshold: between 0 and 1. An item that scores less is answered with None, "none of these"; entities that
-                score less are left out.
+            threshold: between 0 and 1. The answer for an item with a lower score is None, "none of these"; entities
+                with a lower score are left out.
 
         Raises:
-            DataError: if an object is none that the model reads.
+            DataError: if the model cannot read an object.
             ConfigError: if the threshold is not between 0 and 1.
         """
         if threshold is not None:
@@ -98,10 +98,10 @@ class Task:
         return [answer for chunk in self._chunks(queries) for answer in self._answers(chunk, threshold)]
 
     def add(self, examples: Any) -> None:
-        """Learn further examples, of known labels or new ones, without training.
+        """Learn further examples of known or new labels, without training.
 
         Raises:
-            DataError: if they are none, or the labels become more than the model can name.
+            DataError: if the examples are not valid, or the model cannot predict so many labels.
         """
         model, objects = self.model, self.model.objects
         new = objects.read_labelled(examples)
@@ -121,46 +121,46 @@ class Task:
             self._outlines = [*self._outlines, *map(objects.outline, new)]
 
     def forget(self, what: str | int | Iterable[int]) -> None:
-        """Take a label out, or examples by their numbers in the order in which they were learned.
+        """Forget a label, or examples by their numbers in the order in which they were learned.
 
-        Examples leave the memory itself where it can give them up and every label keeps one; otherwise those that stay
-        are written anew.
+        Examples are removed from the memory if it supports this and every label keeps an example; otherwise the
+        remaining examples are written into an empty memory.
 
         Raises:
-            DataError: if there is no such label or example, nothing would be left, or the rest cannot be written anew
-                because the examples were not kept.
+            DataError: if the label or example does not exist, nothing would be left, or the task does not store the
+                examples that have to be written again.
         """
         if isinstance(what, str):
             if what not in self.labels:
                 raise DataError(f"there is no label {excerpt(what)}; choose {excerpts(self.labels)}.")
-            self._relearn(self.model.objects.without(self._kept_examples(), what))
+            self._relearn(self.model.objects.without(self._stored_examples(), what))
             return
-        taken = {what} if isinstance(what, int) else set(what)
+        removed = {what} if isinstance(what, int) else set(what)
         outlines = self._outlines
         if outlines is None:
             raise DataError("this task was opened without its examples, so it cannot forget; save it with them.")
-        unknown = [number for number in taken if number not in range(len(outlines))]
+        unknown = [number for number in removed if number not in range(len(outlines))]
         if unknown:
             raise DataError(f"there is no example {excerpt(unknown[0])}; they are 0 to {len(outlines) - 1}.")
-        if not self.model.learner.can_forget or not self._take_out(outlines, taken):
-            self._relearn([example for number, example in enumerate(self._kept_examples()) if number not in taken])
+        if not self.model.learner.can_forget or not self._remove_examples(outlines, removed):
+            self._relearn([example for number, example in enumerate(self._stored_examples()) if number not in removed])
 
-    def _take_out(self, outlines: list[Outline], taken: set[int]) -> bool:
-        """Take examples out of the memory, if every label keeps one; whether that is so."""
-        stay = [outline for number, outline in enumerate(outlines) if number not in taken]
-        if {label for outline in stay for label in outline.labels} != set(self.labels):
+    def _remove_examples(self, outlines: list[Outline], removed: set[int]) -> bool:
+        """Remove examples from the memory if every label keeps one; returns whether they were removed."""
+        remaining = [outline for number, outline in enumerate(outlines) if number not in removed]
+        if {label for outline in remaining for label in outline.labels} != set(self.labels):
             return False
-        positions = [number in taken for number, outline in enumerate(outlines) for _ in range(outline.positions)]
+        positions = [number in removed for number, outline in enumerate(outlines) for _ in range(outline.positions)]
         with torch.no_grad():
             mask = torch.tensor([positions], device=self.model.device)
             self.state = self.model.learner.forget(self.state, mask)
-        self._outlines = stay
+        self._outlines = remaining
         if self._examples is not None:
-            self._examples = [example for number, example in enumerate(self._examples) if number not in taken]
+            self._examples = [example for number, example in enumerate(self._examples) if number not in removed]
         return True
 
     def _relearn(self, examples: list[Any]) -> None:
-        """Begin anew with these examples alone."""
+        """Write only these examples into an empty memory."""
         labels = self.model.objects.labels(examples)
         if not labels:
             raise DataError("nothing would be left of this task; add other examples first.")
@@ -168,7 +168,7 @@ class Task:
         self.labels, self._examples = labels, examples
         self._outlines = [self.model.objects.outline(example) for example in examples]
 
-    def _kept_examples(self) -> list[Any]:
+    def _stored_examples(self) -> list[Any]:
         if self._examples is None:
             raise DataError(
                 "this task does not keep its examples, so it forgets single ones alone: of a memory that can give them "
@@ -177,10 +177,10 @@ class Task:
         return self._examples
 
     def explain(self, query: Any) -> Explanation | SentenceExplanation:
-        """Which examples were read for one object, or which words for each of its words; `.plot()` draws it.
+        """The examples from which the answer for one object was read, for a text the words; `.plot()` draws them.
 
         Raises:
-            ConfigError: if the memory keeps no single examples, or the task does not.
+            ConfigError: if the memory or the task does not store single examples.
         """
         return explain(self, query)
 
@@ -188,16 +188,16 @@ class Task:
         """Write the task into one file, for `load_task` with the same model.
 
         Args:
-            path: of the file; an old one is replaced whole.
-            examples: with it; without them the task that is loaded cannot forget.
+            path: of the file; an existing file is replaced.
+            examples: save the examples too; without them the loaded task cannot forget.
 
         Raises:
-            DataError: if it cannot be written.
+            DataError: if the file cannot be written.
         """
         save_task(self, Path(path), examples)
 
     def _chunks(self, queries: Iterable[Any]) -> Iterable[list[Any]]:
-        """Queries as they are read, some at a time; a bar on a terminal where they are many."""
+        """Chunks of parsed queries; on a terminal with a progress bar for many queries."""
         source, size, read = iter(queries), self.model.objects.chunk, self.model.objects.read_query
         total = len(queries) if isinstance(queries, Sized) else None
         hidden = not sys.stderr.isatty() or (total is not None and total <= LONG)
@@ -214,7 +214,7 @@ class Task:
 
 
 def _write(model: Model, examples: Sequence[Any], labels: Sequence[str], state: Any = None) -> Any:
-    """The state after these examples."""
+    """The state after writing the examples."""
     if not examples or not labels:
         raise DataError("there is no labelled example to adapt to; give at least one.")
     if model.most_labels is not None and len(labels) > model.most_labels:
@@ -228,7 +228,7 @@ def _write(model: Model, examples: Sequence[Any], labels: Sequence[str], state: 
 
 
 def _continues(before: Classes, after: Classes) -> bool:
-    """Whether the labels so far keep their codes, so that what was written with them stays true."""
+    """Whether the present labels keep their codes, so that the memory stays valid."""
     wider = after.codes.shape[-1] - before.codes.shape[-1]
     old = F.pad(before.codes, (0, wider))
     return wider >= 0 and torch.equal(old, after.codes[:, : old.shape[1]])

@@ -1,4 +1,4 @@
-"""Task files: the memory of a task and its examples; the weights by hash, and never a path to them."""
+"""Task files: the memory of a task, its examples, and the hash of the weights, but no path to a model."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def save_task(task: Task, path: Path, examples: bool) -> None:
 
 
 def read_task(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[str, ...], str, str | None]:
-    """State and examples by name, labels, hash of the weights and name of the model.
+    """Read state and examples by name, labels, hash of the weights and name of the model.
 
     Raises:
-        DataError: if it is no task file, or damaged.
+        DataError: if the file is no task file, or damaged.
     """
     tensors, about = read_archive(path, "task")
     labels, weights, name = about.get("labels"), about.get("weights"), about.get("model")
-    named = isinstance(labels, list) and bool(labels) and all(isinstance(each, str) and each for each in labels)
+    named = isinstance(labels, list) and bool(labels) and all(isinstance(label, str) and label for label in labels)
     distinct = isinstance(labels, list) and named and len(set(labels)) == len(labels)
     if not isinstance(labels, list) or not distinct or not isinstance(weights, str) or not isinstance(name, str | None):
         raise DataError(f"{excerpt(path)} is a damaged task file (labels or model); save it again.")
@@ -56,13 +56,13 @@ def read_task(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[s
 
 
 def is_plain(state: Any) -> bool:
-    """Whether a state may be read from a file: beside its classes, real numbers and truths alone.
+    """Whether a state may be read from a file: besides its classes, it holds only real numbers and booleans.
 
-    Whole numbers point at something, and a file could let them point anywhere; modules are no data at all.
+    Integers may be indices, which a file could set out of range, and modules are no data.
     """
     if isinstance(state, Tensor):
         return state.is_floating_point() or state.dtype == torch.bool
-    if isinstance(state, Classes):  # they follow from the labels, and are compared with theirs
+    if isinstance(state, Classes):  # derived from the labels, with which they are compared
         return True
     return isinstance(state, tuple | list) and all(is_plain(part) for part in state)
 
@@ -74,17 +74,17 @@ def leaves(state: Any) -> list[Tensor]:
     return [leaf for part in state for leaf in leaves(part)] if _is_tensors(state) else []
 
 
-def rebuilt(small: Any, large: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
-    """A state of tensors by number, built as the model itself builds one.
+def rebuild_state(small: Any, large: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
+    """A state with the tensors of a file, in the structure of a state of the model.
 
     Args:
         small: state of the model after a few positions.
-        large: after more of them: axes in which the two differ grow with what is written, all others are fixed.
-        tensors: of the file.
-        device: of the model.
+        large: state after more positions: axes in which the two differ grow with each write, all others are fixed.
+        tensors: tensors of the file, by number.
+        device: device of the model.
 
     Raises:
-        ValueError: if a tensor is missing, left over, of another kind or shape.
+        ValueError: if a tensor is missing, superfluous, or of another type or shape.
     """
     if tensors.keys() != {str(number) for number in range(len(leaves(small)))}:
         raise ValueError("its state has other parts than that of its model")
@@ -92,18 +92,18 @@ def rebuilt(small: Any, large: Any, tensors: Mapping[str, Tensor], device: torch
 
     def fill(few: Any, more: Any, grown: set[int]) -> Any:
         if isinstance(few, Tensor):
-            found = next(rest)
-            if found.dtype != few.dtype or found.dim() != few.dim():
-                raise ValueError(f"a part of its state is {found.dtype} of shape {tuple(found.shape)}")
-            for size, least, other in zip(found.shape, few.shape, more.shape, strict=True):
+            tensor = next(rest)
+            if tensor.dtype != few.dtype or tensor.dim() != few.dim():
+                raise ValueError(f"a part of its state is {tensor.dtype} of shape {tuple(tensor.shape)}")
+            for size, least, other in zip(tensor.shape, few.shape, more.shape, strict=True):
                 if least == other and size != least:
-                    raise ValueError(f"a part of its state has shape {tuple(found.shape)}")
+                    raise ValueError(f"a part of its state has shape {tuple(tensor.shape)}")
                 if least != other:
                     grown.add(size)
-            return found.to(device)
+            return tensor.to(device)
         if not _is_tensors(few):
             return few
-        sizes: set[int] = set()  # slots of one memory
+        sizes: set[int] = set()  # numbers of slots of one memory
         filled = [fill(one, other, sizes) for one, other in zip(few, more, strict=True)]
         if len(sizes) > 1:
             raise ValueError("parts of its state are of different lengths")
@@ -115,5 +115,5 @@ def rebuilt(small: Any, large: Any, tensors: Mapping[str, Tensor], device: torch
 
 
 def _is_tensors(part: Any) -> bool:
-    """Whether there are tensors in it: words and numbers of a state follow from the labels."""
-    return isinstance(part, tuple | list) and any(isinstance(each, Tensor) or _is_tensors(each) for each in part)
+    """Whether a part contains tensors; other values of a state are derived from the labels."""
+    return isinstance(part, tuple | list) and any(isinstance(item, Tensor) or _is_tensors(item) for item in part)

@@ -1,4 +1,4 @@
-"""Safetensors files of ours: tensors by name, and one JSON document about them; both are data and nothing else."""
+"""Safetensors files of models and tasks: tensors by name, and a JSON document in the metadata."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from metamann.data.tensor_files import tensor_fault
 from metamann.errors import DataError, excerpt
 
 VERSION = 1
-HEADER_SIZE = 8  # bytes that say how long the header is
+HEADER_SIZE = 8  # bytes of the header length
 
 
 def write_archive(path: Path, kind: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write a file whole, or not at all.
+    """Write a file atomically.
 
     Args:
-        path: of the file.
+        path: path of the file.
         kind: `model` or `task`.
-        tensors: by name.
-        about: plain data.
+        tensors: tensors by name.
+        about: plain data of the JSON document.
 
     Raises:
-        DataError: if it cannot be written, or the data are not plain.
+        DataError: if the file cannot be written, or the data are not plain.
     """
-    # copies: tensors that share memory are refused by the format
+    # copies, because the format refuses tensors that share memory
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
         text = json.dumps({"kind": kind, "version": VERSION, **about})
@@ -40,10 +40,10 @@ def write_archive(path: Path, kind: str, tensors: Mapping[str, Tensor], about: M
 
 
 def read_archive(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and data of a file; every number is finite.
+    """Read the tensors, whose numbers are all finite, and the JSON document of a file.
 
     Raises:
-        DataError: if it cannot be read, is damaged, or of another kind.
+        DataError: if the file cannot be read, is damaged, or has another kind.
     """
     try:
         content = path.expanduser().read_bytes()
@@ -57,6 +57,6 @@ def read_archive(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
                 raise ValueError(f"{name} {fault}")
     except OSError as error:
         raise DataError(f"{excerpt(path)} cannot be read ({error.strerror or error}); give a {kind} file.") from error
-    except Exception as error:  # a damaged file makes the format raise nearly anything; the cause is kept
+    except Exception as error:  # reading a damaged file may raise anything; the cause is chained
         raise DataError(f"{excerpt(path)} is no {kind} file, or damaged ({excerpt(error)}); save it again.") from error
     return tensors, about

@@ -13,7 +13,7 @@ from torch import nn
 from metamann.application.caller import PYTHON, Caller
 from metamann.application.capacity import capacity_notes, check_room
 from metamann.application.directory import check_free, check_in_place, remove_run, save_settings
-from metamann.application.opening import opened
+from metamann.application.opening import open_directory
 from metamann.application.parts import Parts
 from metamann.application.report import attempt, mirrors_of, report
 from metamann.application.run import Run
@@ -34,21 +34,21 @@ from metamann.training.seeding import seeded
 from metamann.training.session import run_session
 
 VALIDATION_SEED = 0
-SETTLED_ON = 5  # times the episodes of a validation
+SETTLING_FACTOR = 5  # episodes of `Modality.settle`, in numbers of validation episodes
 
 
 class Prepared(NamedTuple):
     """A run before its first step.
 
     Attributes:
-        modality: of its data.
-        learner: fresh, in its adapter if it has one.
-        sampler: deals what it is trained on.
-        held_out: deals what it is validated on.
-        validation: what chooses the best learner, and what that one is reported on.
-        fingerprints: of the data splits, by name.
-        compute: where it is trained.
-        settings: with what they take from the data.
+        modality: modality of the data.
+        learner: new learner, in its adapter if there is one.
+        sampler: draws the training episodes.
+        held_out: draws the validation episodes.
+        validation: evaluator that selects the best learner, and on which it is reported.
+        fingerprints: fingerprints of the data splits, by name.
+        compute: device, precision and batch sizes.
+        settings: settings, completed from the data.
     """
 
     modality: Modality
@@ -62,19 +62,30 @@ class Prepared(NamedTuple):
 
 
 def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = False, caller: Caller = PYTHON) -> Run:
-    """Meta-train, keep the best learner by validation, report it on validation episodes.
+    """Meta-train a learner, save the best one by validation, and report it on the validation episodes.
 
     Args:
         settings: of the run; `metamann.settings` composes them.
-        directory: the run directory; what it holds of an earlier run is an error unless `overwrite` is true.
-        overwrite: remove the run that the directory holds, once it is sure that the new one can begin.
-        caller: `Caller(should_stop=...)` ends the run from outside.
+        directory: the run directory; an earlier run in it is an error unless `overwrite` is true.
+        overwrite: replace an earlier run in the directory, after the new one has been prepared without an error.
+        caller: `Caller(should_stop=...)` can stop the run.
+
+    Returns:
+        The run.
 
     Raises:
-        MetamannError: if the settings do not go together, the data cannot be read, or the training blows up.
-        Interrupted: if the caller asked it to stop; the run can be gone on with.
+        MetamannError: if settings are not compatible, the data cannot be read, or the training diverges.
+        Interrupted: if the caller stops the run, which can be resumed.
+
+    Examples:
+        >>> import metamann
+        >>> tiny = {"encoder": "pixels", "data.alphabets": [1, 1, 1], "protocol.ways": 2, "protocol.queries": 1}
+        >>> tiny |= {"trainer.steps": 2, "validation.episodes": 2, "logger.wandb": False, "logger.tensorboard": False}
+        >>> run = train(metamann.settings(protocol="nway", **tiny), "runs/mine")
+        >>> run.modality.name, 0 <= run.score <= 1  # the accuracy on validation episodes
+        ('images', True)
     """
-    with opened(directory) as path:
+    with open_directory(directory) as path:
         earlier = (path / LOG_FILE).stat().st_size
         settings = with_encoder_of(settings)
         if not overwrite:
@@ -82,20 +93,20 @@ def train(settings: TrainSettings, directory: str | Path, *, overwrite: bool = F
             save_settings(path, plain(settings), caller.files, ".hydra")
         prepared = prepare(settings)
         if settings.encoder_from:
-            _take_encoder(prepared, settings)
+            _load_encoder(prepared, settings)
         if overwrite:
             remove_run(path)
-            # the lines of the run that is gone; those of this one are appended behind whatever is there
+            # remove the log of the earlier run; lines of this run are already appended to it
             (path / LOG_FILE).write_bytes((path / LOG_FILE).read_bytes()[earlier:])
             save_settings(path, plain(settings), caller.files, ".hydra")
         return fit(prepared, path, None, caller)
 
 
 def prepare(settings: TrainSettings) -> Prepared:
-    """Read the data and build what is trained; nothing is written.
+    """Read the data and build sampler, learner and evaluator; nothing is written.
 
     Raises:
-        MetamannError: if the settings do not go together, or the data cannot be read.
+        MetamannError: if settings are not compatible, or the data cannot be read.
     """
     trainer, validation = settings.trainer, settings.validation
     device = choose_device(trainer.device, "trainer.device")
@@ -116,7 +127,7 @@ def prepare(settings: TrainSettings) -> Prepared:
     except EpisodeError as error:
         if not settings.train_protocol:
             raise
-        # a protocol names its settings as those of `protocol`
+        # the message of a protocol names settings of `protocol`
         raise EpisodeError(re.sub(r"\bprotocol\.", "train_protocol.", str(error))) from error
     held_out = modality.sampler(splits, "val", protocol, VALIDATION_SEED)
     compute = Compute(device, precision, validation.images_per_batch, validation.sentences_per_batch)
@@ -126,7 +137,7 @@ def prepare(settings: TrainSettings) -> Prepared:
         learner = parts.adapted(modality.learner(parts.build, (protocol, train_protocol), splits))
     if settings.adapter and not learner.trainable:
         raise ConfigError("this adapter is for evaluating: nothing of it is trained; leave out adapter=.")
-    if isinstance(settings.data, Mapping) and "path" in settings.data:  # a user's own
+    if isinstance(settings.data, Mapping) and "path" in settings.data:  # a user's own data
         for line in modality.unknown(learner, splits.name, (splits.train, splits.val)):
             note(line)
     check_room(learner, trainer.batch_size // trainer.accumulate)
@@ -137,7 +148,7 @@ def prepare(settings: TrainSettings) -> Prepared:
 
 
 def fit(prepared: Prepared, directory: Path, resumed: Checkpoint | None, caller: Caller) -> Run:
-    """Train what was prepared, or go on with it, in a directory that is open."""
+    """Train or resume a prepared run, in an open directory."""
     modality, learner, validation = prepared.modality, prepared.learner, prepared.validation
     settings = prepared.settings
     if settings.encoder_from:
@@ -168,7 +179,9 @@ def fit(prepared: Prepared, directory: Path, resumed: Checkpoint | None, caller:
         check_in_place(directory)
         best = load_checkpoint(checkpoints / "best.pt")
         best.load_into(learner, checkpoints / "best.pt")
-        more = TaskList.draw(prepared.held_out, prepared.held_out.at_most(SETTLED_ON * settings.validation.episodes))
+        more = TaskList.draw(
+            prepared.held_out, prepared.held_out.at_most(SETTLING_FACTOR * settings.validation.episodes)
+        )
         modality.settle(learner, dataclasses.replace(validation, tasks=more))
         calibration = modality.calibration(learner, validation)
         check_in_place(directory)
@@ -195,12 +208,12 @@ def _captions(prepared: Prepared) -> tuple[str, str, str]:
     )
 
 
-def _take_encoder(prepared: Prepared, settings: TrainSettings) -> None:
-    """Give a learner the encoder of another run, one of the same data: it may have seen no class of a test.
+def _load_encoder(prepared: Prepared, settings: TrainSettings) -> None:
+    """Load the encoder of another run, which must have the same data, so that it was trained on no test class.
 
     Raises:
-        ConfigError: if the learner has no encoder of its own beside a memory.
-        CheckpointError: if there is no such run, it was trained on other data, or its encoder is another one.
+        ConfigError: if the learner has no separate encoder.
+        CheckpointError: if the run does not exist, was trained on other data, or has a different encoder.
     """
     if not isinstance(getattr(prepared.learner, "encoder", None), nn.Module):
         raise ConfigError(
@@ -218,10 +231,10 @@ def _take_encoder(prepared: Prepared, settings: TrainSettings) -> None:
 
 
 def with_encoder_of(settings: TrainSettings) -> TrainSettings:
-    """Settings whose encoder is that of the run that `encoder_from` names, where there is one.
+    """Settings with the encoder of the run `encoder_from`, if it is set.
 
     Raises:
-        CheckpointError: if there is no such run, or it has no encoder.
+        CheckpointError: if the run does not exist, or has no encoder.
     """
     if not settings.encoder_from:
         return settings

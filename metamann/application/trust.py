@@ -1,7 +1,7 @@
-"""What a configuration may build: an explicit list of classes.
+"""The list of classes that a configuration may build.
 
-On the list are the classes that `conf/` offers for a group, those that installed packages register under the entry
-point group `metamann.plugins`, and what the user names with `trust=`. What a file says about trust does not count.
+The list holds the classes of the choices of `conf/` by group, the classes that installed packages register under the
+entry point group `metamann.plugins`, and the classes and packages of `trust=`. A `trust` setting in a file is ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from metamann.encoders.transformer import MINILM
 from metamann.errors import CheckpointError, ConfigError, excerpt
 from metamann.training.checkpoint import Checkpoint, load_checkpoint
 
-# parts of a run's configuration that are built, and the group of conf/ that offers their classes
+# parts of a run that are built, and the group of conf/ with their classes
 GROUP_OF = {
     "data": "data",
     "protocol": "protocol",
@@ -32,24 +32,24 @@ GROUP_OF = {
     "adapter": "adapter",
     "trainer": "trainer",
 }
-NEEDED = ("protocol", "memory", "learner", "trainer")  # of every run
+NEEDED = ("protocol", "memory", "learner", "trainer")  # parts of every run
 TRAINER = "metamann.training.loop.TrainerConfig"
 
 
 def trusted_class(target: object, part: str, trust: Sequence[str]) -> Callable[..., Any]:
-    """The class or function that a `_target_` names.
+    """The class or function of a `_target_`.
 
     Args:
         target: its dotted name.
-        part: of a run's configuration, such as `encoder`: only what conf/ offers for it is built.
-        trust: dotted classes or packages that the user trusts, beside those of the list.
+        part: part of the run, such as `encoder`: only classes of its group in conf/ are trusted.
+        trust: dotted names of classes or packages that the user trusts, besides the list.
 
     Raises:
-        ConfigError: if it is not on the list, or cannot be imported.
+        ConfigError: if the class is not on the list, or cannot be imported.
     """
     if not isinstance(target, str):
         raise ConfigError(f"{part}._target_ must be the dotted name of a class, not {excerpt(target)}.")
-    on_list = target in listed(GROUP_OF[part]) or target in registered()
+    on_list = target in conf_classes(GROUP_OF[part]) or target in plugin_classes()
     named = any(target == name or target.startswith(f"{name}.") for name in trust)
     if not on_list and not named:
         raise ConfigError(
@@ -58,23 +58,23 @@ def trusted_class(target: object, part: str, trust: Sequence[str]) -> Callable[.
         )
     module, _, name = target.rpartition(".")
     try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except Exception as error:  # whatever importing a module that the user names may raise
+        builder: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except Exception as error:  # importing a module may raise anything
         raise ConfigError(f"{part} names {excerpt(target)}, which does not exist or cannot be imported.") from error
-    # a package that is trusted may import others, which are not
-    home = getattr(found, "__module__", None) or ""
+    # a trusted package may import others that are not trusted
+    home = getattr(builder, "__module__", None) or ""
     if not on_list and target not in trust and not any(home == name or home.startswith(f"{name}.") for name in trust):
         raise ConfigError(
             f"{part} names {excerpt(target)}, which only passes through a trusted package. If you trust its "
             f"code, name the class itself: trust=[{excerpt(target)}]."
         )
-    if not callable(found):
+    if not callable(builder):
         raise ConfigError(f"{part} names {excerpt(target)}, which is no class.")
-    return found
+    return builder
 
 
 def check_trusted(config: Mapping[str, Any], trust: Sequence[str]) -> None:
-    """Refuse a plain configuration that names a class that is not on the list, before anything is built.
+    """Refuse a plain configuration with a class that is not on the list, before anything is built.
 
     Raises:
         ConfigError: with the part and the class.
@@ -85,14 +85,14 @@ def check_trusted(config: Mapping[str, Any], trust: Sequence[str]) -> None:
 
 
 def open_checkpoint(path: Path, trust: Sequence[str]) -> Checkpoint:
-    """Read a checkpoint whose configuration builds nothing but what is on the list.
+    """Read a checkpoint whose configuration builds only classes of the list.
 
     Args:
-        path: of the file.
-        trust: what the user trusts, beside the list.
+        path: path of the file.
+        trust: what the user trusts, besides the list.
 
     Raises:
-        CheckpointError: if the file is no whole checkpoint.
+        CheckpointError: if the file is no complete checkpoint.
         ConfigError: if it names a class that is not on the list.
     """
     checkpoint = load_checkpoint(path)
@@ -118,8 +118,8 @@ def open_checkpoint(path: Path, trust: Sequence[str]) -> Checkpoint:
 
 
 @functools.cache
-def offered() -> dict[str, dict[str, dict[str, Any]]]:
-    """What conf/ offers: plain settings by group and choice."""
+def conf_choices() -> dict[str, dict[str, dict[str, Any]]]:
+    """The choices of conf/: plain settings by group and name."""
     return {
         group: {
             Path(file.name).stem: yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -127,26 +127,26 @@ def offered() -> dict[str, dict[str, dict[str, Any]]]:
             if file.name.endswith(".yaml")
         }
         for group in dict.fromkeys(GROUP_OF.values())
-        if group != "trainer"  # typed settings, which name no class
+        if group != "trainer"  # typed settings without choices
     }
 
 
 @functools.cache
-def listed(group: str) -> frozenset[str]:
-    """Dotted names of the classes that conf/ offers for a group."""
+def conf_classes(group: str) -> frozenset[str]:
+    """Dotted names of the classes of a group of conf/."""
     if group == "trainer":
         return frozenset([TRAINER])
-    return frozenset(target for node in offered()[group].values() for target in _targets(node))
+    return frozenset(target for node in conf_choices()[group].values() for target in _targets(node))
 
 
 @functools.cache
-def registered() -> frozenset[str]:
+def plugin_classes() -> frozenset[str]:
     """Dotted names of the classes that installed packages register: `name = "package.module:Class"`."""
     return frozenset(f"{entry.module}.{entry.attr}" for entry in entry_points(group="metamann.plugins"))
 
 
 def _check_models(node: Any, trust: Sequence[str]) -> None:
-    """Refuse a pretrained model that would have to be fetched because a file names it.
+    """Refuse a pretrained model that a file names and that would have to be downloaded.
 
     Raises:
         ConfigError: with the model.

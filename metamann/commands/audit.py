@@ -1,4 +1,4 @@
-"""`metamann-audit`: can a result be trusted? Contracts of data, sampler and learner, checked on real episodes."""
+"""`metamann-audit`: check the contracts of data, sampler and learner on real episodes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def command(settings: AuditCommand, directory: Path, caller: Caller) -> float:
     """Audit a run, or a user's own sampler and learner.
 
     Returns:
-        How many checks failed. Where any did, the command ends with exit status 1.
+        The number of failed checks. If there is one, the command ends with exit status 1.
     """
     if (settings.checkpoint is None) == (settings.make_sampler is None):
         raise ConfigError("give either checkpoint=RUN, or make_sampler=package.module.function of your own.")
@@ -29,11 +29,11 @@ def command(settings: AuditCommand, directory: Path, caller: Caller) -> float:
     else:
         test_sampler, learner = settings.make_test_sampler, settings.make_learner
         findings = audit_code(
-            _named(str(settings.make_sampler)),
+            _imported(str(settings.make_sampler)),
             settings,
             directory,
-            make_test_sampler=None if test_sampler is None else _named(test_sampler),
-            make_learner=None if learner is None else _named(learner),
+            make_test_sampler=None if test_sampler is None else _imported(test_sampler),
+            make_learner=None if learner is None else _imported(learner),
             caller=caller,
         )
     failed = sum(finding.outcome == "fail" for finding in findings)
@@ -43,23 +43,23 @@ def command(settings: AuditCommand, directory: Path, caller: Caller) -> float:
     return failed
 
 
-def _named(path: str) -> Callable[[], Any]:
-    """What a dotted path names.
+def _imported(path: str) -> Callable[[], Any]:
+    """The function of a dotted path.
 
     Raises:
         ConfigError: if it cannot be imported.
     """
     module, _, name = path.rpartition(".")
-    sys.path.insert(0, "")  # the user's own module lies where the command is run
+    sys.path.insert(0, "")  # modules of the user in the current directory
     try:
-        found: Callable[[], Any] = getattr(importlib.import_module(module), name)
+        function: Callable[[], Any] = getattr(importlib.import_module(module), name)
     except MetamannError:
         raise
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path} cannot be imported ({error}); give package.module.function.") from error
     finally:
         sys.path.pop(0)
-    return found
+    return function
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`metamann-compare`: trained learners on one task list, with paired differences."""
+"""`metamann-compare`: compare trained learners on one task list, with paired differences."""
 
 from __future__ import annotations
 

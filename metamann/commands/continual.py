@@ -1,4 +1,4 @@
-"""`metamann-continual`: classes arrive task after task; what is kept of the old ones?"""
+"""`metamann-continual`: classes arrive task by task, and earlier classes are tested again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from metamann.commands.shell import run_command
 
 
 def command(settings: ContinualCommand, directory: Path, caller: Caller) -> float:
-    """Teach runs the same sequences of tasks.
+    """Evaluate runs on the same sequences of tasks.
 
     Returns:
         Average accuracy of the first run.

@@ -1,4 +1,4 @@
-"""`metamann-evaluate`: a trained learner on classes it has never seen."""
+"""`metamann-evaluate`: evaluate a trained learner on new classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def command(settings: EvaluateCommand, directory: Path, caller: Caller) -> float
     """Evaluate a checkpoint on a fixed list of episodes; the run's own protocol and data unless overridden.
 
     Returns:
-        The main score, for sweepers; NaN where the query has no labels, so that nothing is scored.
+        The main score, for sweepers; NaN if the query has no labels.
     """
     run = Run(settings.checkpoint, trust=settings.trust)
     return run.evaluate(settings, directory, logger=settings.logger, caller=caller).score
@@ -22,7 +22,7 @@ def command(settings: EvaluateCommand, directory: Path, caller: Caller) -> float
 
 def main() -> None:
     """Entry point of `metamann-evaluate`."""
-    # the keys of the run's own data, protocol and learner are known only once its checkpoint is open
+    # the keys of the run's data, protocol and learner are known only after its checkpoint is read
     run_command("evaluate", command, open_groups=("data", "protocol", "learner", "adapter"))
 
 

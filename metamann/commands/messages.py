@@ -1,4 +1,4 @@
-"""The one line of every error that a user can cause, whoever raised it: metamann, Hydra, or the system."""
+"""One-line messages of errors that a user can cause, raised by metamann, Hydra or the operating system."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from metamann.hardware import out_of_memory
 
 
 def message_of(error: Exception) -> str | None:
-    """What a user did wrong and can do about it; None for an error that no user can cause."""
+    """The message of an error with its fix; None for an error that no user can cause."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, MetamannError):
             return str(cause)
         if isinstance(cause, OSError) and not isinstance(cause, HydraException):
             return file_error(cause, _directory())
-        # OmegaConf leaves out the cause of what its resolvers raise
+        # OmegaConf does not set the cause of errors in its resolvers
         cause = cause.__cause__ or (cause.__context__ if isinstance(cause, OmegaConfBaseException) else None)
     if isinstance(error, HydraException | OmegaConfBaseException) or "Config group override must be" in str(error):
         return setting_error(error)
@@ -42,7 +42,7 @@ def message_of(error: Exception) -> str | None:
 
 
 def _directory() -> str | None:
-    """Where the command writes; None before Hydra knows."""
+    """The output directory of the command; None before Hydra has set it."""
     if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().runtime, "output_dir"):
         return None
     return str(HydraConfig.get().runtime.output_dir)

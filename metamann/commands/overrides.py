@@ -1,7 +1,7 @@
-"""What a user types, made readable for Hydra: paths and other texts with characters that its grammar keeps for itself.
+"""Quoting of command line arguments for Hydra, whose grammar reserves characters that paths and other texts contain.
 
-Hydra reads `checkpoint=/runs/seed=0,lr=1` as two equal signs and a list, and `checkpoint=2024` as a number. A path is a
-text whatever it holds, and so is what Hydra cannot read at all: both are put in quotes before Hydra sees them.
+Hydra reads `checkpoint=/runs/seed=0,lr=1` as two equal signs and a list, and `checkpoint=2024` as a number. Paths, and
+values that Hydra cannot parse, are texts and are put in quotes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNREADABLE = object()
 
 
 def readable(arguments: Sequence[str]) -> list[str]:
-    """Arguments of a command as Hydra reads them; `-m` comes first: argparse takes no overrides behind it."""
+    """Arguments that Hydra can parse; `-m` comes first, because argparse takes no overrides after it."""
     options = [argument for argument in arguments if argument in ("-m", "--multirun")]
     rest = [argument for argument in arguments if argument not in options]
     return [*options, *(_readable(argument, sweep=bool(options)) for argument in rest)]
@@ -37,39 +37,39 @@ def _readable(argument: str, *, sweep: bool) -> str:
     key, equals, value = argument.partition("=")
     if not equals or not value or argument.startswith("-"):
         return argument
-    found = _parsed(value)
+    parsed = _parsed(value)
     if PATHS.fullmatch(key):
-        as_list = isinstance(found, list) and all(isinstance(each, str) for each in found)
+        is_list = isinstance(parsed, list) and all(isinstance(item, str) for item in parsed)
         paths = _paths(value.removeprefix("[").removesuffix("]"))
-        meant = as_list and (len(paths) == len(found) or re.search(r"""['"\\]""", value))  # no comma is in a path
-        if meant or found in (None, []) or (sweep and isinstance(found, Sweep | Glob)):
+        without_comma = is_list and (len(paths) == len(parsed) or re.search(r"""['"\\]""", value))  # in a path
+        if without_comma or parsed in (None, []) or (sweep and isinstance(parsed, Sweep | Glob)):
             return argument
         return f"{key}=[{','.join(map(_text, paths))}]"
-    if not PATH.fullmatch(key) or (key == "tasks" and type(found) is int):  # a number of tasks, where they come
-        number_for_name = GROUP.fullmatch(key) and isinstance(found, int | float)
-        return f"{key}={quoted(value)}" if found is UNREADABLE or number_for_name else argument
+    if not PATH.fullmatch(key) or (key == "tasks" and type(parsed) is int):  # `tasks` is a path or a number
+        number_for_name = GROUP.fullmatch(key) and isinstance(parsed, int | float)
+        return f"{key}={quoted(value)}" if parsed is UNREADABLE or number_for_name else argument
     sweep = sweep and bool(SWEPT.fullmatch(key))
     if sweep and "," in value and not re.fullmatch(r"\w+\(.*\)", value):
         return f"{key}={','.join(map(_text, _paths(value)))}"
-    return argument if sweep and isinstance(found, Sweep | Glob) else f"{key}={_text(value)}"
+    return argument if sweep and isinstance(parsed, Sweep | Glob) else f"{key}={_text(value)}"
 
 
 def _parsed(value: str) -> Any:
     try:
         return OverridesParser.create().parse_override(f"key={value}").value()
-    except (HydraException, ValueError):  # a whole number of thousands of digits is a ValueError
+    except (HydraException, ValueError):  # ValueError for an integer of thousands of digits
         return UNREADABLE
 
 
 def _text(value: str) -> str:
-    """A value that is a text as it stands, or null, or the same in quotes."""
-    found = _parsed(value)
-    meant = isinstance(found, str) and (value[:1] in ("'", '"') or "\\" in value)  # in quotes, or escaped
-    return value if found is None or meant or found == value else quoted(value)
+    """The value itself if Hydra reads it as this text or as null; otherwise the value in quotes."""
+    parsed = _parsed(value)
+    is_quoted = isinstance(parsed, str) and (value[:1] in ("'", '"') or "\\" in value)  # in quotes, or escaped
+    return value if parsed is None or is_quoted or parsed == value else quoted(value)
 
 
 def _paths(value: str) -> list[str]:
-    """Paths between commas; a comma may be part of a path, if there is such a file or folder."""
+    """Paths separated by commas; a comma may be part of a path if this file or folder exists."""
     parts, paths = value.split(","), []
     while parts:
         joined = (length for length in range(len(parts), 1, -1) if _exists(",".join(parts[:length])))
@@ -82,6 +82,6 @@ def _paths(value: str) -> list[str]:
 def _exists(path: str) -> bool:
     try:
         without_learner = re.sub(r":\w+$", "", path.strip())
-        return any(Path(each).expanduser().exists() for each in (path.strip(), without_learner))
-    except (OSError, ValueError, RuntimeError):  # too long, no path at all, no such home
+        return any(Path(place).expanduser().exists() for place in (path.strip(), without_learner))
+    except (OSError, ValueError, RuntimeError):  # too long, not a path, or an unknown home
         return False

@@ -1,4 +1,4 @@
-"""How every command starts and ends: Hydra in front, typed settings handed on, one line for an error."""
+"""The common frame of all commands: settings composed by Hydra, and one line for an error."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ Command = Callable[[Any, Path, Caller], float]
 
 
 class Failure(float):
-    """NaN, of a job of a sweep that ended in an error.
+    """NaN, the score of a job of a sweep that ended in an error.
 
     Attributes:
-        reason: the line of the error.
+        reason: the message of the error.
 
     Examples:
         >>> Failure("seed=-1 is out of range.").reason
@@ -49,7 +49,7 @@ class Failure(float):
     reason: str
 
     def __new__(cls, reason: str) -> Failure:
-        """NaN with a reason."""
+        """Create NaN with a reason."""
         failure = super().__new__(cls, "nan")
         failure.reason = reason
         return failure
@@ -59,17 +59,17 @@ def run_command(name: str, command: Command, open_groups: tuple[str, ...]) -> No
     """Run a command; an error that a user can cause is one line on standard error and exit status 2.
 
     Args:
-        name: of its configuration in conf/, whose typed settings `register` has.
-        command: takes the settings, the run directory, and how it was called; gives the score for sweepers.
-        open_groups: nodes whose keys Hydra cannot know yet; the command checks them itself.
+        name: name of its configuration in conf/, whose typed settings `register` adds.
+        command: takes the settings, the run directory and the caller; returns the score for sweepers.
+        open_groups: nodes whose keys Hydra cannot check; the command checks them.
     """
     register()
     _register_resolvers()
     line = shlex.join([f"metamann-{name}", *sys.argv[1:]])
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # as standard error does: a name that the terminal lacks characters for stops nothing
+        # like standard error: a character that the terminal cannot encode raises no error
         sys.stdout.reconfigure(errors="backslashreplace")
-    # makes Hydra raise its errors instead of printing them in its own way
+    # Hydra raises its errors instead of printing them
     os.environ["HYDRA_FULL_ERROR"] = "1"
 
     def job(config: DictConfig) -> float:
@@ -88,10 +88,10 @@ def run_command(name: str, command: Command, open_groups: tuple[str, ...]) -> No
 
 
 def _job(config: DictConfig, command: Command, line: str) -> float:
-    """One run: its settings become objects, a DictConfig goes no further.
+    """Run one job with its settings as objects in place of a DictConfig.
 
-    A single job ends with its one line before Hydra adds its own. A job of a sweep that fails returns a `Failure`, so
-    that the others go on, and `SweepTable` ends the sweep with exit status 2.
+    A single job that fails ends the process before Hydra prints a message. A job of a sweep that fails returns a
+    `Failure`, so that the other jobs run, and `SweepTable` ends the sweep with exit status 2.
     """
     directory = Path(HydraConfig.get().runtime.output_dir).resolve()
     try:
@@ -110,7 +110,7 @@ def _job(config: DictConfig, command: Command, line: str) -> float:
             stop(error)
         message = message_of(error)
         if message is None:
-            traceback.print_exc()  # of a mistake of ours, that the other jobs need not share
+            traceback.print_exc()  # a defect of metamann, which the other jobs may not have
         reason = shorten(message or repr(error), LONGEST_MESSAGE)
         print(f"error: {reason}", file=sys.stderr, flush=True)
         return Failure(reason)
@@ -130,7 +130,7 @@ class _results(logging.Handler):  # noqa: N801  # a context manager
 
 
 def _check_encoding(arguments: list[str]) -> None:
-    """Refuse arguments that cannot be written down beside the results.
+    """Refuse arguments that cannot be encoded in the files of a run.
 
     Raises:
         ConfigError: with the argument.
@@ -145,7 +145,7 @@ def _check_encoding(arguments: list[str]) -> None:
 
 
 def _register_resolvers() -> None:
-    """Names that conf/*.yaml uses: where a run keeps its files, and the choices that `--help` lists."""
+    """Register the resolvers of conf/*.yaml: the run directory, and the choices that `--help` lists."""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
 
     def run_folder(resume: str | None, experiment: str | None) -> str:
@@ -159,7 +159,7 @@ def _register_resolvers() -> None:
 
 
 def print_run_directory(path: Path) -> None:
-    """The last line of every command, for scripts."""
+    """Print the last line of every command, which scripts read."""
     print(f"run directory: {path}", flush=True)
 
 
@@ -172,10 +172,10 @@ def _end_stopped(stopped: Interrupted, directory: Path) -> NoReturn:
 
 
 def stop(error: Exception) -> NoReturn:
-    """End the command with the one line of an error that a user can cause; any other is raised.
+    """End the command with the message of an error that a user can cause; any other error is raised.
 
     Raises:
-        Exception: one that no user can cause.
+        Exception: an error that no user can cause.
     """
     message = message_of(error)
     if message is None:

@@ -1,4 +1,4 @@
-"""Requests to stop: a signal is raised as `Interrupted` wherever the command is, but where it would leave halves."""
+"""Requests to stop: a signal is raised as `Interrupted`, except while files are written."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REPEATED = 1.0  # seconds in which further signals are the same request: a closi
 
 
 class _Requests:
-    """What was received, and whether it can be raised now."""
+    """The signals that were received, and whether they can be raised now."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Forget what another job of the process was asked."""
+        """Reset the state of an earlier job of this process."""
         self.number: int | None = None
         self.raised = -REPEATED
         self.shields = 0
@@ -33,7 +33,7 @@ class _Requests:
         self.raise_pending()
 
     def raise_pending(self) -> None:
-        """Raise what was received, unless it is shielded from or was raised just now."""
+        """Raise the received signal, unless a shield is active or it was raised just now."""
         if self.number is not None and not self.shields and time.monotonic() - self.raised >= REPEATED:
             self.raised = time.monotonic()
             raise Interrupted(self.number)
@@ -44,7 +44,7 @@ _requests = _Requests()
 
 @contextmanager
 def stop_signals() -> Iterator[None]:
-    """Raise SIGINT, SIGTERM and SIGHUP as `Interrupted` in here; SIGHUP not under nohup, which has it ignored."""
+    """Raise SIGINT, SIGTERM and SIGHUP as `Interrupted` in this context; under nohup SIGHUP stays ignored."""
     _requests.clear()
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -62,7 +62,7 @@ def stop_signals() -> Iterator[None]:
 
 @contextmanager
 def shield() -> Iterator[None]:
-    """What happens in here happens whole: a request to stop is raised at its end."""
+    """Delay requests to stop until the end of this context."""
     _requests.shields += 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""The table over all jobs that a sweep (`-m`) ends with."""
+"""The table of all jobs at the end of a sweep (`-m`)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from metamann.reports.sweep_table import read_jobs, write_sweep_table
 
 
 class SweepTable(Callback):
-    """Writes `sweep.md` and `sweep.csv` into the sweep's directory when its last job has ended.
+    """Writes `sweep.md` and `sweep.csv` into the directory of a sweep after its last job.
 
-    A launcher may run the jobs in other processes, each with a copy of this object. So every job leaves a record of its
-    start and of its end in a folder made for this one sweep: jobs of an older sweep are not taken for its own, and one
-    that was killed is missed.
+    A launcher may run the jobs in other processes, each with a copy of this object. Therefore every job writes records
+    of its start and of its end into a folder of this sweep, which separates its jobs from those of older sweeps and
+    shows which jobs were killed.
 
     Examples:
         >>> SweepTable().records  # no sweep has begun
@@ -41,16 +41,16 @@ class SweepTable(Callback):
             directory.mkdir(parents=True, exist_ok=True)
             self.records = tempfile.mkdtemp(prefix=".jobs-", dir=directory)
         except OSError as error:
-            stop(error)  # Hydra would turn it into a warning
-        # of a sweep that is stopped, too
+            stop(error)  # Hydra would report it as a warning
+        # also if the sweep is stopped
         atexit.register(shutil.rmtree, self.records, ignore_errors=True)
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
-        """Note that a job was started, and where."""
+        """Record the start of a job and its directory."""
         self._record(config, "it was killed")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Note how it ended."""
+        """Record how a job ended."""
         if job_return.status is not JobStatus.COMPLETED:
             self._record(config, "it raised an error")
         elif isinstance(job_return.return_value, Failure):
@@ -59,7 +59,7 @@ class SweepTable(Callback):
             self._record(config, None)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Collect what the jobs left behind, print it, and name those that failed."""
+        """Write and print the table of all jobs, and name the jobs that failed."""
         directory = Path(config.hydra.sweep.dir).resolve()
         try:
             failed, text = write_sweep_table(directory, read_jobs(Path(self.records)))
@@ -76,7 +76,7 @@ class SweepTable(Callback):
             sys.exit(2)
 
     def _record(self, config: DictConfig, failure: str | None) -> None:
-        if self.records:  # there are none of a single run
+        if self.records:  # empty for a single run
             job = {
                 "number": config.hydra.job.num,
                 "directory": config.hydra.runtime.output_dir,

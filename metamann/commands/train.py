@@ -16,11 +16,11 @@ from metamann.application.train import train
 from metamann.commands.shell import run_command
 from metamann.errors import ConfigError
 
-OWN = ("resume", "overwrite", "trust")  # of this command line alone
+OWN = ("resume", "overwrite", "trust")  # settings that only the command line has
 
 
 def command(settings: TrainCommand, directory: Path, caller: Caller) -> float:
-    """Start a run, or go on with one.
+    """Start or resume a run.
 
     Returns:
         The main validation score of the best checkpoint, for sweepers.
@@ -29,18 +29,18 @@ def command(settings: TrainCommand, directory: Path, caller: Caller) -> float:
         return train(settings.run(), directory, overwrite=settings.overwrite, caller=caller).score
     if settings.overwrite:
         raise ConfigError("resume= goes on with a run and overwrite=true removes it; leave out one of the two.")
-    changes = _named(plain(settings))
+    changes = _named_settings(plain(settings))
     return resume(settings.resume, changes, directory=directory, trust=settings.trust, caller=caller).score
 
 
-def _named(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that the command line names, by their dotted names; an experiment names all its parts."""
+def _named_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the command line, by their dotted names; an experiment sets all its parts."""
     keys = [override.lstrip("+~").partition("=")[0] for override in HydraConfig.get().overrides.task]
     if "experiment" in keys:
         keys = [*(key for key in keys if key != "experiment"), *PARTS, "train_protocol"]
     config = OmegaConf.create(settings)
     chosen = {key: OmegaConf.select(config, key.partition("@")[0]) for key in keys if key not in OWN}
-    if OmegaConf.is_config(chosen.get("data")):  # the choice says the class; keys that are not named stay the run's
+    if OmegaConf.is_config(chosen.get("data")):  # a choice sets the class; other keys stay those of the run
         chosen["data"] = {"_target_": chosen["data"]["_target_"]}
     return {
         key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value for key, value in chosen.items()
@@ -49,7 +49,7 @@ def _named(settings: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of `metamann-train`."""
-    # what training changes of its protocol are keys of the protocol that is chosen
+    # the keys of train_protocol depend on the chosen protocol
     run_command("train", command, open_groups=("train_protocol",))
 
 

@@ -53,7 +53,7 @@ def calibrate_entities(scores: Tensor, right: Tensor, episodes: int) -> dict[str
 
     Args:
         scores: `entities`, of the predicted entities of validation episodes.
-        right: `entities`, whether the entity is labelled.
+        right: `entities`, whether the entity is correct.
         episodes: number of these episodes.
 
     Raises:
@@ -77,12 +77,12 @@ def fit(log_probs: Tensor, targets: Tensor, episodes: int, column: int | None = 
     Args:
         log_probs: `answers x classes`, minus infinity for classes that an episode does not have.
         targets: `answers`.
-        episodes: number of episodes that they come from.
-        column: whose probability is the score; None takes the highest of each answer.
+        episodes: number of episodes that the answers belong to.
+        column: class whose probability is the score; None takes the highest probability of each answer.
 
     Returns:
         `temperature`, the divisor of log-probabilities or log odds; `error_before` and `error_after`, the expected
-        calibration error with temperature 1 and with this one, never larger here; and `episodes`.
+        calibration error with temperature 1 and with the fitted one, which is never larger; and `episodes`.
     """
 
     def loss(inverse: float) -> float:

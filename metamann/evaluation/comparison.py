@@ -19,14 +19,14 @@ AT_ONCE = 5_000_000  # weights drawn by one operation
 
 
 class Contestant(NamedTuple):
-    """A learner, trained with one seed or several, and its scores.
+    """A learner, trained with one or several seeds, and its scores.
 
-    A score over episodes is the sum of `right` divided by the sum of `total`: pooled, as F1 over all entities, or,
-    where `total` is 1 in every episode, the mean of their scores.
+    A score over episodes is the sum of `right` divided by the sum of `total`. It is pooled, as F1 over all entities,
+    or, if `total` is 1 in every episode, the mean over episodes.
 
     Attributes:
         name: in the table.
-        seeds: of its trainings.
+        seeds: of its training runs.
         right: `seeds x episodes`, of the same episodes for all contestants.
         total: `seeds x episodes`; 0 where an episode has nothing to score.
         facts: further columns: parameters, episodes and seconds of training, milliseconds to adapt and to predict.
@@ -54,10 +54,15 @@ class Compared(NamedTuple):
         score: its mean over seeds and episodes, with its 95 % interval over episodes.
         by_seed: mean over episodes for each seed.
         difference: to the first contestant, paired by episode and by the training seeds that both have; None for the
-            first itself.
+            first.
         p: two-sided p value of no difference, at least `least_p`, corrected for all comparisons [H79]; None for the
             first.
         facts: of the contestant.
+
+    Examples:
+        >>> row = Compared("keyvalue", Interval(0.9, 0.88, 0.92), (0.89, 0.91), None, None, {"parameters": 1000})
+        >>> row.score.high, row.by_seed
+        (0.92, (0.89, 0.91))
     """
 
     name: str
@@ -80,7 +85,7 @@ def compare(contestants: Sequence[Contestant], seed: int = 0) -> list[Compared]:
         seed: of the bootstrap.
 
     Raises:
-        EpisodeError: if they were not scored on equally many episodes.
+        EpisodeError: if their numbers of episodes differ.
     """
     sizes = {contestant.right.shape[1] for contestant in contestants}
     if len(sizes) > 1:
@@ -144,7 +149,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def _resampled_scores(right: np.ndarray, total: np.ndarray, seed: int) -> np.ndarray:
-    """Scores over episodes drawn with replacement, the same for all, `contestants x RESAMPLES`."""
+    """Scores over episodes drawn with replacement, the same draws for all, `contestants x RESAMPLES`."""
     episodes = right.shape[1]
     rng, parts, left = np.random.default_rng(seed), [], RESAMPLES
     while left:
@@ -157,7 +162,7 @@ def _resampled_scores(right: np.ndarray, total: np.ndarray, seed: int) -> np.nda
 
 
 def _share(right: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Score of each row; 0 where no episode has anything to score: no entity, neither labelled nor predicted."""
+    """Score of each row; 0 where no episode has anything to score, neither a labelled nor a predicted entity."""
     whole = total.sum(1)
     return np.where(whole > 0, right.sum(1) / np.where(whole > 0, whole, 1), 0.0)
 

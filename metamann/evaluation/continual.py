@@ -1,4 +1,4 @@
-"""Continual learning: classes arrive task after task, the state is carried on, and earlier classes are tested again.
+"""Continual learning: classes arrive task by task, the state is kept, and earlier classes are tested again.
 
 R[i, j] is the accuracy (for sentences F1) on the queries of task j after learning task i, among all classes so far.
 
@@ -30,7 +30,7 @@ def accuracy_matrix(learner: Learner[Any], episode: Episode, tasks: int) -> Tens
     Class numbers are drawn at random for every episode, so tasks of consecutive numbers are random tasks.
 
     Args:
-        learner: in evaluation mode; its state is carried from task to task.
+        learner: in evaluation mode; its state is kept from task to task.
         episode: of images; its number of classes is a multiple of `tasks`, and all classes are equally large.
         tasks: number of tasks to divide the classes among, in the order of their numbers.
 
@@ -68,7 +68,7 @@ def f1_matrix(learner: Learner[Any], episode: Episode, tasks: int, scheme: TagSc
     included, are tagged O. All queries are answered after each task.
 
     Args:
-        learner: in evaluation mode; its state is carried from task to task.
+        learner: in evaluation mode; its state is kept from task to task.
         episode: a batch of one; its number of types is a multiple of `tasks`.
         tasks: number of tasks to divide the types among, in the order of their numbers.
         scheme: of the tags.
@@ -140,12 +140,12 @@ def first_task_curve(matrices: np.ndarray) -> np.ndarray:
 
 
 def _only(tags: Tensor, after: int, last: int) -> Tensor:
-    """Tags `after + 1` to `last`, the others O; padding stays."""
+    """Tags `after + 1` to `last`; all others become O, and padding is unchanged."""
     return torch.where((tags > after) & (tags <= last) | (tags < 0), tags, 0)
 
 
 def _of_classes(examples: Examples, start: int, stop: int) -> Examples:
-    """The items of classes `start` to `stop - 1`: equally many in every episode."""
+    """The items of classes `start` to `stop - 1`, whose number is the same in every episode."""
     mask = (examples.labels >= start) & (examples.labels < stop)
     rows = mask.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, : int(mask[0].sum())]
     inputs: Any = examples.inputs

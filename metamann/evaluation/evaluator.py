@@ -14,13 +14,13 @@ from metamann.episodes.tasks import TaskList
 
 @dataclass(frozen=True)
 class Evaluator(ABC):
-    """Lets any learner answer the same episodes; a subclass defines the scores.
+    """A fixed list of episodes that any learner can answer; a subclass defines the scores.
 
     Attributes:
         data: name of the data set and how it was split.
         split: `train`, `val` or `test`.
-        sampler: deals the episodes.
-        tasks: which episodes.
+        sampler: draws the episodes.
+        tasks: the list of episodes.
         device: to compute on.
         precision: `fp32` or `bf16`.
         positions_per_batch: the largest number of items, sentences or steps of a batch of several episodes.
@@ -54,5 +54,5 @@ class Evaluator(ABC):
         return {}
 
     def describe(self) -> dict[str, Any]:
-        """Data, split and protocol, to be printed beside every number."""
+        """Data, split and protocol, which are reported with every number."""
         return {"data": self.data, "split": self.split, **self.holdings(), **self.protocol.describe()}

@@ -39,7 +39,7 @@ class ItemEvaluator(Evaluator):
         return {"classes": self.sampler.store.n_classes}
 
     def scores(self, learner: Learner[Any], encoded: Tensor | None = None) -> dict[str, np.ndarray]:
-        """Scores of each episode, see `score_episodes`; `encoded` is a result of `encode`, if there is one already."""
+        """Scores of each episode, see `score_episodes`; `encoded` is the result of `encode`, if it is known."""
         rows = self.encode(learner) if encoded is None else encoded
         learner = learner.to(self.device).eval().on_features()
         batches = self.tasks.batches(self.sampler, self.positions_per_batch, rows)
@@ -47,7 +47,7 @@ class ItemEvaluator(Evaluator):
 
     @torch.no_grad()
     def encode(self, learner: Learner[Any]) -> Tensor:
-        """Every item of the tasks, encoded once for all episodes that hold it.
+        """Every item of the tasks, encoded once for all episodes.
 
         Returns:
             One row for each item of the store, as `Learner.encode` gives it; zeros for items of no task.

@@ -39,12 +39,12 @@ class Interval(NamedTuple):
 
 
 def mean_interval(scores: np.ndarray, lowest: float = 0.0, highest: float = 1.0) -> Interval:
-    """Mean and normal 95 % interval, mean +- 1.96 standard errors, cut to the range of the score.
+    """Mean and normal 95 % interval, mean +- 1.96 standard errors, clipped to the range of the score.
 
     Args:
         scores: `episodes`; NaN where an episode has no such score.
-        lowest: of the score.
-        highest: of the score.
+        lowest: lower bound of the score.
+        highest: upper bound of the score.
     """
     valid = scores[~np.isnan(scores)]
     if len(valid) == 0:
@@ -61,8 +61,8 @@ def intervals(scores: Mapping[str, np.ndarray]) -> dict[str, Interval]:
     }
 
 
-def shown(metrics: Mapping[str, Interval]) -> dict[str, Interval]:
-    """Metrics for people: shares in percent; a score in bits has the unit in its name."""
+def in_percent(metrics: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Metrics for reports: shares in percent; a score in bits keeps its value and gets the unit in its name."""
     return {
         f"{name}, in bits" if name in IN_BITS else name: interval if name in IN_BITS else _percent(interval)
         for name, interval in metrics.items()
@@ -76,7 +76,7 @@ def score_episodes(
     """Scores of each episode: `accuracy`, and for streams `accuracy/instance_K` for K from 1 to 10.
 
     Args:
-        learner: put into evaluation mode; its parameters do not change.
+        learner: set to evaluation mode; its parameters do not change.
         batches: episodes to answer.
         device: to compute on.
         precision: `fp32` or `bf16`.
@@ -102,7 +102,7 @@ def score_episodes(
 
 
 def _answers(learner: Learner[Any], batch: Episode | Stream) -> Tensor:
-    """The predicted label of each target; of a stream it is the most probable class."""
+    """The predicted label of each target; for a stream it is the most probable class."""
     if isinstance(batch, Stream):
         log_probs: Tensor = learner(batch)
         return log_probs.argmax(-1)

@@ -20,8 +20,8 @@ from metamann.hardware import autocast
 from metamann.learners.learner import Learner, Reading
 
 
-class Tagged(NamedTuple):
-    """Scores of the answers to all episodes.
+class TaggingCounts(NamedTuple):
+    """Counts of correct entities in the answers to all episodes.
 
     Attributes:
         counts: `episodes x COUNTED`, see `count_spans`.
@@ -34,14 +34,14 @@ class Tagged(NamedTuple):
     types: tuple[str, ...]
 
 
-class Shown(NamedTuple):
-    """One episode for people to look at.
+class AnsweredEpisode(NamedTuple):
+    """One episode with the answers of a learner, for reports.
 
     Attributes:
         plan: of the episode.
-        answers: `sentences x length`, of its query.
-        reading: what the learner read for these words, without the axis of a batch; None where it cannot report it.
-        support_length: words of a sentence of the support with its padding, which positions in `reading` count by.
+        answers: `sentences x length`, tags of its query.
+        reading: what the learner read for these words, without the batch axis; None where it cannot report it.
+        support_length: padded length of a support sentence: positions in `reading` are numbered by it.
     """
 
     plan: SentencePlan
@@ -87,8 +87,8 @@ class SentenceEvaluator(Evaluator):
         scheme: TagScheme = self.protocol.scheme
         return scheme
 
-    def tagged(self, learner: Learner[Any]) -> Tagged:
-        """Answer all episodes, and count the entities that are right."""
+    def count(self, learner: Learner[Any]) -> TaggingCounts:
+        """Answer all episodes, and count the correct entities."""
         types = self.sampler.source.table.types
         counts, confusion = [], np.zeros((len(types) + 1, len(types) + 1), dtype=np.int64)
         for plans, batch in self._batches():
@@ -98,16 +98,16 @@ class SentenceEvaluator(Evaluator):
                 numbers = [plan.types for plan in plans]
                 confusion += type_confusion(answers, labels, numbers, len(types), self.scheme)
             counts.append(of_batch)
-        return Tagged(np.concatenate(counts), confusion, types)
+        return TaggingCounts(np.concatenate(counts), confusion, types)
 
     @torch.no_grad()
-    def first(self, learner: Learner[Any], episodes: int, sentences: int | None = None) -> list[Shown]:
+    def first(self, learner: Learner[Any], episodes: int, sentences: int | None = None) -> list[AnsweredEpisode]:
         """The first episodes with the learner's answers and readings.
 
         Args:
-            learner: answers them.
+            learner: answers the episodes.
             episodes: number of episodes.
-            sentences: the largest number of sentences of a query; None takes all.
+            sentences: the largest number of query sentences; None takes all.
         """
         answered = []
         for index, plan in enumerate(self.tasks.plans[:episodes]):
@@ -124,7 +124,7 @@ class SentenceEvaluator(Evaluator):
                     readings.append([F.pad(tensor[0].cpu(), (0, 0, 0, room)) for tensor in read])
             reading = Reading(*map(torch.cat, zip(*readings, strict=True))) if readings else None
             support_length = episode.support.labels.shape[-1]
-            answered.append(Shown(shortened, torch.cat(parts).numpy(), reading, support_length))
+            answered.append(AnsweredEpisode(shortened, torch.cat(parts).numpy(), reading, support_length))
         return answered
 
     def _batches(self) -> Iterator[tuple[tuple[SentencePlan, ...], Episode]]:
@@ -136,7 +136,7 @@ class SentenceEvaluator(Evaluator):
 
     @torch.no_grad()
     def _answers(self, learner: Learner[Any], batch: Episode) -> Iterator[tuple[Tensor, Tensor, Any, Tensor | Text]]:
-        """Answers and labels of one part of the query at a time, the state they are read from, and the part's text."""
+        """Answers and labels of one part of the query at a time, the state that was read, and the text of the part."""
         learner.to(self.device).eval()
         batch = batch.to(self.device)
         with autocast(self.device, self.precision):

@@ -1,4 +1,4 @@
-"""Scores of entities: counts of each episode, and from them F1 and related scores with 95 % bootstrap intervals.
+"""Scores of entities: counts of each episode, from which follow F1 and related scores with 95 % bootstrap intervals.
 
 An entity is right if its first token, its last token and its class are right. Counts of episodes are added up before F1
 is computed (pooled, as Few-NERD reports it [D21]); the mean of the F1 of each episode, as for SNIPS, is a score of its
@@ -39,10 +39,10 @@ WEIGHTS_AT_ONCE = 2**22  # of resampled episodes, for less memory
 
 
 def count_spans(predicted: Tensor, gold: Tensor, scheme: TagScheme) -> np.ndarray:
-    """The counts that all scores follow from: sum rows to pool episodes, concatenate rows to have more episodes.
+    """The counts from which all scores are computed: sum rows to pool episodes, concatenate rows to add episodes.
 
     Args:
-        predicted: `batch x sentences x length`, tag numbers; anything where there is no word.
+        predicted: `batch x sentences x length`, tag numbers; ignored where there is no word.
         gold: `batch x sentences x length`, tag numbers, `PADDING` where there is no word.
         scheme: of the tags.
 
@@ -89,7 +89,7 @@ def span_scores(counts: np.ndarray, scheme: TagScheme) -> dict[str, np.ndarray]:
         `precision`, `recall` and `f1` of entities; `span_f1`, which ignores their class; `typing_accuracy`, right
         classes among the entities whose start and end are right; `false_positive_rate` and `false_negative_rate`,
         tokens wrongly predicted inside or outside among all tokens, as the code of [D21] has them. Where the
-        denominator is 0, scores are 0, as in seqeval; but `typing_accuracy` and the rates are NaN.
+        denominator is 0, scores are 0, as in seqeval, but `typing_accuracy` and the rates are NaN.
     """
     of = dict(zip(COUNTED, np.moveaxis(counts, -1, 0), strict=True))
     both = of["gold"] + of["predicted"]
@@ -111,25 +111,25 @@ def span_intervals(counts: np.ndarray, scheme: TagScheme, seed: int = 0) -> dict
     """Pooled scores, and `episode_f1`, the mean over episodes, with 95 % percentile intervals [ET93].
 
     Args:
-        counts: `episodes x COUNTED`, at least one; with one alone an interval is the whole range.
+        counts: `episodes x COUNTED`, at least one episode; for a single one the interval is the whole range.
         scheme: of the tags.
-        seed: of the resampled episodes.
+        seed: of the bootstrap.
     """
     scores = _bootstrap(counts, scheme, seed)
     return {name: _interval(values, len(counts), 0.0) for name, values in scores.items()}
 
 
 def paired_difference(counts: np.ndarray, other: np.ndarray, scheme: TagScheme, seed: int = 0) -> dict[str, Interval]:
-    """How much higher the scores of `counts` are than those of `other`, on the same episodes, resampled together.
+    """The scores of `counts` minus those of `other`, paired by episode and resampled together.
 
     Args:
         counts: `episodes x COUNTED`.
         other: `episodes x COUNTED`, of the same episodes in the same order.
         scheme: of the tags.
-        seed: of the resampled episodes.
+        seed: of the bootstrap.
 
     Raises:
-        EpisodeError: if there are not as many episodes of the one as of the other.
+        EpisodeError: if the numbers of episodes differ.
     """
     if len(counts) != len(other):
         raise EpisodeError(
@@ -145,7 +145,7 @@ def type_confusion(
     """Confusion of entity types; sum the tables of batches.
 
     Args:
-        predicted: `batch x sentences x length`, tag numbers; anything where there is no word.
+        predicted: `batch x sentences x length`, tag numbers; ignored where there is no word.
         gold: `batch x sentences x length`, tag numbers, `PADDING` where there is no word.
         types: type numbers of each episode's classes, in the order of the classes.
         n_types: number of types.
@@ -178,7 +178,7 @@ def _tags(predicted: Tensor, gold: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _keys(spans: FoundSpans, length: int, classes: int = 0) -> np.ndarray:
-    """One number for each entity, equal where sentence, start and end are; with a number of classes, the class too."""
+    """One number for each entity that encodes sentence, start and end; with a number of classes also the class."""
     keys = (spans.sentence * length + spans.start) * (length + 1) + spans.end
     return np.asarray(keys * classes + spans.number if classes else keys)
 
@@ -188,7 +188,7 @@ def _share(part: np.ndarray, whole: np.ndarray, of_nothing: float = 0.0) -> np.n
 
 
 def _bootstrap(counts: np.ndarray, scheme: TagScheme, seed: int) -> dict[str, np.ndarray]:
-    """Scores of the episodes themselves, followed by those of `RESAMPLES` samples drawn with replacement.
+    """Scores of the episodes, followed by those of `RESAMPLES` samples drawn with replacement.
 
     The same samples are drawn for all counts of the same number of episodes.
     """
@@ -204,7 +204,7 @@ def _bootstrap(counts: np.ndarray, scheme: TagScheme, seed: int) -> dict[str, np
 
 
 def _interval(values: np.ndarray, episodes: int, lowest: float) -> Interval:
-    """The first value, and the interval of the others; from `lowest` to 1 where there is one episode alone."""
+    """The first value, and the interval of the others; from `lowest` to 1 if there is only one episode."""
     mean = float(values[0])
     if math.isnan(mean):
         return Interval(math.nan, math.nan, math.nan)

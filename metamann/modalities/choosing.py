@@ -1,4 +1,4 @@
-"""Which kind of input a run has, and whether its parts go together."""
+"""The modality of a run, and whether its parts are compatible."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from metamann.modalities.supervised import SupervisedSentences
 from metamann.modalities.vectors import Vectors
 
 GROUPS = ("protocol", "train_protocol", "encoder", "memory", "learner", "adapter")
-PLUG_IN = "modality."  # how the names of entry points begin that register one
+PLUG_IN = "modality."  # prefix of the entry points that register a modality
 Choices = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 @functools.cache
 def modalities() -> tuple[Modality, ...]:
-    """Those of metamann, and those that installed plug-ins register.
+    """The modalities of metamann and those that installed plug-ins register.
 
     Raises:
         ConfigError: if a plug-in cannot be imported.
@@ -33,36 +33,35 @@ def modalities() -> tuple[Modality, ...]:
 
 
 def modality_of(parts: Mapping[str, Any], choices: Choices) -> Modality:
-    """The modality of a run's parts: the one that its data belong to, and of several the one that deals its protocol.
+    """The modality that the data of a run belong to; if there are several, the one that has its protocol.
 
     Args:
-        parts: plain data by name; a part that is absent or None is not there.
-        choices: what conf/ offers, by group and name; what a plug-in adds goes by what its modality lists.
+        parts: plain data by name; a part may be absent or None.
+        choices: choices of conf/, by group and name; parts of a plug-in are those that its modality lists.
 
     Raises:
-        ConfigError: if parts do not go together, with what does.
+        ConfigError: if parts are not compatible; the message names parts that are.
     """
     data, protocol = (_target(parts.get(part)) for part in ("data", "protocol"))
     known = modalities()
-    dealing = [each for each in known if protocol in _targets(each, "protocol", choices)]
+    with_protocol = [modality for modality in known if protocol in _targets(modality, "protocol", choices)]
     if data is None:
-        found = [each for each in dealing if not each.fits["data"]]
-        if not found and dealing:
+        candidates = [modality for modality in with_protocol if not modality.fits["data"]]
+        if not candidates and with_protocol:
             raise ConfigError(
                 f"{_named('protocol', protocol, choices)} deals episodes of a data set, and there is none; choose "
-                f"{_any('data', dealing[0])}."
+                f"{_any('data', with_protocol[0])}."
             )
-        candidates = found
     else:
-        candidates = [each for each in known if data in _targets(each, "data", choices)]
-    if not candidates:  # data of a user's own class: the protocol says what they are
-        candidates = [each for each in dealing if each.fits["data"]]
+        candidates = [modality for modality in known if data in _targets(modality, "data", choices)]
+    if not candidates:  # the data are of a user's own class, so the protocol decides
+        candidates = [modality for modality in with_protocol if modality.fits["data"]]
     if not candidates:
         raise ConfigError(
             f"{_named('protocol', protocol, choices)} belongs to no kind of data that is known; a plug-in registers "
             "its own with an entry point modality.NAME."
         )
-    modality = next((each for each in candidates if each in dealing), candidates[0])
+    modality = next((modality for modality in candidates if modality in with_protocol), candidates[0])
     _check_fits(modality, parts, choices)
     return modality
 
@@ -70,7 +69,7 @@ def modality_of(parts: Mapping[str, Any], choices: Choices) -> Modality:
 def _loaded(entry: EntryPoint) -> Modality:
     try:
         modality = entry.load()()
-    except Exception as error:  # whatever importing the code of others may raise
+    except Exception as error:  # importing foreign code may raise anything
         raise ConfigError(
             f"plug-in {entry.name} ({entry.value}) cannot be imported ({type(error).__name__}: {shorten(error, 90)}); "
             "mend or uninstall it."
@@ -81,7 +80,7 @@ def _loaded(entry: EntryPoint) -> Modality:
 
 
 def _check_fits(modality: Modality, parts: Mapping[str, Any], choices: Choices) -> None:
-    """Refuse parts that belong to other modalities alone."""
+    """Refuse parts that only other modalities have."""
     data = _target(parts.get("data"))
     what = f"{_named('data', data, choices)} ({modality.name})" if data else modality.name
     for group in GROUPS:
@@ -89,18 +88,18 @@ def _check_fits(modality: Modality, parts: Mapping[str, Any], choices: Choices) 
         target = _target(parts.get(group))
         if target is None or target in _targets(modality, listed, choices):
             continue
-        others = [each for each in modalities() if target in _targets(each, listed, choices)]
+        others = [other for other in modalities() if target in _targets(other, listed, choices)]
         if not others:
-            continue  # of a plug-in, or named with trust=
+            continue  # a class of a plug-in, or one named by trust=
         name = _named(listed, target, choices).replace(listed, group, 1)
         if group == "protocol" and not others[0].fits["data"]:
             raise ConfigError(
                 f"{name} draws its own {others[0].name} and takes no data; start from experiment=copy, repeat_copy or "
                 "associative_recall, and leave out data=."
             )
-        offered = group == listed and modality.fits[listed]  # no choice of conf/ goes to train_protocol=
-        offer = f"choose {_any(listed, modality)}" if offered else f"leave out {group}="
-        raise ConfigError(f"{name} is for {others[0].name} and does not go with {what}; {offer}.")
+        has_choice = group == listed and modality.fits[listed]  # train_protocol= takes no choice of conf/
+        hint = f"choose {_any(listed, modality)}" if has_choice else f"leave out {group}="
+        raise ConfigError(f"{name} is for {others[0].name} and does not go with {what}; {hint}.")
 
 
 def _any(listed: str, modality: Modality) -> str:
@@ -115,11 +114,11 @@ def _target(node: Any) -> str | None:
 
 def _targets(modality: Modality, group: str, choices: Choices) -> set[str]:
     nodes = choices.get(group, {})
-    # a plug-in lists dotted names, which conf/ does not have
+    # a plug-in lists dotted names, which are no choices of conf/
     return {str(nodes[name].get("_target_")) if name in nodes else name for name in modality.fits.get(group, ())}
 
 
 def _named(group: str, target: str | None, choices: Choices) -> str:
-    """`group=choice`, as it is typed."""
+    """`group=choice`, as on the command line."""
     names = [name for name, node in choices.get(group, {}).items() if node.get("_target_") == target]
     return f"{group}={names[0]}" if names else f"{group} {excerpt(target)}"

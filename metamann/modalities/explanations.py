@@ -1,4 +1,4 @@
-"""What an answer comes from, for people: the examples, or the words of examples, that were read for it."""
+"""Explanations of answers: the examples, or the words of examples, that were read for an answer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from matplotlib.transforms import Bbox
 from torch import Tensor
 
 MOST_DRAWN = 8
-MOST_WORDS = 3  # of the support, that are named for each word of a text
+MOST_WORDS = 3  # words of the support that the table names for each word of a text
 
 
 class ReadExample(NamedTuple):
     """An example that was read.
 
     Attributes:
-        number: in `Task.examples`.
-        label: its name.
-        weight: share of the read; what is missing to 1 was read of no example.
+        number: its index in `Task.examples`.
+        label: its label.
+        weight: its share of the read; the weights of all examples may sum to less than 1.
         item: the example as the model sees it.
+
+    Examples:
+        >>> items = [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])]
+        >>> read_examples(torch.tensor([0.2, 0.8]), ["right", "up"], items)[0].label
+        'up'
     """
 
     number: int
@@ -31,12 +36,25 @@ class ReadExample(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What the answer for an item comes from.
+    """The examples from which the answer for an item was read.
 
     Attributes:
-        answer: of the task.
-        examples: that were read, the highest weight first.
+        answer: prediction of the task.
+        examples: all examples, the highest weight first.
         query: the item as the model sees it.
+
+    Examples:
+        >>> from metamann.application.model import Model
+        >>> from metamann.encoders.identity import IdentityEncoder
+        >>> from metamann.episodes.items.protocols import LabelCodes
+        >>> from metamann.learners.mann import MANN
+        >>> from metamann.memory.pairs.nearest import NearestMemory
+        >>> from metamann.modalities.item_objects import ItemObjects, Rows
+        >>> learner = MANN(IdentityEncoder(2), NearestMemory(features=2, code_width=5), code_width=5)
+        >>> model = Model(learner, ItemObjects(Rows(2), LabelCodes(), max_ways=5))
+        >>> explanation = model.adapt({"up": [[0.0, 1.0]], "right": [[1.0, 0.0]]}).explain([0.1, 0.9])
+        >>> [example.label for example in explanation.examples]
+        ['up', 'right']
     """
 
     answer: Any
@@ -44,12 +62,12 @@ class Explanation(NamedTuple):
     query: Tensor
 
     def plot(self) -> Figure:
-        """The query, and behind it the examples of the highest weights: pictures as they are seen, rows as bars."""
-        shown = self.examples[:MOST_DRAWN]
-        figure = Figure(figsize=(1.6 * (len(shown) + 1), 2.2), layout="constrained")
-        first, *others = figure.subplots(1, len(shown) + 1, squeeze=False)[0]
+        """The query, followed by the examples of the highest weights: images as the model sees them, rows as bars."""
+        examples = self.examples[:MOST_DRAWN]
+        figure = Figure(figsize=(1.6 * (len(examples) + 1), 2.2), layout="constrained")
+        first, *others = figure.subplots(1, len(examples) + 1, squeeze=False)[0]
         _draw(first, self.query, f"asked\n{self.answer.label} {self.answer.score:.0%}")
-        for axes, example in zip(others, shown, strict=True):
+        for axes, example in zip(others, examples, strict=True):
             _draw(axes, example.item, f"{example.label}\n{example.weight:.0%}")
         return figure
 
@@ -58,10 +76,10 @@ class ReadWord(NamedTuple):
     """A word of an example that was read.
 
     Attributes:
-        number: of the example in `Task.examples`.
-        word: itself.
-        label: of the entity that it is in; None outside of entities.
-        weight: share of the read; what is missing to 1 was read of no word.
+        number: index of its example in `Task.examples`.
+        word: the word.
+        label: label of the entity that contains it; None outside of entities.
+        weight: its share of the read; the weights of all words may sum to less than 1.
     """
 
     number: int
@@ -71,12 +89,12 @@ class ReadWord(NamedTuple):
 
 
 class WordExplanation(NamedTuple):
-    """What the answer for one word comes from.
+    """The words from which the answer for one word was read.
 
     Attributes:
-        word: of the text that was asked.
-        label: of the entity that it was found in; None outside of entities.
-        read: words of the examples, the highest weight first, without those of no weight.
+        word: of the query.
+        label: label of the predicted entity that contains it; None outside of entities.
+        read: words of the examples with a positive weight, the highest first.
     """
 
     word: str
@@ -85,19 +103,33 @@ class WordExplanation(NamedTuple):
 
 
 class SentenceExplanation(NamedTuple):
-    """What the entities of a text come from.
+    """The words from which the entities of a text were read.
 
     Attributes:
-        answer: of the task, the entities.
-        words: of the text, in its order.
+        answer: entities that the task predicts.
+        words: words of the text, in order.
+
+    Examples:
+        >>> from metamann.application.model import Model
+        >>> from metamann.encoders.spelling import SpellingEncoder
+        >>> from metamann.episodes.items.protocols import LabelCodes
+        >>> from metamann.learners.sentence_mann import SentenceMANN
+        >>> from metamann.memory.pairs.nearest import NearestMemory
+        >>> from metamann.modalities.sentence_objects import SentenceObjects
+        >>> encoder = SpellingEncoder()
+        >>> learner = SentenceMANN(encoder, NearestMemory(encoder.features, code_width=6), code_width=6)
+        >>> model = Model(learner, SentenceObjects(LabelCodes(), max_ways=5))
+        >>> explanation = model.adapt([("Ada wrote code", [(0, 3, "person")])]).explain("code of Ada")
+        >>> [(word.word, word.label) for word in explanation.words]
+        [('code', None), ('of', None), ('Ada', 'person')]
     """
 
     answer: list[Any]
     words: tuple[WordExplanation, ...]
 
     def plot(self) -> Figure:
-        """A table: a row for each word, with the words of the examples that were read most for it."""
-        rows = [[each.word, each.label or "", _named(each.read)] for each in self.words]
+        """A table with a row for each word, which names the words of the examples with the highest weights."""
+        rows = [[word.word, word.label or "", _summary(word.read)] for word in self.words]
         header = ["word", "found", "read of the examples"]
         longest = [max(len(row[column]) for row in [header, *rows]) + 2 for column in range(3)]
         figure = Figure(figsize=(0.1 * sum(longest), 0.28 * (len(rows) + 1)))
@@ -119,14 +151,14 @@ class SentenceExplanation(NamedTuple):
         return figure
 
 
-def _named(read: tuple[ReadWord, ...]) -> str:
-    """The words of the highest weights, without those that round to nothing."""
-    shown = [each for each in read[:MOST_WORDS] if round(100 * each.weight) > 0]
-    return ", ".join(f"{each.word} ({each.label or 'no entity'}) {each.weight:.0%}" for each in shown)
+def _summary(read: tuple[ReadWord, ...]) -> str:
+    """The words of the highest weights, without those that round to 0 %."""
+    words = [word for word in read[:MOST_WORDS] if round(100 * word.weight) > 0]
+    return ", ".join(f"{word.word} ({word.label or 'no entity'}) {word.weight:.0%}" for word in words)
 
 
 def read_examples(weights: Tensor, labels: list[str], items: list[Tensor]) -> tuple[ReadExample, ...]:
-    """Examples by their weights, the highest first; of equal ones the first."""
+    """Examples sorted by weight, the highest first; examples of equal weight keep their order."""
     order = weights.argsort(descending=True, stable=True).tolist()
     return tuple(ReadExample(number, labels[number], float(weights[number]), items[number]) for number in order)
 

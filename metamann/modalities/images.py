@@ -1,4 +1,4 @@
-"""Images: drawings and pictures in classes."""
+"""Images in classes, such as drawn characters and photographs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from metamann.modalities.modality import Fits
 
 
 class Images(Items):
-    """Images of one size and one channel, held as ink on paper.
+    """Images of one size and one channel, which is the amount of ink.
 
     Examples:
         >>> Images().fits["encoder"]
@@ -30,6 +30,6 @@ class Images(Items):
     }
 
     def reader(self, settings: Mapping[str, Any], learner: Any) -> Reader:
-        """Reads images as `data=folder` does, in the size that the encoder was trained with."""
+        """The reader of images, as in `data=folder`, in the size of the encoder."""
         size = settings["encoder"].get("size") or settings["data"]["size"]
         return Pictures(int(size), settings["data"].get("ink", "auto"))

@@ -1,4 +1,4 @@
-"""What an evaluation on items finds: scores, what the memory did over streams, and pictures."""
+"""Results of an evaluation on items: scores, statistics of the memory over streams, and pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from metamann.reports.pictures import write_figure
 from metamann.reports.plots import plot_error_rates, plot_instances
 from metamann.reports.published import STREAM_5_WAY
 
-TRACED = 16  # streams that the statistics of a memory are taken over
+TRACED = 16  # streams over which the statistics of a memory are computed
 
 
 def item_findings(learner: Learner[Any], evaluator: ItemEvaluator) -> Findings:
@@ -31,7 +31,7 @@ def item_findings(learner: Learner[Any], evaluator: ItemEvaluator) -> Findings:
     metrics = intervals(evaluator.scores(learner))
     title = caption(evaluator)
     pictures: dict[str, Write] = {}
-    if evaluator.sampler.store.items.dim() == 4:  # pixels, which can be looked at
+    if evaluator.sampler.store.items.dim() == 4:  # images
         pictures["episode"] = functools.partial(_draw_episode, learner=learner, evaluator=evaluator)
     if isinstance(evaluator.protocol, LakeOneShotRuns):
         right = metrics["accuracy"]
@@ -54,7 +54,7 @@ def item_findings(learner: Learner[Any], evaluator: ItemEvaluator) -> Findings:
 
 
 def published_curves(evaluator: ItemEvaluator) -> dict[str, tuple[float, ...]]:
-    """Published accuracies by instance on the data set and the protocol of an evaluation; none for any other."""
+    """Published accuracies by instance on the data set and the protocol of an evaluation; empty if there are none."""
     protocol = evaluator.describe()
     omniglot = evaluator.data.partition("/")[0] == "omniglot"
     return STREAM_5_WAY if omniglot and protocol["ways"] == 5 and protocol["steps"] == 50 else {}

@@ -1,4 +1,4 @@
-"""Items of a fixed shape as Python objects: images, rows of features, and whatever a plug-in adds."""
+"""Items of a fixed shape as Python objects: images, rows of features, and items of plug-ins."""
 
 from __future__ import annotations
 
@@ -23,32 +23,36 @@ class Reader(Protocol):
 
     @property
     def kind(self) -> str:
-        """What one item is, in words."""
+        """The name of one item in messages."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an item."""
+        """Shape of an item."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of an item."""
+        """Type of the numbers of an item."""
 
     def is_one(self, value: Any) -> bool:
-        """Whether this is one item, not several."""
+        """Whether a value is one item, not a list of items."""
 
     def read(self, value: Any) -> Tensor:
-        """The item; DataError names the fix where it is none."""
+        """The item; raises DataError with the fix if the value is no item."""
 
     def read_folder(self, path: Path) -> list[tuple[Tensor, str]]:
-        """Items and labels of a folder; DataError where this kind has none."""
+        """Items and labels of a folder; raises DataError if this kind of item has no folders."""
 
 
 class ItemExample(NamedTuple):
     """One labelled item.
 
     Attributes:
-        item: of the reader's shape.
-        label: its name.
+        item: tensor of the reader's shape.
+        label: its label.
+
+    Examples:
+        >>> ItemExample(Rows(2).read([0, 1]), "up").label
+        'up'
     """
 
     item: Tensor
@@ -59,7 +63,7 @@ class Rows:
     """Reads rows of features.
 
     Args:
-        width: numbers of a row.
+        width: length of a row.
 
     Examples:
         >>> Rows(3).read([1, 2, 3])
@@ -82,7 +86,7 @@ class Rows:
         """One row, float32.
 
         Raises:
-            DataError: if it is no row, of another width, or not finite.
+            DataError: if the value is no row, has another width, or is not finite.
         """
         try:
             row = torch.as_tensor(np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, np.float32))
@@ -95,7 +99,7 @@ class Rows:
         return row.clone()
 
     def read_folder(self, path: Path) -> list[tuple[Tensor, str]]:
-        """There are no folders of rows.
+        """Rows have no folders.
 
         Raises:
             DataError: always.
@@ -104,12 +108,12 @@ class Rows:
 
 
 class ItemObjects:
-    """Python objects to items and back; see `Objects`.
+    """Conversion of Python objects to items, and of answers to predictions; see `Objects`.
 
     Args:
-        reader: of one item.
-        codes: of the protocol.
-        max_ways: classes of the largest episode in training.
+        reader: reads one item.
+        codes: label codes of the protocol.
+        max_ways: number of classes of the largest episode in training.
 
     Examples:
         >>> objects = ItemObjects(Rows(2), LabelCodes(), max_ways=5)
@@ -123,7 +127,7 @@ class ItemObjects:
         self.reader, self.codes, self.max_ways = reader, codes, max_ways
 
     def read_labelled(self, objects: Any) -> list[ItemExample]:
-        """Of a dict of label to items, of pairs of item and label, or of a folder with one folder a class."""
+        """Examples of a dict `{label: items}`, of pairs `(item, label)`, or of a folder with one folder a label."""
         if isinstance(objects, str | Path):
             path = Path(objects).expanduser()
             if not path.is_dir():
@@ -149,25 +153,25 @@ class ItemObjects:
             return [items]
         if not isinstance(items, Iterable):
             raise DataError(f"the label {excerpt(label)} has {excerpt(items)}; give it a list of items.")
-        found = list(items)
-        if not found:
+        listed = list(items)
+        if not listed:
             raise DataError(f"the label {excerpt(label)} has no example; give it one, or leave it out.")
-        return found
+        return listed
 
     def labels(self, examples: Sequence[ItemExample]) -> tuple[str, ...]:
-        """In the order in which they first appear."""
+        """The labels in the order in which they first appear."""
         return tuple(dict.fromkeys(example.label for example in examples))
 
     def without(self, examples: Sequence[ItemExample], label: str) -> list[ItemExample]:
-        """The items of the other labels."""
+        """The examples of the other labels."""
         return [example for example in examples if example.label != label]
 
     def outline(self, example: ItemExample) -> Outline:
-        """Its label, in one position."""
+        """The label of an example, which takes one position."""
         return Outline((example.label,), 1)
 
     def is_one(self, queries: Any) -> bool:
-        """Whether this is one item; what can be gone through is several."""
+        """Whether the queries are one item; any other iterable is a list of items."""
         return self.reader.is_one(queries) or not isinstance(queries, Iterable)
 
     def read_query(self, query: Any) -> Tensor:
@@ -177,11 +181,11 @@ class ItemObjects:
     def support(self, examples: Sequence[ItemExample], labels: Sequence[str]) -> Examples:
         """A batch of one support set."""
         numbers = {label: number for number, label in enumerate(labels)}
-        told = torch.tensor([[numbers[example.label] for example in examples]])
-        return Examples(self.inputs([example.item for example in examples]), told)
+        targets = torch.tensor([[numbers[example.label] for example in examples]])
+        return Examples(self.inputs([example.item for example in examples]), targets)
 
     def classes(self, labels: Sequence[str]) -> Classes:
-        """A batch of one task."""
+        """The classes of a batch of one task."""
         return Classes(torch.tensor([len(labels)]), label_codes(self.codes, len(labels), self.max_ways))
 
     def inputs(self, queries: Sequence[Tensor]) -> Tensor:
@@ -191,7 +195,7 @@ class ItemObjects:
     def answers(
         self, learner: Learner[Any], state: Any, queries: Sequence[Tensor], labels: Sequence[str], temperature: float
     ) -> list[Prediction]:
-        """A prediction for each item: the label is the learner's own answer, whatever the temperature."""
+        """A prediction for each item; the temperature changes the scores and not the label."""
         inputs = self.inputs(queries).to(device_of(learner))
         log_probs = learner.predict(state, inputs)[0, :, : len(labels)].double()
         chosen = learner.answer(state, inputs)[0].tolist()
@@ -204,7 +208,7 @@ class ItemObjects:
     def explain(
         self, learner: Learner[Any], state: Any, query: Tensor, answer: Prediction, examples: Sequence[ItemExample]
     ) -> Explanation | None:
-        """The examples by their weights; None where the learner cannot say."""
+        """The examples sorted by weight; None if the learner does not report weights."""
         weights = learner.read_weights(state, self.inputs([query]).to(device_of(learner)))
         if weights is None:
             return None
@@ -214,11 +218,11 @@ class ItemObjects:
         return Explanation(answer, read_examples(weights[0, 0].cpu(), labels, items), query)
 
     def above(self, answer: Prediction, threshold: float) -> Prediction | None:
-        """None, which is none of the labels, where the score is below the threshold."""
+        """The prediction; None, which stands for none of the labels, if the score is below the threshold."""
         return answer if answer.score >= threshold else None
 
     def blank(self, size: int) -> Examples:
-        """So many items of zeros."""
+        """A support set of `size` items of zeros."""
         items = torch.zeros(1, size, *self.reader.shape, dtype=self.reader.dtype)
         return Examples(items, torch.zeros(1, size, dtype=torch.int64))
 
@@ -231,7 +235,7 @@ class ItemObjects:
         """The examples of `pack`.
 
         Raises:
-            ValueError: if they are of another kind or shape.
+            ValueError: if the tensors have another type or shape.
         """
         items, numbers = tensors.get("items"), tensors.get("labels")
         if len(tensors) != 2 or items is None or numbers is None:

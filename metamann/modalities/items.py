@@ -1,4 +1,4 @@
-"""Labelled items of one shape, in classes: what images, rows of features and time series have in common."""
+"""Labelled items of one shape, in classes: the common part of images, rows of features and time series."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from metamann.learners.learner import Learner
 from metamann.memory.interface import Memory
 from metamann.modalities.item_findings import item_findings
 from metamann.modalities.item_objects import ItemObjects, Reader
-from metamann.modalities.modality import Build, Compute, Course, Findings, Judged, Modality
+from metamann.modalities.modality import Build, Compute, Course, EpisodeScores, Findings, Modality
 from metamann.modalities.task_objects import Objects
 from metamann.training.calibration import calibrate
 from metamann.training.log import note
@@ -44,11 +44,11 @@ MEMORIES = (
 
 
 class Items(Modality):
-    """Items held in a `ClassStore`; a subclass says which data and encoders go with it, and reads Python objects."""
+    """Items of a `ClassStore`; a subclass lists compatible data and encoders, and reads Python objects."""
 
     @abstractmethod
     def reader(self, settings: Mapping[str, Any], learner: Any) -> Reader:
-        """Reads one Python object as an item of this run; see `metamann.modalities.item_objects.Reader`."""
+        """The reader of Python objects for the items of this run; see `metamann.modalities.item_objects.Reader`."""
 
     def read(self, build: Build) -> DataSplits:
         """The classes of the data set."""
@@ -56,21 +56,21 @@ class Items(Modality):
         return splits
 
     def store(self, splits: DataSplits, split: str, protocol: EpisodeProtocol) -> ClassStore:
-        """The classes of a split: of a user's own, those that have enough items.
+        """The classes of a split; for a user's own data, only the classes with enough items.
 
         Raises:
-            EpisodeError: if too few are left.
+            EpisodeError: if too few classes are left.
         """
         store = splits.split(split)
         if not splits.own:
             return store
         fitting, notes = fitting_classes(store, protocol)
-        for each in notes:
-            note(each)
+        for text in notes:
+            note(text)
         return fitting
 
     def learner(self, build: Build, protocols: Sequence[EpisodeProtocol], splits: Any) -> Learner[Any]:
-        """Encoder, memory and learner; label codes as wide as the widest of the protocols."""
+        """The learner with its encoder and memory; label codes have the largest width of the protocols."""
         code_width = max(protocol.code_width() for protocol in protocols)
         encoder = build("encoder")
         memory = build("memory", features=encoder.features, code_width=code_width)
@@ -78,7 +78,7 @@ class Items(Modality):
         return learner
 
     def trained_on(self, sampler: Sampler, data: str) -> str:
-        """Its classes."""
+        """The number of training classes."""
         return f"{sampler.store.n_classes} training classes of {data}"
 
     def evaluator(self, name: str, split: str, sampler: Sampler, tasks: TaskList, compute: Compute) -> ItemEvaluator:
@@ -86,31 +86,31 @@ class Items(Modality):
         return ItemEvaluator(name, split, sampler, tasks, compute.device, compute.precision, compute.images_per_batch)
 
     def validate(self, learner: Learner[Any], evaluator: ItemEvaluator) -> dict[str, float]:
-        """Accuracies; the margin of novelty is set first, where streams ask for what is new."""
+        """Accuracies; for streams, the margin of novelty is set first."""
         encoded = evaluator.encode(learner)
         self._settle(learner, evaluator, encoded)
         scores = evaluator.scores(learner, encoded)
         return {name: mean_interval(scores[name]).mean for name in VALIDATION_CURVES if name in scores}
 
     def settle(self, learner: Learner[Any], evaluator: ItemEvaluator) -> None:
-        """The margin of novelty."""
+        """Set the margin of novelty."""
         self._settle(learner, evaluator, evaluator.encode(learner))
 
     def calibration(self, learner: Learner[Any], evaluator: ItemEvaluator) -> dict[str, float]:
-        """One temperature for the answers to validation episodes."""
+        """One temperature, fitted on the answers to validation episodes."""
         rows = evaluator.encode(learner)
         batches = evaluator.tasks.batches(evaluator.sampler, evaluator.positions_per_batch, rows)
         with autocast(evaluator.device, evaluator.precision):
             on_device = (batch.to(evaluator.device) for batch in batches)
             return calibrate_items(learner.on_features(), on_device, len(evaluator.tasks))
 
-    def judged(self, learner: Learner[Any], evaluator: ItemEvaluator, metric: str | None) -> Judged:
-        """Accuracy, or another score by its name."""
+    def episode_scores(self, learner: Learner[Any], evaluator: ItemEvaluator, metric: str | None) -> EpisodeScores:
+        """The accuracy of each episode, or another score by name."""
         scores = evaluator.scores(learner)
         name = metric or self.monitor
         if name not in scores:
             raise ConfigError(f"metric={name} is not measured here; choose one of {', '.join(sorted(scores))}.")
-        return Judged(name, np.nan_to_num(scores[name]), (~np.isnan(scores[name])).astype(float))
+        return EpisodeScores(name, np.nan_to_num(scores[name]), (~np.isnan(scores[name])).astype(float))
 
     def findings(self, directory: Path, learner: Learner[Any], evaluator: ItemEvaluator) -> Findings:
         """See `Modality.findings`."""
@@ -119,7 +119,7 @@ class Items(Modality):
     def course(
         self, splits: DataSplits, split: str, protocol: EpisodeProtocol, course: Course, seed: int, compute: Compute
     ) -> ItemEvaluator:
-        """N-way episodes of all classes of a sequence."""
+        """N-way episodes that hold all classes of a sequence."""
         ways = course.tasks * course.classes
         all_classes = NWayKShot(ways, course.shots, course.queries, codes=protocol.codes)
         sampler = self.sampler(splits, split, all_classes, seed)
@@ -127,13 +127,13 @@ class Items(Modality):
 
     def matrices(self, learner: Learner[Any], evaluator: ItemEvaluator, tasks: int) -> np.ndarray:
         """See `Modality.matrices`."""
-        rows, found = evaluator.encode(learner), []
+        rows, matrices = evaluator.encode(learner), []
         on_features = learner.on_features()
         for batch in evaluator.tasks.batches(evaluator.sampler, 1, rows):
             assert isinstance(batch, Episode)
             with autocast(evaluator.device, evaluator.precision):
-                found.append(accuracy_matrix(on_features, batch.to(evaluator.device), tasks))
-        return np.asarray(torch.cat(found).numpy())
+                matrices.append(accuracy_matrix(on_features, batch.to(evaluator.device), tasks))
+        return np.asarray(torch.cat(matrices).numpy())
 
     def audit(self, splits: DataSplits, sampler: Callable[[], Sampler], episodes: int) -> list[Finding]:
         """See `Modality.audit`."""
@@ -144,7 +144,7 @@ class Items(Modality):
         return ItemObjects(self.reader(settings, learner), protocol.codes, protocol.max_ways)
 
     def most_labels(self, learner: Any, protocols: Sequence[EpisodeProtocol]) -> int | None:
-        """As many as label codes were trained for, where a head names them."""
+        """The number of label codes in training if a head outputs them; None otherwise."""
         memory = getattr(learner, "memory", None)
         if isinstance(memory, Memory) and memory.reads_label_mass:
             return None

@@ -1,4 +1,4 @@
-"""Labelled texts, cut into words: spans of characters become spans of words, or are refused."""
+"""Labelled texts, split into words: spans of characters become spans of words, or are refused."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from metamann.errors import DataError, excerpt
 
 
 class SentenceQuery(NamedTuple):
-    """A text cut into words.
+    """A text split into words.
 
     Attributes:
-        text: as it was given; words that were given are joined by blanks.
-        words: first character of each, and one past its last.
+        text: the text; a list of words is joined by blanks.
+        words: for each word its first character, and one past its last.
+
+    Examples:
+        >>> of_words(["Ada", "wrote", "code"]).words
+        ((0, 3), (4, 9), (10, 14))
     """
 
     text: str
@@ -24,7 +28,7 @@ class SentenceQuery(NamedTuple):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The words themselves."""
+        """The words as text."""
         return tuple(self.text[start:end] for start, end in self.words)
 
 
@@ -33,7 +37,11 @@ class SentenceExample(NamedTuple):
 
     Attributes:
         query: the text and its words.
-        spans: of words, sorted, not overlapping.
+        spans: spans of words, sorted, not overlapping.
+
+    Examples:
+        >>> of_marks("Ada wrote code", [(0, 3, "person")]).labels
+        ('person', None, None)
     """
 
     query: SentenceQuery
@@ -41,13 +49,13 @@ class SentenceExample(NamedTuple):
 
     @property
     def labels(self) -> tuple[str | None, ...]:
-        """Of the entity that each word is in; None outside of entities."""
+        """For each word the label of the entity that contains it; None outside of entities."""
         types = {word: span.type for span in self.spans for word in range(span.start, span.end)}
         return tuple(types.get(word) for word in range(len(self.query.words)))
 
 
 def of_words(words: Sequence[str]) -> SentenceQuery:
-    """Words that were cut already, joined by blanks."""
+    """A list of words, joined by blanks."""
     places, place = [], 0
     for word in words:
         places.append((place, place + len(word)))
@@ -56,15 +64,15 @@ def of_words(words: Sequence[str]) -> SentenceQuery:
 
 
 def of_sentence(sentence: Sentence) -> SentenceExample:
-    """A sentence of a file, as an example."""
+    """An example of a sentence of a file."""
     return SentenceExample(of_words(sentence.tokens), sentence.spans)
 
 
 def of_marks(text: str, marks: Any) -> SentenceExample:
-    """A text cut into words, its spans of characters as spans of words.
+    """An example of a text and its spans of characters.
 
     Raises:
-        DataError: with text and span, if a span is none, lies outside, tears a word or overlaps another.
+        DataError: with text and span, if a span is malformed, outside of the text, splits a word or overlaps another.
     """
     query = SentenceQuery(text, tuple(tokenise(text)))
     if not query.words:
@@ -75,16 +83,16 @@ def of_marks(text: str, marks: Any) -> SentenceExample:
     ends = {end: number + 1 for number, (_, end) in enumerate(query.words)}
     spans = []
     for mark in marks:
-        shown = f"{excerpt(mark)} in {excerpt(repr(text))}"
+        place = f"{excerpt(mark)} in {excerpt(repr(text))}"
         if not isinstance(mark, tuple | list) or len(mark) != 3:
-            raise DataError(f"{shown} is no (start, end, label).")
+            raise DataError(f"{place} is no (start, end, label).")
         start, end, label = mark
         if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label:
-            raise DataError(f"{shown} is no (start, end, label): two whole numbers and a name.")
+            raise DataError(f"{place} is no (start, end, label): two whole numbers and a name.")
         if not 0 <= start < end <= len(text):
-            raise DataError(f"the span {shown} lies outside of its text of {len(text)} characters, or is empty.")
+            raise DataError(f"the span {place} lies outside of its text of {len(text)} characters, or is empty.")
         if start not in starts or end not in ends:
-            raise DataError(f"the span {shown} does not cover whole words; move its ends.")
+            raise DataError(f"the span {place} does not cover whole words; move its ends.")
         spans.append(Span(starts[start], ends[end], label))
     spans.sort()
     for before, after in pairwise(spans):

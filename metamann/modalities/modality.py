@@ -1,4 +1,4 @@
-"""What a kind of input must answer: how it is read, dealt, learned, scored and shown."""
+"""The interface of a modality, one kind of input: data, episodes, learners, evaluation and Python objects."""
 
 from __future__ import annotations
 
@@ -24,17 +24,21 @@ class Build(Protocol):
     """Builds the object that one part of a run's settings describes."""
 
     def __call__(self, part: str, **extra: Any) -> Any:
-        """The object of `data`, `protocol`, `encoder`, `memory` or `learner`; `extra` are arguments of the program."""
+        """The object of `data`, `protocol`, `encoder`, `memory` or `learner`; `extra` are further arguments."""
 
 
 class Compute(NamedTuple):
-    """Where and how much at once an evaluation computes.
+    """Device, precision and batch sizes of an evaluation.
 
     Attributes:
         device: to compute on.
         precision: `fp32` or `bf16`.
         images_per_batch: episodes of items are batched up to about this many items.
         sentences_per_batch: episodes of sentences are batched up to about this many sentences.
+
+    Examples:
+        >>> Compute(torch.device("cpu"), "fp32").images_per_batch
+        4000
     """
 
     device: torch.device
@@ -44,14 +48,14 @@ class Compute(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What an evaluation found, and what there is to look at.
+    """Results of an evaluation: scores, statistics and functions that draw pictures.
 
     Attributes:
-        metrics: by name; none where nothing is labelled.
-        statistics: of the memory, by name.
-        pictures: by name, each drawn into the file that it is called with.
-        page: an HTML page, written likewise; None where there is none.
-        answers: a file of answers that was written; None where there is none.
+        metrics: by name; empty without labels.
+        statistics: statistics of the memory, by name.
+        pictures: functions by name that draw a picture into a file.
+        page: function that writes an HTML page into a file; None without a page.
+        answers: file of answers; None without one.
     """
 
     metrics: dict[str, Interval]
@@ -61,29 +65,39 @@ class Findings(NamedTuple):
     answers: Path | None = None
 
 
-class Judged(NamedTuple):
-    """What a comparison needs of a learner: a score is the sum of `right` over the sum of `asked`.
+class EpisodeScores(NamedTuple):
+    """Scores of a learner for a comparison: a score over episodes is the sum of `right` divided by the sum of `total`.
 
     Attributes:
-        metric: what was scored.
+        metric: its name.
         right: `episodes`.
-        asked: `episodes`.
+        total: `episodes`.
+
+    Examples:
+        >>> scores = EpisodeScores("accuracy", np.array([0.5, 1.0]), np.ones(2))
+        >>> float(scores.right.sum() / scores.total.sum())
+        0.75
     """
 
     metric: str
     right: np.ndarray
-    asked: np.ndarray
+    total: np.ndarray
 
 
 class Course(NamedTuple):
-    """Classes that arrive task after task.
+    """Sequences of tasks, each with new classes, for continual learning.
 
     Attributes:
-        tasks: of a sequence.
-        classes: of a task.
-        shots: examples of a class.
-        queries: of a class.
-        sequences: how many.
+        tasks: number of tasks of a sequence.
+        classes: number of classes of a task.
+        shots: number of examples of a class.
+        queries: number of queries of a class.
+        sequences: number of sequences.
+
+    Examples:
+        >>> course = Course(tasks=4, classes=5)
+        >>> course.tasks * course.classes
+        20
     """
 
     tasks: int = 20
@@ -94,13 +108,13 @@ class Course(NamedTuple):
 
 
 class Modality(ABC):
-    """One kind of input with everything that differs between kinds.
+    """One kind of input, with everything that differs between kinds of input.
 
     Attributes:
-        name: in messages, such as `images`.
-        fits: by group of conf/, the choices that go with it. A choice that no modality lists, of a plug-in say, goes
-            with all that its own checks allow.
-        monitor: the metric that chooses the best learner and that a run is known by.
+        name: its name in messages, such as `images`.
+        fits: the compatible choices, by group of conf/. A choice that no modality lists, such as one of a plug-in, is
+            compatible with every modality that its own checks accept.
+        monitor: the metric that selects the best learner and is the main score of a run.
     """
 
     name: ClassVar[str]
@@ -114,40 +128,40 @@ class Modality(ABC):
         """The data of a run: splits with `name`, `notes`, and `split(name)` whose stores have a `fingerprint`."""
 
     def fingerprints(self, splits: Any) -> dict[str, str]:
-        """Of the data, by split."""
+        """Fingerprints of the data, by split."""
         return {part: splits.split(part).fingerprint for part in ("train", "val", "test")}
 
     def completed(self, nodes: Mapping[str, Any], splits: Any) -> Mapping[str, Any]:
-        """The parts of a run with what they take from the data.
+        """The parts of a run, completed with settings that depend on the data.
 
-        They are what is built from, and are saved with the run, which is opened without its data.
+        The completed parts are built and saved with the run, so that it can be opened without its data.
         """
         return nodes
 
     def settled(self, protocol: Any, splits: Any) -> Any:
-        """A protocol with what it takes from the data."""
+        """A protocol, completed with settings that depend on the data."""
         return protocol
 
-    def check_alike(self, protocol: Any, train_protocol: Any) -> None:  # noqa: B027  # most have nothing to say
-        """Refuse a training protocol that does not go with the one of validation.
+    def check_alike(self, protocol: Any, train_protocol: Any) -> None:  # noqa: B027  # most modalities check nothing
+        """Refuse a training protocol that is not compatible with the one of validation.
 
         Raises:
-            ConfigError: with what differs.
+            ConfigError: with the difference.
         """
 
     def store(self, splits: Any, split: str, protocol: Any) -> Any:
-        """What a split gives to a protocol."""
+        """The store of a split, from which a protocol draws."""
         return splits.split(split)
 
     def sampler(self, splits: Any, split: str, protocol: Any, seed: int) -> Sampler:
-        """Deals the episodes of a split."""
+        """The sampler of the episodes of a split."""
         return Sampler(self.store(splits, split, protocol), protocol, seed)
 
     def own_task(self, support: str, query: str, options: Any) -> Any:
-        """Splits whose test part is the one task of a user's own two files.
+        """Splits whose test part is the task of a user's own support and query files.
 
         Raises:
-            ConfigError: where a task does not come in files.
+            ConfigError: if this modality has no task files.
         """
         raise ConfigError(
             f"support= and query= are one few-shot task of sentences, but this run was trained on {self.name}; give a "
@@ -160,45 +174,45 @@ class Modality(ABC):
 
     # learners
 
-    def serving(self, own: Sequence[Any], asked: Sequence[Any]) -> Sequence[Any]:
-        """Of a run's own protocols and those that are asked for, the ones that its learner is built for: its own."""
+    def learner_protocols(self, own: Sequence[Any], requested: Sequence[Any]) -> Sequence[Any]:
+        """The protocols that a learner is built for: those of its training, or those of the evaluation."""
         return own
 
     @abstractmethod
     def learner(self, build: Build, protocols: Sequence[Any], splits: Any) -> Any:
-        """A fresh learner that serves these protocols."""
+        """A new learner for episodes of these protocols."""
 
     def prepare(self, learner: Any, splits: Any) -> None:  # noqa: B027
-        """What is computed once before training."""
+        """Compute what is needed once, before training."""
 
     def unknown(self, learner: Any, name: str, stores: Sequence[Any]) -> tuple[str, ...]:
-        """A line for what an encoder knows little of in a user's own data."""
+        """Notes on the parts of a user's own data that the vocabulary of an encoder does not cover, a line each."""
         return ()
 
     @abstractmethod
     def trained_on(self, sampler: Any, data: str) -> str:
-        """What a sampler deals for training, in a few words."""
+        """A short description of the training episodes of a sampler."""
 
     # evaluation
 
     @abstractmethod
     def evaluator(self, name: str, split: str, sampler: Any, tasks: Any, compute: Compute) -> Any:
-        """Scores any learner on these episodes."""
+        """The evaluator of these episodes."""
 
     @abstractmethod
     def validate(self, learner: Any, evaluator: Any) -> dict[str, float]:
-        """Mean scores that choose the best learner and make the curves; sets what is set on validation."""
+        """Mean validation scores, which select the best learner; fits the parameters that validation sets."""
 
     def settle(self, learner: Any, evaluator: Any) -> None:  # noqa: B027
-        """Set what the best learner has set on validation episodes."""
+        """Fit the parameters of the best learner that validation episodes set."""
 
     def calibration(self, learner: Any, evaluator: Any) -> dict[str, float]:
-        """How scores are calibrated on validation episodes, see `metamann.evaluation.calibration`; empty if not."""
+        """The calibration on validation episodes, see `metamann.evaluation.calibration`; empty without one."""
         return {}
 
     @abstractmethod
-    def judged(self, learner: Any, evaluator: Any, metric: str | None) -> Judged:
-        """What is right in each episode.
+    def episode_scores(self, learner: Any, evaluator: Any, metric: str | None) -> EpisodeScores:
+        """The scores of each episode.
 
         Raises:
             ConfigError: if the metric is not measured.
@@ -206,21 +220,21 @@ class Modality(ABC):
 
     @abstractmethod
     def findings(self, directory: Path, learner: Any, evaluator: Any) -> Findings:
-        """Scores, statistics and pictures of a learner; files of single episodes are written into the directory."""
+        """Results of an evaluation; files of single episodes are written into the directory."""
 
     def course(self, splits: Any, split: str, protocol: Any, course: Course, seed: int, compute: Compute) -> Any:
-        """An evaluator of sequences of tasks: episodes of all classes, whose numbers say which task they belong to.
+        """The evaluator of sequences of tasks: each episode holds all classes, which are assigned to tasks by number.
 
         Raises:
-            ConfigError: where classes do not arrive task by task.
+            ConfigError: if classes of this modality cannot arrive task by task.
         """
         raise self._no_tasks()
 
     def matrices(self, learner: Any, evaluator: Any, tasks: int) -> np.ndarray:
-        """R of every sequence of `course`, `sequences x tasks x tasks`.
+        """R of every sequence, `sequences x tasks x tasks`, see `metamann.evaluation.continual`.
 
         Raises:
-            ConfigError: where classes do not arrive task by task.
+            ConfigError: if classes of this modality cannot arrive task by task.
         """
         raise self._no_tasks()
 
@@ -234,20 +248,20 @@ class Modality(ABC):
         """Checks of the data and of the sampler.
 
         Raises:
-            ConfigError: where there are no episodes of new classes.
+            ConfigError: if this modality has no episodes of new classes.
         """
         raise ConfigError(f"this run was trained on {self.name}, which have no episodes of new classes.")
 
     # Python objects
 
     def objects(self, protocol: Any, settings: Mapping[str, Any], learner: Any) -> Objects:
-        """Python objects to examples and answers back.
+        """The conversion of Python objects to examples, and of answers to Python objects.
 
         Raises:
-            ConfigError: where a learner is not adapted to examples.
+            ConfigError: if learners of this modality are not adapted to examples.
         """
         raise ConfigError(f"a learner of {self.name} is not adapted to examples; load one that was trained few-shot.")
 
     def most_labels(self, learner: Any, protocols: Sequence[Any]) -> int | None:
-        """How many labels the learner can name; None where it grows with the task."""
+        """The largest number of labels that the learner can predict; None without a limit."""
         return None

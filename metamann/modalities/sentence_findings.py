@@ -1,4 +1,4 @@
-"""What an evaluation on sentences finds: scores of spans, counts of every episode, coloured sentences, answers."""
+"""Results of an evaluation on sentences: scores of spans, counts of every episode, coloured sentences, answers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from metamann.reports.sentence_report import (
     write_page,
 )
 
-WRITTEN = 5  # episodes that are written out
+WRITTEN = 5  # episodes on the page of sentences
 
 
 def sentence_findings(directory: Path, learner: Learner[Any], evaluator: SentenceEvaluator) -> Findings:
     """Scores and pictures of a learner.
 
     Args:
-        directory: gets the counts of every episode, and the answers of a task that is the only one, a user's own.
+        directory: for the counts of every episode, and for the answers if there is a single task, a user's own.
         learner: few-shot or of fixed classes.
-        evaluator: on what.
+        evaluator: of the episodes.
     """
     reader = Reader(evaluator.sampler.source.table, evaluator.scheme)
     one_task = len(evaluator.tasks) == 1
@@ -46,18 +46,18 @@ def sentence_findings(directory: Path, learner: Learner[Any], evaluator: Sentenc
 
     if not evaluator.labelled:
         return Findings({}, {}, {}, write, answers)
-    tagged, title = evaluator.tagged(learner), caption(evaluator)
+    results, title = evaluator.count(learner), caption(evaluator)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, counted=np.array(COUNTED), counts=tagged.counts)
+    np.savez_compressed(buffer, counted=np.array(COUNTED), counts=results.counts)
     write_atomically(directory / "counts.npz", buffer.getvalue())
-    scores = span_intervals(tagged.counts, evaluator.scheme)
+    scores = span_intervals(results.counts, evaluator.scheme)
     metrics = {name: interval for name, interval in scores.items() if not np.isnan(interval.mean)}
     pictures: dict[str, Write] = {}
-    if tagged.confusion[:-1].any():  # there is an entity to find
-        pictures["confusion"] = lambda path: write_figure(path, plot_confusion(tagged.confusion, tagged.types, title))
+    if results.confusion[:-1].any():  # some entity is labelled
+        pictures["confusion"] = lambda path: write_figure(path, plot_confusion(results.confusion, results.types, title))
     sizes = np.array([len(plan.support) for plan in evaluator.tasks.plans])
     if np.ptp(sizes) > 0:
         pictures["support_size"] = lambda path: write_figure(
-            path, plot_support_sizes(tagged.counts, sizes, evaluator.scheme, title)
+            path, plot_support_sizes(results.counts, sizes, evaluator.scheme, title)
         )
     return Findings(metrics, {}, pictures, write, answers)

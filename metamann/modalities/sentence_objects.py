@@ -1,4 +1,4 @@
-"""Sentences as Python objects: texts with spans of characters in, entities with spans of characters out."""
+"""Sentences as Python objects: examples are texts with spans of characters, and answers are entities."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from metamann.modalities.task_objects import FOREIGN, Entity, Outline, device_of
 
 
 class SentenceObjects:
-    """Python objects to sentences and back; see `Objects`.
+    """Conversion of Python objects to sentences, and of answers to entities; see `Objects`.
 
     Args:
-        codes: of the protocol.
-        max_ways: types of the largest episode in training.
-        scheme: of the tags.
+        codes: label codes of the protocol.
+        max_ways: number of types of the largest episode in training.
+        scheme: scheme of the tags.
 
     Examples:
         >>> objects = SentenceObjects(LabelCodes(), max_ways=5)
@@ -46,7 +46,7 @@ class SentenceObjects:
         self.codes, self.max_ways, self.scheme = codes, max_ways, scheme
 
     def read_labelled(self, objects: Any) -> list[SentenceExample]:
-        """Of pairs of a text and its spans `(start, end, label)`, or of a labelled file."""
+        """Examples of pairs of a text and its spans `(start, end, label)`, or of a labelled file."""
         if isinstance(objects, str | Path):
             return [of_sentence(sentence) for sentence in read_sentences(Path(objects).expanduser()).sentences]
         if not isinstance(objects, Iterable) or isinstance(objects, Mapping):
@@ -62,24 +62,24 @@ class SentenceObjects:
         return examples
 
     def labels(self, examples: Sequence[SentenceExample]) -> tuple[str, ...]:
-        """In the order in which they first appear."""
+        """The labels in the order in which they first appear."""
         return tuple(dict.fromkeys(span.type for example in examples for span in example.spans))
 
     def without(self, examples: Sequence[SentenceExample], label: str) -> list[SentenceExample]:
-        """The sentences without entities of this label; those that had no other are left out."""
-        kept = [(example, tuple(span for span in example.spans if span.type != label)) for example in examples]
-        return [example._replace(spans=spans) for example, spans in kept if spans or not example.spans]
+        """The sentences without entities of this label; sentences that have only such entities are removed."""
+        remaining = [(example, tuple(span for span in example.spans if span.type != label)) for example in examples]
+        return [example._replace(spans=spans) for example, spans in remaining if spans or not example.spans]
 
     def outline(self, example: SentenceExample) -> Outline:
-        """The types of its entities, and its words."""
+        """The types and the number of words of an example."""
         return Outline(self.labels([example]), len(example.query.words))
 
     def is_one(self, queries: Any) -> bool:
-        """Whether this is one text; a list of texts, or of lists of words, is several."""
+        """Whether the queries are one text; other queries are a list of texts or of lists of words."""
         return isinstance(queries, str) or not isinstance(queries, Iterable)
 
     def read_query(self, query: Any) -> SentenceQuery:
-        """One text, or one list of words."""
+        """The query of one text or one list of words."""
         if isinstance(query, str):
             return SentenceQuery(query, tuple(tokenise(query)))
         if isinstance(query, list | tuple) and all(isinstance(word, str) and word.strip() for word in query):
@@ -91,18 +91,18 @@ class SentenceObjects:
         text = self.inputs([example.query for example in examples])
         numbers = {label: number for number, label in enumerate(labels)}
         rows = [(row, span) for row, example in enumerate(examples) for span in example.spans]
-        found = FoundSpans(
+        entities = FoundSpans(
             np.array([row for row, _ in rows], dtype=np.int64),
             np.array([span.start for _, span in rows], dtype=np.int64),
             np.array([span.end for _, span in rows], dtype=np.int64),
             np.array([numbers[span.type] for _, span in rows], dtype=np.int64),
         )
         count, longest = text.words.shape[1:]
-        tags = torch.from_numpy(write_spans(found, (count, longest), self.scheme))
+        tags = torch.from_numpy(write_spans(entities, (count, longest), self.scheme))
         return Examples(text, tags.unsqueeze(0).masked_fill(~text.present(), PADDING))
 
     def classes(self, labels: Sequence[str]) -> Classes:
-        """A batch of one task; the labels are the names of its types."""
+        """The classes of a batch of one task; the labels are the names of its types."""
         tags = n_tags(self.scheme, len(labels))
         codes = label_codes(self.codes, tags, n_tags(self.scheme, self.max_ways))
         return Classes(torch.tensor([tags]), codes, TypeNames(labels).text([np.arange(len(labels))]))
@@ -120,21 +120,21 @@ class SentenceObjects:
         labels: Sequence[str],
         temperature: float,
     ) -> list[list[Entity]]:
-        """The entities of each text: the tags are the learner's own answer, whatever the temperature."""
-        found: list[list[Entity]] = [[] for _ in queries]
-        asked = [number for number, query in enumerate(queries) if query.words]  # a text of blanks has no entity
-        if not asked:
-            return found
-        text = self.inputs([queries[number] for number in asked]).to(device_of(learner))
+        """The entities of each text; the temperature changes the scores and not the tags."""
+        entities: list[list[Entity]] = [[] for _ in queries]
+        nonempty = [number for number, query in enumerate(queries) if query.words]  # a text of blanks has no entity
+        if not nonempty:
+            return entities
+        text = self.inputs([queries[number] for number in nonempty]).to(device_of(learner))
         tags, log_probs = learner.answer(state, text)[0].cpu(), learner.predict(state, text)[0].double().cpu()
         of_tag = log_probs.gather(-1, tags.clamp_min(0).unsqueeze(-1)).squeeze(-1)
-        for row, number in enumerate(asked):
+        for row, number in enumerate(nonempty):
             query = queries[number]
             for span in named_spans(tags[row, : len(query.words)].tolist(), labels, self.scheme):
                 start, end = query.words[span.start][0], query.words[span.end - 1][1]
                 score = _scaled(float(of_tag[row, span.start : span.end].mean().exp()), temperature)
-                found[number].append(Entity(start, end, query.text[start:end], span.type, score))
-        return found
+                entities[number].append(Entity(start, end, query.text[start:end], span.type, score))
+        return entities
 
     def explain(
         self,
@@ -144,7 +144,7 @@ class SentenceObjects:
         answer: list[Entity],
         examples: Sequence[SentenceExample],
     ) -> SentenceExplanation | None:
-        """For each word the words of the examples by their weights; None where the learner cannot say."""
+        """For each word the words of the examples, sorted by weight; None if the learner does not report weights."""
         if not query.words:
             return SentenceExplanation(answer, ())
         weights = learner.read_weights(state, self.inputs([query]).to(device_of(learner)))
@@ -159,22 +159,22 @@ class SentenceObjects:
             raise DataError(FOREIGN)
         words = []
         for (start, end), row in zip(query.words, weights[0, 0].cpu(), strict=True):
-            found = next((entity.label for entity in answer if entity.start <= start < entity.end), None)
+            label = next((entity.label for entity in answer if entity.start <= start < entity.end), None)
             order = row.argsort(descending=True, stable=True).tolist()
             read = tuple(support[place]._replace(weight=float(row[place])) for place in order if row[place] > 0)
-            words.append(WordExplanation(query.text[start:end], found, read))
+            words.append(WordExplanation(query.text[start:end], label, read))
         return SentenceExplanation(answer, tuple(words))
 
     def above(self, answer: list[Entity], threshold: float) -> list[Entity]:
-        """The entities that score at least the threshold."""
+        """The entities whose score is at least the threshold."""
         return [entity for entity in answer if entity.score >= threshold]
 
     def blank(self, size: int) -> Examples:
-        """One sentence of so many words, none of them in an entity."""
+        """A support set of one sentence of `size` words without entities."""
         return self.support([SentenceExample(of_words(["."] * size), ())], ())
 
     def pack(self, examples: Sequence[SentenceExample], labels: Sequence[str]) -> dict[str, Tensor]:
-        """Texts as UTF-8 behind one another, words and spans of all of them, each with the number of its text."""
+        """The UTF-8 bytes of all texts, and the words and spans of all texts, each with the number of its text."""
         texts = [example.query.text.encode("utf-8", "surrogatepass") for example in examples]
         numbers = {label: number for number, label in enumerate(labels)}
         words = [(row, *word) for row, example in enumerate(examples) for word in example.query.words]
@@ -194,7 +194,7 @@ class SentenceObjects:
         """The examples of `pack`.
 
         Raises:
-            ValueError: if a part is missing, of another kind, or says what cannot be.
+            ValueError: if a tensor is missing, has another type or shape, or holds impossible values.
         """
         kinds = {"text": (torch.uint8, ()), "sizes": (torch.int64, ()), "words": (torch.int64, (3,))}
         kinds["spans"] = (torch.int64, (4,))
@@ -217,37 +217,41 @@ class SentenceObjects:
                 raise ValueError("its entities have no text or no label")
             spans[row].append(Span(start, end, labels[number]))
         examples, place = [], 0
-        for size, cut, marked in zip(sizes, words, spans, strict=True):
+        for size, places, entities in zip(sizes, words, spans, strict=True):
             # a UnicodeDecodeError is a ValueError
             text = content[place : place + size].decode("utf-8", "surrogatepass")
             place += size
-            if not (_in_order(cut, len(text)) and _in_order([(span.start, span.end) for span in marked], len(cut))):
+            if not (
+                _in_order(places, len(text)) and _in_order([(span.start, span.end) for span in entities], len(places))
+            ):
                 raise ValueError("its words or entities lie outside of their text")
-            examples.append(SentenceExample(SentenceQuery(text, tuple(cut)), tuple(marked)))
+            examples.append(SentenceExample(SentenceQuery(text, tuple(places)), tuple(entities)))
         return examples
 
 
 def entity_scores(tags: Tensor, log_probs: Tensor, labels: Tensor, scheme: TagScheme) -> tuple[Tensor, Tensor]:
-    """Scores of the entities that were answered, as an `Entity` has them, and whether each is labelled so.
+    """Scores of the predicted entities, as in `Entity`, and whether each entity is correct.
 
     Args:
-        tags: `batch x sentences x length`, answered.
+        tags: `batch x sentences x length`, predicted.
         log_probs: `batch x sentences x length x tags`.
         labels: `batch x sentences x length`, `PADDING` behind the last word.
         scheme: of the tags.
     """
     of_tag = log_probs.double().gather(-1, tags.clamp_min(0).unsqueeze(-1)).squeeze(-1).flatten(0, 1).numpy()
-    answered = find_spans(tags.where(labels != PADDING, 0).flatten(0, 1).numpy(), scheme)
+    predicted = find_spans(tags.where(labels != PADDING, 0).flatten(0, 1).numpy(), scheme)
     true = set(
         zip(*(part.tolist() for part in find_spans(labels.clamp_min(0).flatten(0, 1).numpy(), scheme)), strict=True)
     )
-    found = list(zip(*(part.tolist() for part in answered), strict=True))
-    scores = [float(np.exp(of_tag[row, start:end].mean())) for row, start, end, _ in found]
-    return torch.tensor(scores, dtype=torch.float64), torch.tensor([each in true for each in found], dtype=torch.bool)
+    entities = list(zip(*(part.tolist() for part in predicted), strict=True))
+    scores = [float(np.exp(of_tag[row, start:end].mean())) for row, start, end, _ in entities]
+    return torch.tensor(scores, dtype=torch.float64), torch.tensor(
+        [entity in true for entity in entities], dtype=torch.bool
+    )
 
 
 def _in_order(places: Sequence[tuple[int, int]], length: int) -> bool:
-    """Whether places are inside, sorted and without overlap; none of them is empty."""
+    """Whether places lie in the text, are sorted, do not overlap, and are not empty."""
     end = 0
     for start, stop in places:
         if not end <= start < stop <= length:

@@ -34,7 +34,7 @@ from metamann.hardware import autocast
 from metamann.learners.learner import Learner
 from metamann.memory.interface import Memory
 from metamann.modalities.items import LEARNERS, MEMORIES
-from metamann.modalities.modality import Build, Compute, Course, Findings, Fits, Judged, Modality
+from metamann.modalities.modality import Build, Compute, Course, EpisodeScores, Findings, Fits, Modality
 from metamann.modalities.sentence_findings import sentence_findings
 from metamann.modalities.sentence_objects import SentenceObjects, entity_scores
 from metamann.modalities.task_objects import Objects
@@ -73,7 +73,7 @@ class Sentences(Modality):
         return splits
 
     def settled(self, protocol: SentenceProtocol, splits: AnySplits) -> SentenceProtocol:
-        """Supervised tagging takes its types from the training part, unless the protocol says which."""
+        """For supervised tagging, the types of the training part, unless the protocol lists types."""
         return protocol.with_types(splits.train.types)
 
     def own_task(self, support: str, query: str, options: ReadingOptions) -> FixedEpisodeSplits:
@@ -81,11 +81,11 @@ class Sentences(Modality):
         return own_task(support, query, options)
 
     def own_protocol(self, protocol: SentenceProtocol) -> SentenceProtocol:
-        """The one episode that is given, in tags as the run has them."""
+        """The protocol of one given episode, with the tag scheme of the run."""
         return FixedSentences(scheme=protocol.scheme)
 
     def learner(self, build: Build, protocols: Sequence[SentenceProtocol], splits: Any) -> Learner[Any]:
-        """Encoder, memory and learner; label codes as wide as the widest of the protocols."""
+        """The learner with its encoder and memory; label codes have the largest width of the protocols."""
         code_width = max(protocol.code_width() for protocol in protocols)
         encoder = build("encoder")
         memory = build("memory", features=encoder.features, code_width=code_width)
@@ -93,18 +93,18 @@ class Sentences(Modality):
         return learner
 
     def prepare(self, learner: Learner[Any], splits: AnySplits) -> None:
-        """Compute the features of encoders that are not trained, once for all sentences."""
+        """Compute the features of frozen encoders once for all sentences."""
         for module in learner.modules():
             if isinstance(module, FrozenEncoder) and isinstance(splits, SentenceSplits):
                 module.remember(splits.train)
                 module.remember(splits.val)
 
     def unknown(self, learner: Learner[Any], name: str, stores: Sequence[Any]) -> tuple[str, ...]:
-        """Sentences of which a pretrained encoder's vocabulary knows little."""
+        """Notes on sentences that the vocabulary of a pretrained encoder does not cover."""
         return little_known(learner, name, *stores)
 
     def trained_on(self, sampler: Sampler, data: str) -> str:
-        """Its types."""
+        """The number of training types."""
         return f"{len(sampler.store.types)} training types of {data}"
 
     def evaluator(
@@ -116,12 +116,12 @@ class Sentences(Modality):
 
     def validate(self, learner: Learner[Any], evaluator: SentenceEvaluator) -> dict[str, float]:
         """Scores of spans over all episodes."""
-        scores = span_scores(evaluator.tagged(learner).counts.sum(0), evaluator.scheme)
+        scores = span_scores(evaluator.count(learner).counts.sum(0), evaluator.scheme)
         return {name: float(scores[name]) for name in CURVES if not np.isnan(scores[name])}
 
     @torch.no_grad()
     def calibration(self, learner: Learner[Any], evaluator: SentenceEvaluator) -> dict[str, float]:
-        """One temperature for the scores of entities that are found in validation episodes."""
+        """One temperature, fitted on the scores of the entities that are predicted in validation episodes."""
         learner.to(evaluator.device).eval()
         scores, right = [], []
         for batch in evaluator.tasks.batches(evaluator.sampler, evaluator.positions_per_batch):
@@ -130,19 +130,19 @@ class Sentences(Modality):
                 state = learner.adapt(batch.support, batch.classes)
                 tags = learner.answer(state, batch.query.inputs)
                 log_probs = learner.predict(state, batch.query.inputs)
-            found, correct = entity_scores(tags.cpu(), log_probs.cpu(), batch.query.labels.cpu(), evaluator.scheme)
-            scores.append(found)
+            of_batch, correct = entity_scores(tags.cpu(), log_probs.cpu(), batch.query.labels.cpu(), evaluator.scheme)
+            scores.append(of_batch)
             right.append(correct)
         if not sum(map(len, scores)):
             return {}
         return calibrate_entities(torch.cat(scores), torch.cat(right), len(evaluator.tasks))
 
-    def judged(self, learner: Learner[Any], evaluator: SentenceEvaluator, metric: str | None) -> Judged:
-        """F1 of all entities."""
+    def episode_scores(self, learner: Learner[Any], evaluator: SentenceEvaluator, metric: str | None) -> EpisodeScores:
+        """Counts of each episode for the F1 of all entities."""
         if metric not in (None, "f1"):
             raise ConfigError(f"metric={metric}: sentences are compared by f1 of all entities; leave out metric=.")
-        counts = dict(zip(COUNTED, evaluator.tagged(learner).counts.T, strict=True))
-        return Judged("f1", 2.0 * counts["correct"], counts["gold"] + counts["predicted"])
+        counts = dict(zip(COUNTED, evaluator.count(learner).counts.T, strict=True))
+        return EpisodeScores("f1", 2.0 * counts["correct"], counts["gold"] + counts["predicted"])
 
     def findings(self, directory: Path, learner: Learner[Any], evaluator: SentenceEvaluator) -> Findings:
         """See `Modality.findings`."""
@@ -151,10 +151,10 @@ class Sentences(Modality):
     def course(
         self, splits: AnySplits, split: str, protocol: SentenceProtocol, course: Course, seed: int, compute: Compute
     ) -> SentenceEvaluator:
-        """Episodes of all types of a sequence."""
+        """Episodes that hold all types of a sequence."""
         if not isinstance(protocol, GreedySentences):
-            found: SentenceEvaluator = super().course(splits, split, protocol, course, seed, compute)
-            return found
+            refused: SentenceEvaluator = super().course(splits, split, protocol, course, seed, compute)
+            return refused
         ways = course.tasks * course.classes
         many = dataclasses.replace(protocol, ways=ways, shots=course.shots, queries=course.queries, empty_sentences=0)
         sampler = self.sampler(splits, split, many, seed)
@@ -164,12 +164,12 @@ class Sentences(Modality):
     def matrices(self, learner: Learner[Any], evaluator: SentenceEvaluator, tasks: int) -> np.ndarray:
         """See `Modality.matrices`."""
         learner.to(evaluator.device).eval()
-        found = []
+        matrices = []
         for number in range(len(evaluator.tasks)):
             episode = evaluator.sampler.batch([number]).to(evaluator.device)
             with autocast(evaluator.device, evaluator.precision):
-                found.append(f1_matrix(learner, episode, tasks, evaluator.scheme))
-        return np.asarray(torch.cat(found).numpy())
+                matrices.append(f1_matrix(learner, episode, tasks, evaluator.scheme))
+        return np.asarray(torch.cat(matrices).numpy())
 
     def audit(self, splits: AnySplits, sampler: Callable[[], Sampler], episodes: int) -> list[Finding]:
         """See `Modality.audit`."""
@@ -181,11 +181,11 @@ class Sentences(Modality):
         return SentenceObjects(protocol.codes, ways, protocol.scheme)
 
     def most_labels(self, learner: Any, protocols: Sequence[SentenceProtocol]) -> int | None:
-        """As many types as label codes were trained for, where a head names them."""
+        """The number of types in training if a head outputs their label codes; None otherwise."""
         memory = getattr(learner, "memory", None)
         if isinstance(memory, Memory) and memory.reads_label_mass:
             return None
-        ways = [ranges.ends(each.ways)[1] for each in protocols if isinstance(each, GreedySentences)]
+        ways = [ranges.ends(protocol.ways)[1] for protocol in protocols if isinstance(protocol, GreedySentences)]
         if not ways or all(protocol.codes.kind == "random" for protocol in protocols):
             return None
         return max(ways)

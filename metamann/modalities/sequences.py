@@ -18,14 +18,19 @@ from metamann.errors import ConfigError
 from metamann.evaluation.metrics import intervals
 from metamann.evaluation.sequence_evaluator import SequenceEvaluator
 from metamann.learners.sequence import SequenceLearner
-from metamann.modalities.modality import Build, Compute, Findings, Fits, Judged, Modality
+from metamann.modalities.modality import Build, Compute, EpisodeScores, Findings, Fits, Modality
 from metamann.reports.caption import caption
 from metamann.reports.episode_plots import plot_sequence
 from metamann.reports.pictures import write_figure
 
 
 class NoData(NamedTuple):
-    """What stands in place of data: nothing is read."""
+    """The splits of a modality without data: random bits.
+
+    Examples:
+        >>> NoData().split("test").name
+        'random bits/test'
+    """
 
     name: str = "random bits"
     notes: tuple[str, ...] = ()
@@ -36,7 +41,7 @@ class NoData(NamedTuple):
 
 
 class Sequences(Modality):
-    """Bits in, bits out: no data, no encoder, no labels.
+    """Sequences of bits for a memory alone, without data, encoder or labels.
 
     Examples:
         >>> Sequences().fits["learner"]
@@ -54,11 +59,11 @@ class Sequences(Modality):
     }
 
     def read(self, build: Build) -> NoData:
-        """Nothing is read."""
+        """The random bits; nothing is read."""
         return NoData()
 
     def fingerprints(self, splits: NoData) -> dict[str, str]:
-        """There are none."""
+        """Random bits have no fingerprints."""
         return {}
 
     def check_alike(self, protocol: SequenceTask, train_protocol: SequenceTask) -> None:
@@ -70,16 +75,18 @@ class Sequences(Modality):
                 "train_protocol and protocol differ in the width of their inputs or answers; make them equal."
             )
 
-    def serving(self, own: Sequence[SequenceTask], asked: Sequence[SequenceTask]) -> Sequence[SequenceTask]:
-        """The widths that are asked for."""
-        return asked
+    def learner_protocols(
+        self, own: Sequence[SequenceTask], requested: Sequence[SequenceTask]
+    ) -> Sequence[SequenceTask]:
+        """The protocols of the evaluation, which set the widths of inputs and answers."""
+        return requested
 
     def trained_on(self, sampler: Sampler, data: str) -> str:
-        """Its task."""
+        """The name of the task."""
         return f"sequences of {sampler.protocol.describe()['name']}"
 
     def learner(self, build: Build, protocols: Sequence[SequenceTask], splits: Any) -> SequenceLearner:
-        """A memory that sees the bits, and no labels."""
+        """A memory that reads the bits, without labels."""
         memory = build("memory", features=protocols[0].channels, code_width=0)
         learner: SequenceLearner = build("learner", memory=memory, bits=protocols[0].bits)
         return learner
@@ -94,13 +101,15 @@ class Sequences(Modality):
         """Means of all scores."""
         return {name: float(values.mean()) for name, values in evaluator.scores(learner).items()}
 
-    def judged(self, learner: SequenceLearner, evaluator: SequenceEvaluator, metric: str | None) -> Judged:
-        """Accuracy of bits, or another score by its name."""
+    def episode_scores(
+        self, learner: SequenceLearner, evaluator: SequenceEvaluator, metric: str | None
+    ) -> EpisodeScores:
+        """The accuracy of each sequence, or another score by name."""
         scores = evaluator.scores(learner)
         name = metric or self.monitor
         if name not in scores:
             raise ConfigError(f"metric={name} is not measured here; choose one of {', '.join(sorted(scores))}.")
-        return Judged(name, np.nan_to_num(scores[name]), (~np.isnan(scores[name])).astype(float))
+        return EpisodeScores(name, np.nan_to_num(scores[name]), (~np.isnan(scores[name])).astype(float))
 
     def findings(self, directory: Path, learner: SequenceLearner, evaluator: SequenceEvaluator) -> Findings:
         """See `Modality.findings`."""

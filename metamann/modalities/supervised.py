@@ -30,27 +30,27 @@ class SupervisedSentences(Sentences):
         "adapter": (),
     }
 
-    def serving(self, own: Sequence[Any], asked: Sequence[Any]) -> Sequence[Any]:
-        """The types of the data that are asked for."""
-        return asked
+    def learner_protocols(self, own: Sequence[Any], requested: Sequence[Any]) -> Sequence[Any]:
+        """The protocols of the evaluation, which have the types of its data."""
+        return requested
 
     def calibration(self, learner: Any, evaluator: Any) -> dict[str, float]:
-        """Nothing is adapted, so no score is shown."""
+        """Empty: this learner is not adapted to tasks, so no scores of entities are reported."""
         return {}
 
     def learner(self, build: Build, protocols: Sequence[Any], splits: Any) -> Learner[Any]:
-        """A tagger of fixed classes, whose memory is told no labels."""
+        """A tagger of fixed classes, whose memory receives no labels."""
         encoder = build("encoder")
         memory = build("memory", features=encoder.features, code_width=0)
         tags = n_tags(protocols[0].scheme, len(protocols[0].types or ()))
         learner: Learner[Any] = build("learner", encoder=encoder, memory=memory, tags=tags)
         return learner
 
-    # there are no episodes of new classes, no tasks of files, and nothing to adapt to
+    # fixed types: no episodes of new classes, no task files, and no adaptation
     own_task, own_protocol = Modality.own_task, Modality.own_protocol
     course, audit = Modality.course, Modality.audit
     most_labels = Modality.most_labels
 
     def objects(self, protocol: Any, settings: Mapping[str, Any], learner: Any) -> Objects:
-        """There are none; see `Modality.objects`."""
+        """Refused; see `Modality.objects`."""
         return Modality.objects(self, protocol, settings, learner)

@@ -1,4 +1,4 @@
-"""What a kind of input answers for adapted tasks: Python objects become examples, answers become Python objects."""
+"""Python objects of adapted tasks: the interface that a modality provides, and the answers that users receive."""
 
 from __future__ import annotations
 
@@ -15,16 +15,21 @@ from metamann.learners.learner import Learner
 from metamann.modalities.explanations import Explanation, SentenceExplanation
 
 FOREIGN = "the memory of this task does not hold its examples one for one; adapt it to them anew."
-CODES_SEED = 0  # of random label codes: every task of a model has the same ones
+CODES_SEED = 0  # of random label codes, which are the same in every task of a model
 
 
 class Prediction(NamedTuple):
     """The answer for one item.
 
     Attributes:
-        label: its name.
+        label: the predicted label.
         score: its probability.
         scores: probability of every label of the task.
+
+    Examples:
+        >>> prediction = Prediction("cat", 0.9, {"cat": 0.9, "dog": 0.1})
+        >>> prediction.label, prediction.scores["dog"]
+        ('cat', 0.1)
     """
 
     label: str
@@ -33,14 +38,19 @@ class Prediction(NamedTuple):
 
 
 class Entity(NamedTuple):
-    """An entity that was found in a text.
+    """A predicted entity of a text.
 
     Attributes:
         start: its first character.
         end: one past its last character.
-        text: what stands there.
+        text: its text.
         label: its type.
-        score: geometric mean of the probabilities that its words have this tag.
+        score: geometric mean of the probabilities of its tags.
+
+    Examples:
+        >>> entity = Entity(0, 3, "Ada", "person", 0.97)
+        >>> "Ada wrote code"[entity.start : entity.end]
+        'Ada'
     """
 
     start: int
@@ -51,11 +61,17 @@ class Entity(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """What is known of an example that was learned, whether it is kept or not.
+    """Labels and size of an example in a memory, which are stored even if the example is not.
 
     Attributes:
-        labels: that it shows.
-        positions: that it has in a memory: 1 for an item, its words for a sentence.
+        labels: its labels.
+        positions: number of positions that it takes in a memory: 1 for an item, the number of words for a sentence.
+
+    Examples:
+        >>> from metamann.modalities.labelled_texts import of_marks
+        >>> from metamann.modalities.sentence_objects import SentenceObjects
+        >>> SentenceObjects(LabelCodes(), max_ways=5).outline(of_marks("Ada wrote code", [(0, 3, "person")]))
+        Outline(labels=('person',), positions=3)
     """
 
     labels: tuple[str, ...]
@@ -65,38 +81,38 @@ class Outline(NamedTuple):
 class Objects(Protocol):
     """Python objects of one kind of input.
 
-    An example and a query are whatever the kind makes of an object; nobody else looks into them.
+    The types of examples and queries are private to a modality.
     """
 
     chunk: int
-    """Queries that are answered at once."""
+    """Number of queries that are answered in one batch."""
 
     def read_labelled(self, objects: Any) -> list[Any]:
-        """Examples, of whatever a user calls labelled objects; DataError names the fix where they are none."""
+        """Examples of labelled objects; raises DataError with the fix if they are not valid."""
 
     def labels(self, examples: Sequence[Any]) -> tuple[str, ...]:
         """Names of the labels, in the order in which they first appear."""
 
     def without(self, examples: Sequence[Any], label: str) -> list[Any]:
-        """The examples with all that has this label taken out."""
+        """The examples without everything that has this label."""
 
     def outline(self, example: Any) -> Outline:
-        """What a task knows of an example that it does not keep."""
+        """Labels and size of an example."""
 
     def is_one(self, queries: Any) -> bool:
-        """Whether this is one query, not several."""
+        """Whether the queries are a single one, not a list."""
 
     def read_query(self, query: Any) -> Any:
-        """One query; DataError names the fix where it is none."""
+        """One query; raises DataError with the fix if it is not valid."""
 
     def support(self, examples: Sequence[Any], labels: Sequence[str]) -> Examples:
         """A batch of one support set."""
 
     def classes(self, labels: Sequence[str]) -> Classes:
-        """A batch of one: the classes of a task with these labels."""
+        """The classes of a batch of one task with these labels."""
 
     def inputs(self, queries: Sequence[Any]) -> Any:
-        """A batch of one: what a learner reads of these queries."""
+        """The inputs of a learner for these queries, a batch of one."""
 
     def answers(
         self, learner: Learner[Any], state: Any, queries: Sequence[Any], labels: Sequence[str], temperature: float
@@ -106,27 +122,27 @@ class Objects(Protocol):
     def explain(
         self, learner: Learner[Any], state: Any, query: Any, answer: Any, examples: Sequence[Any]
     ) -> Explanation | SentenceExplanation | None:
-        """What the answer for one query comes from; None where the learner cannot say.
+        """The examples from which the answer was read; None if the learner does not report weights.
 
         Raises:
-            DataError: if the examples are not those that the state was made of.
+            DataError: if the examples are not those that were written into the state.
         """
 
     def above(self, answer: Any, threshold: float) -> Any:
-        """The answer, without what scores less than the threshold."""
+        """The answer, without parts whose score is below the threshold."""
 
     def blank(self, size: int) -> Examples:
-        """A support set of so many positions, of no meaning: it shows how a state is built."""
+        """A support set of `size` blank positions, from which the shapes of a state are derived."""
 
     def pack(self, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Tensor]:
         """Examples as tensors by name."""
 
     def unpack(self, tensors: dict[str, Tensor], labels: Sequence[str]) -> list[Any]:
-        """Examples from tensors by name; every part is checked, and ValueError says what is wrong."""
+        """Examples of tensors by name, which are checked; raises ValueError if they are not valid."""
 
 
 def device_of(learner: Learner[Any]) -> torch.device:
-    """That its weights are on."""
+    """The device of its weights."""
     return next((tensor.device for tensor in learner.state_dict().values()), torch.device("cpu"))
 
 
@@ -134,9 +150,9 @@ def label_codes(codes: LabelCodes, classes: int, most: int) -> Tensor:
     """Codes of a batch of one task, `1 x classes x width`, as they are in training.
 
     Args:
-        codes: of the protocol.
-        classes: that the task has.
-        most: classes of the largest episode in training; beyond it one-hot codes become wider.
+        codes: label codes of the protocol.
+        classes: number of classes of the task.
+        most: number of classes of the largest episode in training; for more classes, one-hot codes become wider.
     """
     if codes.kind == "onehot" and codes.width is not None and classes > codes.width:
         codes = LabelCodes("onehot")

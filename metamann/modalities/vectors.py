@@ -1,4 +1,4 @@
-"""Vectors: rows of features out of any model."""
+"""Vectors: rows of features from any model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metamann.modalities.modality import Fits
 
 
 class Vectors(Items):
-    """Rows of one width; the encoder takes the width from the data, and standardises by the training classes.
+    """Rows of one width; the encoder gets the width of the data, and standardises with the training classes.
 
     Examples:
         >>> Vectors().fits["data"]
@@ -32,7 +32,7 @@ class Vectors(Items):
     }
 
     def completed(self, nodes: Mapping[str, Any], splits: DataSplits) -> Mapping[str, Any]:
-        """The encoder is built for the width of the rows."""
+        """The parts, with the width of the rows as a setting of the encoder."""
         encoder, width = nodes["encoder"], splits.train.items.shape[1]
         if not isinstance(encoder, Mapping):
             return nodes
@@ -43,16 +43,16 @@ class Vectors(Items):
         return {**nodes, "encoder": {**encoder, key: width}}
 
     def prepare(self, learner: Any, splits: DataSplits) -> None:
-        """Mean and deviation of the training rows, where the encoder standardises."""
+        """Compute mean and deviation of the training rows if the encoder standardises."""
         for module in learner.modules():
             if isinstance(module, Scaling):
                 module.fit(splits.train.items)
 
     def reader(self, settings: Mapping[str, Any], learner: Any) -> Reader:
-        """Reads rows of the width that the run was trained with."""
+        """The reader of rows of the width in training."""
         return Rows(int(settings["encoder"][_width_key(settings["encoder"])]))
 
 
 def _width_key(encoder: Mapping[str, Any]) -> str:
-    """What an encoder calls the width of its input: `features` where it hands them on."""
+    """The name of the input width of an encoder: `features` for one that returns its input."""
     return "in_features" if "in_features" in encoder else "features"

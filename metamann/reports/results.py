@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from metamann.data.plain_files import to_json, write_json, write_text
-from metamann.evaluation.metrics import Interval, shown
+from metamann.evaluation.metrics import Interval, in_percent
 
 NOT_SCORED = "Nothing is scored: the query has no labels."
 
@@ -59,7 +59,9 @@ def results_table(metrics: Mapping[str, Interval]) -> list[str]:
     """A Markdown table of metrics, in percent unless a name says otherwise; where there are none, why."""
     if not metrics:
         return [NOT_SCORED]
-    rows = [f"| {name} | {mean:.2f} | {low:.2f} to {high:.2f} |" for name, (mean, low, high) in shown(metrics).items()]
+    rows = [
+        f"| {name} | {mean:.2f} | {low:.2f} to {high:.2f} |" for name, (mean, low, high) in in_percent(metrics).items()
+    ]
     return ["| metric | mean % | 95 % interval |", "|---|---|---|", *rows]
 
 

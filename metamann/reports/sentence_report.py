@@ -15,7 +15,7 @@ from metamann.decoding.tag_spans import named_spans
 from metamann.episodes.sentences.protocols import SentencePlan
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme
-from metamann.evaluation.sentence_evaluator import Shown
+from metamann.evaluation.sentence_evaluator import AnsweredEpisode
 
 COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
 MOST_SENTENCES = 60  # of a support or a query
@@ -59,7 +59,9 @@ class Reader:
         return self.answered(plan, row, tags.numpy())
 
 
-def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown], labelled: bool = True) -> None:
+def write_page(
+    path: Path, title: str, reader: Reader, episodes: Sequence[AnsweredEpisode], labelled: bool = True
+) -> None:
     """Sentences of a few episodes with answered and true entities in colour, as one HTML file.
 
     Args:
@@ -88,7 +90,7 @@ def write_page(path: Path, title: str, reader: Reader, episodes: Sequence[Shown]
     write_text(path, "\n".join(parts))
 
 
-def read_notes(reader: Reader, episode: Shown, place: int) -> list[str]:
+def read_notes(reader: Reader, episode: AnsweredEpisode, place: int) -> list[str]:
     """What was read for each word of one sentence of a query, a line each; empty where the learner cannot say.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metamann.evaluation.metrics import Interval, shown
+from metamann.evaluation.metrics import Interval, in_percent
 
 
 def read_jobs(records: Path) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def _row(directory: Path, job: Mapping[str, Any]) -> dict[str, str]:
     if job["failure"] is not None or not results.is_file():
         return {**row, "failed": job["failure"] or "it has no results"}
     metrics = {key: _interval(interval) for key, interval in json.loads(results.read_text())["metrics"].items()}
-    return row | {key: f"{mean:.2f} ± {(high - low) / 2:.2f}" for key, (mean, low, high) in shown(metrics).items()}
+    return row | {key: f"{mean:.2f} ± {(high - low) / 2:.2f}" for key, (mean, low, high) in in_percent(metrics).items()}
 
 
 def _interval(ends: Mapping[str, float | None]) -> Interval:

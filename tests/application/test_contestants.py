@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from metamann.application.compose import settings
-from metamann.application.contestants import name_of, told_apart
+from metamann.application.contestants import distinct_names, name_of
 from metamann.application.run import Run
 from metamann.application.settings import plain
 from metamann.training.checkpoint import Checkpoint
@@ -24,12 +24,12 @@ def training(seed: int = 0, steps: int = 10, workers: int = 1, **learner: Any) -
 
 def test_seeds_and_what_makes_no_other_learner_have_one_name() -> None:
     trainings = [training(), training(seed=1), training(seed=2, workers=4)]
-    assert told_apart(["maml"] * 3, trainings) == ["maml"] * 3
+    assert distinct_names(["maml"] * 3, trainings) == ["maml"] * 3
 
 
 def test_namesakes_are_called_by_the_settings_that_differ() -> None:
     trainings = [training(order=1), training(order=2), training(order=2, seed=1, steps=20), training(order=3)]
-    assert told_apart(["maml", "maml", "maml", "anil"], trainings) == [
+    assert distinct_names(["maml", "maml", "maml", "anil"], trainings) == [
         "maml, learner.order=1, trainer.steps=10",
         "maml, learner.order=2, trainer.steps=10",
         "maml, learner.order=2, trainer.steps=20",
@@ -39,11 +39,11 @@ def test_namesakes_are_called_by_the_settings_that_differ() -> None:
 
 def test_runs_that_differ_in_a_class_alone_are_told_apart_beside_others() -> None:
     trainings = [training(size=1), {**training(size=1), "learner": {"_target_": "Other", "size": 1}}, training(size=2)]
-    assert len(set(told_apart(["a"] * 3, trainings))) == 3
+    assert len(set(distinct_names(["a"] * 3, trainings))) == 3
 
 
 def test_a_setting_that_one_does_not_have_differs() -> None:
-    assert told_apart(["a", "a"], [training(), training(steps_at_test=3)]) == [
+    assert distinct_names(["a", "a"], [training(), training(steps_at_test=3)]) == [
         "a, learner.steps_at_test=None",
         "a, learner.steps_at_test=3",
     ]

@@ -15,7 +15,7 @@ from metamann.application.settings import (
     plain,
     train_settings,
 )
-from metamann.application.trust import offered
+from metamann.application.trust import conf_choices
 from metamann.errors import ConfigError
 from metamann.modalities.choosing import modality_of
 
@@ -92,4 +92,4 @@ def test_a_part_that_takes_a_setting_of_another_is_refused_for_what_it_is(chosen
     """A size of no image and a scheme of no sentence are not what is wrong."""
     run = settings(**chosen)
     with pytest.raises(ConfigError, match=message):
-        modality_of({part: getattr(run, part) for part in PARTS}, offered())
+        modality_of({part: getattr(run, part) for part in PARTS}, conf_choices())

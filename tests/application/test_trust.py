@@ -13,8 +13,8 @@ from metamann.application import trust
 from metamann.application.trust import (
     GROUP_OF,
     check_trusted,
-    listed,
-    offered,
+    conf_choices,
+    conf_classes,
     open_checkpoint,
     trusted_class,
 )
@@ -28,18 +28,18 @@ NWAY = "metamann.episodes.items.protocols.NWayKShot"
 
 def test_the_list_is_what_conf_offers_by_group() -> None:
     groups = {"data", "protocol", "encoder", "memory", "learner", "adapter"}
-    assert set(offered()) == groups
-    assert {NWAY, "metamann.episodes.items.protocols.LabelCodes"} < listed("protocol")
-    assert "metamann.memory.controlled.ntm.NTMMemory" in listed("memory")
-    assert "metamann.learners.adapters.rotated.Rotated" in listed("adapter") - listed("learner")
-    assert listed("trainer") == {"metamann.training.loop.TrainerConfig"}
-    targets = {target for group in groups for target in listed(group)}
+    assert set(conf_choices()) == groups
+    assert {NWAY, "metamann.episodes.items.protocols.LabelCodes"} < conf_classes("protocol")
+    assert "metamann.memory.controlled.ntm.NTMMemory" in conf_classes("memory")
+    assert "metamann.learners.adapters.rotated.Rotated" in conf_classes("adapter") - conf_classes("learner")
+    assert conf_classes("trainer") == {"metamann.training.loop.TrainerConfig"}
+    targets = {target for group in groups for target in conf_classes(group)}
     assert not any("application" in each or "commands" in each or "download" in each for each in targets)
 
 
 def test_every_class_of_the_list_is_there() -> None:
     for part, group in GROUP_OF.items():
-        for target in listed(group):
+        for target in conf_classes(group):
             assert trusted_class(target, part, ()).__name__ == target.rpartition(".")[2]
 
 
@@ -129,9 +129,9 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return [entry] if group == "metamann.plugins" else []
 
     monkeypatch.setattr(trust, "entry_points", entry_points)
-    trust.registered.cache_clear()
+    trust.plugin_classes.cache_clear()
     yield
-    trust.registered.cache_clear()
+    trust.plugin_classes.cache_clear()
 
 
 @pytest.mark.usefixtures("plug_in")

@@ -13,7 +13,7 @@ import torch
 from metamann.application.compose import settings
 from metamann.application.parts import Parts
 from metamann.application.settings import plain
-from metamann.application.trust import TRAINER, offered
+from metamann.application.trust import TRAINER, conf_choices
 from metamann.data.sentences.fixed_episodes import FixedEpisode, FixedEpisodeStore
 from metamann.data.sentences.store import Sentence, SentenceStore, Span
 from metamann.data.store import ClassStore
@@ -72,7 +72,7 @@ def numbers(node: dict[str, Any], prefix: str) -> list[str]:
 
 def choices() -> list[tuple[str, str, str]]:
     every = []
-    for group, names in {**offered(), "trainer": ["trainer"]}.items():
+    for group, names in {**conf_choices(), "trainer": ["trainer"]}.items():
         for name in names:
             if name not in OWN_FILES:
                 every += [(group, name, key) for key in numbers(chosen(group, name)[group], group)]

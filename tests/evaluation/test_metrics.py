@@ -20,10 +20,10 @@ from metamann.episodes.items.protocols import EpisodeProtocol, NWayKShot, Online
 from metamann.episodes.sampler import Sampler
 from metamann.evaluation.metrics import (
     Interval,
+    in_percent,
     intervals,
     mean_interval,
     score_episodes,
-    shown,
 )
 from metamann.learners.streaming import StreamingLearner
 
@@ -134,5 +134,5 @@ def test_shares_end_at_one_and_bits_nowhere() -> None:
 
 
 def test_shares_are_shown_in_percent_and_bits_say_what_they_are() -> None:
-    found = shown({"accuracy": Interval(0.5, 0.25, 0.75), "bits_per_sequence": Interval(3.0, 2.0, 4.0)})
+    found = in_percent({"accuracy": Interval(0.5, 0.25, 0.75), "bits_per_sequence": Interval(3.0, 2.0, 4.0)})
     assert found == {"accuracy": (50, 25, 75), "bits_per_sequence, in bits": (3, 2, 4)}

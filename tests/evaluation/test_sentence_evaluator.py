@@ -31,7 +31,7 @@ def test_counts_are_those_of_each_episode_whatever_the_batches(
         tags = learner.answer(learner.adapt(episode.support, episode.classes), episode.query.inputs)
         expected.append(count_spans(tags, episode.query.labels, "io")[0])
     for at_once in (400, 30, 2, 1):
-        found = evaluator(at_once).tagged(learner)
+        found = evaluator(at_once).count(learner)
         assert found.counts.tolist() == np.stack(expected).tolist()
         assert found.confusion[:-1].sum() == found.counts[:, COUNTED.index("gold")].sum()
         assert found.confusion[:, :-1].sum() == found.counts[:, COUNTED.index("predicted")].sum()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metamann.application.trust import offered
+from metamann.application.trust import conf_choices
 from metamann.errors import LONGEST_MESSAGE, ConfigError
 from metamann.modalities.choosing import modalities, modality_of
 
@@ -15,7 +15,7 @@ MANN = {"learner": "mann", "memory": "keyvalue"}
 
 def of(**chosen: Any) -> dict[str, Any]:
     """Parts of a run: names of choices, or plain data."""
-    known = offered()
+    known = conf_choices()
     groups = {part: part.replace("train_protocol", "protocol") for part in chosen}
     return {
         part: known[groups[part]][value] if isinstance(value, str) else value for part, value in chosen.items()
@@ -23,7 +23,7 @@ def of(**chosen: Any) -> dict[str, Any]:
 
 
 def name_of(**chosen: Any) -> str:
-    return modality_of(of(**chosen), offered()).name
+    return modality_of(of(**chosen), conf_choices()).name
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_every_choice_that_fits_is_one_of_conf_and_every_choice_of_conf_fits_som
     for each in modalities():
         for group, names in each.fits.items():
             fitting.setdefault(group, set()).update(names)
-    assert fitting == {group: set(names) for group, names in offered().items()}
+    assert fitting == {group: set(names) for group, names in conf_choices().items()}
 
 
 def test_names_are_told_apart() -> None:

@@ -16,7 +16,7 @@ from metamann.data.sentences.store import SentenceStore, Span
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.tasks import TaskList
-from metamann.evaluation.sentence_evaluator import SentenceEvaluator, Shown
+from metamann.evaluation.sentence_evaluator import AnsweredEpisode, SentenceEvaluator
 from metamann.learners.mann import MANN
 from metamann.learners.sentence_mann import SentenceMANN
 from metamann.memory.pairs.prototypes import PrototypeMemory
@@ -42,7 +42,7 @@ def test_a_long_query_is_cut_on_the_page_alone(
     plan = shown.plan._replace(query=np.resize(shown.plan.query, many))
     answers = np.resize(shown.answers, (many, shown.answers.shape[1]))
     reader = Reader(every.sampler.source.table, "io")
-    write_page(tmp_path / "page.html", "toy", reader, [Shown(plan, answers, None, 1)])
+    write_page(tmp_path / "page.html", "toy", reader, [AnsweredEpisode(plan, answers, None, 1)])
     query = (tmp_path / "page.html").read_text().split("<h3>Query</h3>")[1]
     assert query.count('<div class="s">') == MOST_SENTENCES
 
@@ -59,14 +59,14 @@ def test_the_page_shows_right_wrong_and_missed_entities_and_no_markup_of_the_tex
     )
     length = int(every.sampler.source.table.sizes[row])
     nothing = np.zeros((len(plan.query), 40), dtype=np.int64)
-    write_page(tmp_path / "missed.html", "<toy>", reader, [Shown(plan, nothing, None, 1)])
+    write_page(tmp_path / "missed.html", "<toy>", reader, [AnsweredEpisode(plan, nothing, None, 1)])
     page = (tmp_path / "missed.html").read_text()
     assert "&lt;toy&gt;" in page
     assert "<toy>" not in page
     assert "missed: " in page
     wrong = nothing.copy()
     wrong[0, :length] = 1
-    write_page(tmp_path / "wrong.html", "toy", reader, [Shown(plan, wrong, None, 1)])
+    write_page(tmp_path / "wrong.html", "toy", reader, [AnsweredEpisode(plan, wrong, None, 1)])
     assert '<mark class="wrong"' in (tmp_path / "wrong.html").read_text()
     assert reader.answered(plan, row, wrong[0]) == (Span(0, length, STORE.types[plan.types[0]]),)
 
@@ -77,7 +77,7 @@ def test_a_query_without_labels_has_answers_and_no_verdicts(
     every = evaluator()
     reader, answers = Reader(every.sampler.source.table, "io"), every.first(learner, 1)[0].answers.copy()
     answers[0], answers[1] = 1, 0
-    shown = Shown(every.tasks.plans[0], answers, None, 1)
+    shown = AnsweredEpisode(every.tasks.plans[0], answers, None, 1)
     for name, labelled in (("labelled", True), ("plain", False)):
         write_page(tmp_path / name, "toy", reader, [shown], labelled)
     labelled, plain = ((tmp_path / name).read_text() for name in ("labelled", "plain"))
@@ -106,7 +106,7 @@ def test_names_with_half_a_surrogate_pair_are_written_and_drawn(tmp_path: Path, 
     write_answers(tmp_path / "answers.txt", reader, shown[0].plan, shown[0].answers)
     for name in ("page.html", "answers.txt"):
         assert "\\ud800type" in (tmp_path / name).read_text(encoding="utf-8")
-    found = every.tagged(learner)
+    found = every.count(learner)
     write_figure(tmp_path / "confusion.png", plot_confusion(found.confusion, found.types, every.title))
 
 
@@ -159,7 +159,7 @@ def test_answers_are_a_column_file_that_reads_back(
 
 def test_pictures_are_written(tmp_path: Path, learner: MANN, evaluator: Callable[..., SentenceEvaluator]) -> None:
     every = evaluator(episodes=30)
-    found = every.tagged(learner)
+    found = every.count(learner)
     write_figure(tmp_path / "confusion.png", plot_confusion(found.confusion, found.types, every.title))
     sizes = np.array([len(plan.support) for plan in every.tasks.plans])
     write_figure(tmp_path / "sizes.png", plot_support_sizes(found.counts, sizes, "io", every.title))
