@@ -25,7 +25,10 @@ FOLDERS = (
     "learners",
     "memory",
     "modalities",
+    "training",
 )
+# packages of extras that the examples of a module import
+NEEDS = {"metamann.training.dashboards": ("wandb", "tensorboard")}
 MODULES = sorted(module.name for module in pkgutil.walk_packages(metamann.__path__, "metamann."))
 
 
@@ -61,6 +64,9 @@ def test_examples_in_docstrings_run(
     name: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = imported(name)
+    for package in NEEDS.get(name, ()):
+        pytest.importorskip(package)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.chdir(tmp_path_factory.mktemp("examples"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
