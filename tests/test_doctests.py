@@ -25,6 +25,7 @@ FOLDERS = (
     "learners",
     "memory",
     "modalities",
+    "reports",
     "training",
 )
 # packages of extras that the examples of a module import

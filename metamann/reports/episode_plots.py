@@ -1,4 +1,4 @@
-"""Pictures of single episodes: items with predictions, what the memory did, a sequence."""
+"""Figures of single episodes: items with predictions, reads and writes of the memory, a sequence."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from metamann.episodes.sequences.source import Sequences
 from metamann.memory.interface import Trace
 from metamann.reports.pictures import SMALL, WIDTH, new_figure
 
-RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
+CORRECT, WRONG, NEUTRAL = "#1a7f37", "#cf222e", "#57606a"
 COLUMNS = 8
-MOST_DRAWN = 50
-MOST_LABELS = 50  # steps that there is room to name
+MOST_ITEMS = 50
+MOST_LABELS = 50  # of steps; more do not fit on the axis
 
 
 def plot_episode(episode: Episode | Stream, predicted: Tensor, title: str) -> Figure:
-    """Draw the first episode of a batch: support, then items with predicted and true label.
+    """Plot the first episode of a batch: the support, and the query with predicted and true labels.
 
     Args:
-        episode: batch of which the first is drawn, at most 50 items of each set.
+        episode: batch of which the first is plotted, at most 50 items of each set.
         predicted: `batch x targets`, class numbers.
         title: data set, protocol and episodes.
     """
@@ -37,11 +37,11 @@ def plot_episode(episode: Episode | Stream, predicted: Tensor, title: str) -> Fi
             ("support", episode.support.inputs[0], episode.support.labels[0], None),
             ("query", episode.query.inputs[0], episode.query.labels[0], predicted[0]),
         ]
-    drawn = [(name, _first(images, labels), answers) for name, images, labels, answers in sets]
-    rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in drawn]
+    panels = [(name, _first(images, labels), answers) for name, images, labels, answers in sets]
+    rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in panels]
     figure = new_figure(WIDTH, sum(rows) * 1.05 + 0.5 * len(rows) + 0.3, title)
-    parts = figure.subfigures(len(drawn), 1, height_ratios=rows, squeeze=False)[:, 0]
-    for part, (name, (images, labels), answers), n_rows in zip(parts, drawn, rows, strict=True):
+    parts = figure.subfigures(len(panels), 1, height_ratios=rows, squeeze=False)[:, 0]
+    for part, (name, (images, labels), answers), n_rows in zip(parts, panels, rows, strict=True):
         part.suptitle(name, fontsize=9)
         axes = np.atleast_2d(part.subplots(n_rows, COLUMNS))
         which = instances(labels.unsqueeze(0))[0] if answers is not None and isinstance(episode, Stream) else None
@@ -55,10 +55,10 @@ def plot_episode(episode: Episode | Stream, predicted: Tensor, title: str) -> Fi
 
 
 def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
-    """Draw what the memory did over one stream as heat maps: reads and writes, a panel a head, and usage.
+    """Plot the memory over one stream as heat maps: reads and writes, one panel for each head, and usage.
 
     Args:
-        trace: of a batch of which the first episode is drawn.
+        trace: of a batch of which the first episode is plotted.
         labels: `batch x steps`, for the axis.
         title: data set and protocol.
     """
@@ -73,8 +73,8 @@ def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
     axes = figure.subplots(len(panels), 1, squeeze=False)
     for number, (axis, (name, weights)) in enumerate(zip(axes[:, 0], panels, strict=True)):
         highest = 1 if name != "usage" else max(1, float(weights.max()))
-        drawn = weights.float().cpu().numpy().T
-        image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
+        heat_map = weights.float().cpu().numpy().T
+        image = axis.imshow(heat_map, aspect="auto", cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
         axis.figure.colorbar(image, ax=axis, shrink=0.8)
         axis.set_ylabel(trace.slot_label, fontsize=SMALL)
         stride = -(-len(weights) // MOST_LABELS)
@@ -87,30 +87,30 @@ def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
 
 
 def plot_sequence(sequences: Sequences, ones: Tensor, trace: Trace, title: str) -> Figure:
-    """Draw one sequence as heat maps, a panel each: inputs, targets, answers, read weights of each head.
+    """Plot one sequence as heat maps: inputs, targets, answers, and the read weights of each head.
 
     Args:
-        sequences: batch of which the first is drawn.
+        sequences: batch of which the first is plotted.
         ones: `batch x steps x bits`, probability of a 1.
         trace: of the same batch.
-        title: what was evaluated.
+        title: of the evaluation.
     """
     steps = int(sequences.mask[0].sum())
-    inputs, answers = sequences.inputs[0, :steps], sequences.answers[0, :steps]
-    answered = answers != PADDING
+    inputs, targets = sequences.inputs[0, :steps], sequences.answers[0, :steps]
+    mask = targets != PADDING
     heads = enumerate(trace.read_weights[0], 1)
     panels = [
         ("input channel", inputs),
-        ("target bit", answers.float().where(answered, math.nan)),
-        ("answered bit", ones[0, :steps].where(answered, math.nan)),
+        ("target bit", targets.float().where(mask, math.nan)),
+        ("answered bit", ones[0, :steps].where(mask, math.nan)),
         *((f"{trace.slot_label}, head {head}", weights[:steps]) for head, weights in heads),
     ]
     heights = [1.0, 1.0, 1.0] + [2.5] * (len(panels) - 3)
     figure = new_figure(WIDTH, 1 + 1.3 * sum(heights), title)
     axes = figure.subplots(len(panels), 1, height_ratios=heights, sharex=True)
     for axis, (name, values) in zip(axes, panels, strict=True):
-        drawn = values.float().cpu().numpy().T
-        image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        heat_map = values.float().cpu().numpy().T
+        image = axis.imshow(heat_map, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
         axis.set_ylabel(name, fontsize=SMALL)
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -120,14 +120,14 @@ def plot_sequence(sequences: Sequences, ones: Tensor, trace: Trace, title: str) 
 
 
 def _first(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    real = labels >= 0
-    return images[real][:MOST_DRAWN], labels[real][:MOST_DRAWN]
+    mask = labels >= 0
+    return images[mask][:MOST_ITEMS], labels[mask][:MOST_ITEMS]
 
 
 def _title(axis: Axes, label: int, answer: int | None, nth: int | None) -> None:
     if answer is None:
-        axis.set_title(str(label), fontsize=SMALL, color=GIVEN)
+        axis.set_title(str(label), fontsize=SMALL, color=NEUTRAL)
         return
-    colour = RIGHT if answer == label else WRONG
+    colour = CORRECT if answer == label else WRONG
     text = str(label) if answer == label else f"{answer}, not {label}"
     axis.set_title(text + (" (1st)" if nth == 1 else ""), fontsize=SMALL, color=colour)
