@@ -29,9 +29,9 @@ def cache_folder() -> Path:
     That is `metamann` in `$XDG_CACHE_HOME`, else in `~/.cache`; on macOS in `~/Library/Caches`; on Windows in
     `%LOCALAPPDATA%`. A `~/.cache/metamann` that is there already stays the place, so that nothing is fetched again.
     """
-    chosen = os.environ.get("METAMANN_CACHE")
-    if chosen is not None:
-        return Path(chosen).expanduser()
+    folder = os.environ.get("METAMANN_CACHE")
+    if folder is not None:
+        return Path(folder).expanduser()
     usual = Path("~/.cache/metamann").expanduser()
     if usual.is_dir():
         return usual

@@ -118,7 +118,7 @@ class _Borders(NamedTuple):
         """Whether a mark is a run of words that the file itself has."""
         return self.of_file and _holds(self.starts, start) and _holds(self.ends, end)
 
-    def hold_a_word(self, start: int, end: int) -> bool:
+    def contain_word(self, start: int, end: int) -> bool:
         """Whether a word, or a part of one, lies in a span."""
         after = bisect_right(self.ends, start)
         return start < end and after < len(self.starts) and self.starts[after] < end
@@ -146,11 +146,11 @@ class _Reader(NamedTuple):
         borders = _Borders([start for start, _ in words], [end for _, end in words], document.words is not None)
         marks: dict[tuple[int, int, str], None] = {}
         for mark in document.marks or ():
-            fitted = self._fitted(document, mark, borders)
-            if fitted in marks:
+            span = self._fitted_span(document, mark, borders)
+            if span in marks:
                 self.tally.add(TWICE, _named(document, mark))
-            elif fitted is not None:
-                marks[fitted] = None
+            elif span is not None:
+                marks[span] = None
         outermost = self._outermost(document, list(marks))
         words = self._split(document, words, [border for start, end, _ in outermost for border in (start, end)])
         starts, ends = [start for start, _ in words], [end for _, end in words]
@@ -159,9 +159,9 @@ class _Reader(NamedTuple):
         )
         return Sentence(tuple(text[start:end] for start, end in words), spans)
 
-    def _fitted(self, document: Document, mark: Mark, borders: _Borders) -> tuple[int, int, str] | None:
+    def _fitted_span(self, document: Document, mark: Mark, borders: _Borders) -> tuple[int, int, str] | None:
         """First character, end and type of a mark without what is not part of it; None if it does not fit."""
-        text, (start, end, type_, says) = document.text, mark
+        text, (start, end, type_, covered) = document.text, mark
         if not type_.strip() or type_.strip().upper() == OUTSIDE:
             raise DataError(
                 f"{self.path}, {document.place}: a span has the type '{excerpt(type_)}', which means no type; name it."
@@ -170,10 +170,10 @@ class _Reader(NamedTuple):
         if not 0 <= start < end <= len(text):
             reason = f"not inside the text, which has {len(text)} characters"
         elif covers_text(text, mark) is False:
-            reason = f"the file says that it covers '{excerpt(says)}'"
+            reason = f"the file says that it covers '{excerpt(covered)}'"
         else:
             start, end = trimmed(text, start, end, punctuation=not borders.are_meant(start, end))
-            if not borders.hold_a_word(start, end):
+            if not borders.contain_word(start, end):
                 reason = "it covers no word"
         if reason:
             what = f"{_named(document, mark)}: {reason}"
@@ -190,19 +190,19 @@ class _Reader(NamedTuple):
 
     def _outermost(self, document: Document, marks: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
         """The longest of those that overlap, of equally long ones the first; sorted."""
-        taken: list[tuple[int, int, str]] = []
+        retained: list[tuple[int, int, str]] = []
         for mark in sorted(marks, key=lambda mark: mark[0] - mark[1]):
-            after = bisect_left(taken, mark)
-            neighbours = taken[max(after - 1, 0) : after + 1]
+            after = bisect_left(retained, mark)
+            neighbours = retained[max(after - 1, 0) : after + 1]
             over = next((other for other in neighbours if other[0] < mark[1] and mark[0] < other[1]), None)
             if over is None:
-                taken.insert(after, mark)
+                retained.insert(after, mark)
                 continue
             what = f"{_named(document, Mark(*mark))} in {_named(document, Mark(*over), place=False)}"
             if self.overlaps == "error":
                 raise DataError(f"{self.path}, {what}: spans overlap; repair them, or set overlaps=outermost.")
             self.tally.add(INNER, what)
-        return taken
+        return retained
 
     def _split(self, document: Document, words: list[tuple[int, int]], borders: Sequence[int]) -> list[tuple[int, int]]:
         """The words, cut where a span starts or ends inside one."""

@@ -74,8 +74,8 @@ def other_units(documents: Sequence[Document]) -> tuple[str, ...]:
     possible = []
     for unit in _other_units(documents):
         converted = [_converted(document, unit) for document in documents]
-        moved = any(one.marks != other.marks for one, other in zip(documents, converted, strict=True))
-        if moved and _fit(converted).borders == marks:
+        differs = any(one.marks != other.marks for one, other in zip(documents, converted, strict=True))
+        if differs and _fit(converted).borders == marks:
             possible.append(unit)
     return tuple(possible)
 

@@ -98,17 +98,17 @@ def read_tags(tags: Sequence[str], scheme: Scheme) -> TagReading:
             prefix, type_ = tag[0], tag[2:]
         else:
             raise TagError(position, _unknown(tag, scheme))
-        goes_on = start >= 0 and type_ == before and prefix in ("I", "E")
-        if scheme == "IOBES" and (start >= 0 or prefix in ("I", "E")) and not goes_on:
+        continues = start >= 0 and type_ == before and prefix in ("I", "E")
+        if scheme == "IOBES" and (start >= 0 or prefix in ("I", "E")) and not continues:
             raise TagError(position, f"tag '{tag}' breaks a span off or continues none; IOBES is B I ... E, or S")
-        if (scheme == "IOB2" and prefix == "I" and not goes_on) or (
+        if (scheme == "IOB2" and prefix == "I" and not continues) or (
             scheme == "IOB1" and prefix == "B" and type_ != before
         ):
             broken.append(position)
-        if start >= 0 and not goes_on:
+        if start >= 0 and not continues:
             spans.append(Span(start, position, before))
             start = -1
-        if type_ and not goes_on:
+        if type_ and not continues:
             start = position
         if prefix in ("E", "S"):
             spans.append(Span(start, position + 1, type_))

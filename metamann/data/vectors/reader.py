@@ -139,8 +139,8 @@ def _notes(
     classes = sum(map(len, parts.values()))
     counts = [_count(table.rows.shape[1], "column"), _count(retained, "row"), f"{classes:,} classes"]
     counts += [f"{_count(number, 'row')} left out ({why})" for why, number in left_out.items() if number]
-    dealt = ", ".join(f"{part} {len(places)}" for part, places in parts.items())
-    notes = [f"{excerpt(source)} read as: {', '.join(counts)}; classes of {dealt}", *table.notes]
+    class_counts = ", ".join(f"{part} {len(places)}" for part, places in parts.items())
+    notes = [f"{excerpt(source)} read as: {', '.join(counts)}; classes of {class_counts}", *table.notes]
     if table.splits is not None:
         rows = Counter(name for name in table.splits if name is not None)
         notes.append(f"the rows are split already: {', '.join(map(excerpt, rows))}; data.shares is not used")

@@ -41,7 +41,7 @@ class Layout(NamedTuple):
     tag: int | None
 
 
-def found_layout(lines: Sequence[str], separator: str, word: Column, tag: Column) -> Layout:
+def detect_layout(lines: Sequence[str], separator: str, word: Column, tag: Column) -> Layout:
     """The layout of a file by what its columns hold; its `tag` is None if no column holds tags.
 
     Args:
@@ -53,9 +53,9 @@ def found_layout(lines: Sequence[str], separator: str, word: Column, tag: Column
     Raises:
         DataError: if two columns could be meant.
     """
-    tried = SEPARATORS if separator == "auto" else (separator,)
+    separators = SEPARATORS if separator == "auto" else (separator,)
     layouts = []
-    for name in tried:
+    for name in separators:
         split = _splitter(name)
         # a line of one cell may be a word whose tag is missing
         rows = [row for line in lines if len(row := split(line)) > 1]
