@@ -1,4 +1,4 @@
-"""Files of public data sets, downloaded into the cache folder where there is a network."""
+"""Files of public data sets, downloaded into the cache folder."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Overlaps = Literal["outermost", "error"]
 
 
 class Marked(NamedTuple):
-    """What the marks of a file say.
+    """The result of matching the marks of a file with its words.
 
     Attributes:
         sentences: in the order of the file, without texts of blanks alone.
@@ -44,7 +44,7 @@ class Marked(NamedTuple):
 
 @dataclasses.dataclass
 class _Tally:
-    """What was changed or left out: how often, and the first of its kind."""
+    """Counts of the changes and omissions, with the first of each kind."""
 
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
     first: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -108,7 +108,7 @@ def read_documents(
 
 
 class _Borders(NamedTuple):
-    """Where the words of a text start and end, and whether its file says so."""
+    """The borders of the words of a text, and whether its file has them."""
 
     starts: list[int]
     ends: list[int]
@@ -225,7 +225,7 @@ class _Reader(NamedTuple):
 
 
 def _whole(text: str, start: int, end: int) -> tuple[int, int]:
-    """The borders of a span, moved out where they tear a mark from its letter or an emoji apart."""
+    """The borders of a span, extended so that they do not split an emoji, or a letter from its combining mark."""
     while belongs_to_previous(text, start):
         start -= 1
     while end < len(text) and belongs_to_previous(text, end):
@@ -234,7 +234,7 @@ def _whole(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _named(document: Document, mark: Mark, place: bool = True) -> str:
-    """A mark for people."""
+    """A mark in words, for messages."""
     covered = document.text[max(mark.start, 0) : max(mark.end, 0)]
     where = f"{document.place}, " if place else ""
     return f"{where}'{excerpt(covered)}' (characters {mark.start} to {mark.end}, {excerpt(mark.type)})"

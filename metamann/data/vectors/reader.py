@@ -80,7 +80,7 @@ def vectors(
 
 
 def _read(source: Any, label: str | None) -> tuple[str, Table]:
-    """The name of a source for people, and its rows."""
+    """The name of a source for messages, and its rows."""
     if isinstance(source, str | Path):
         try:
             path = Path(source).expanduser()
@@ -109,7 +109,7 @@ def _read(source: Any, label: str | None) -> tuple[str, Table]:
 
 
 def _own_parts(table: Table, by_class: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """Places of the classes, sorted by name, in the splits of the source itself."""
+    """The classes in each split of the source itself, sorted by name."""
     assert table.splits is not None
     parts: dict[str, list[int]] = {part: [] for part in PARTS}
     for place, name in enumerate(sorted(by_class)):

@@ -33,7 +33,7 @@ HEADER = (
 
 
 class Columns(NamedTuple):
-    """What a column file holds.
+    """The content of a column file.
 
     Attributes:
         layout: of its lines.
