@@ -1,4 +1,4 @@
-"""The errors a user can cause: one readable message that names the fix, exit status 2, no traceback."""
+"""Errors that a user can cause: one readable message that names the fix, exit status 2, no traceback."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ LONGEST_MESSAGE = 300  # characters
 LONGEST_EXCERPT = 60
 MOST_EXCERPTS, LONGEST_EXCERPT_OF_MANY = 5, 40
 LARGEST_SEED = 2**64 - 1  # torch takes no larger one
-LARGEST_SIZE = 10**6  # of what is counted: far above what anyone has used, and below what fills a machine
-LARGEST_NUMBER = 10**18  # 64 bits hold it as a whole number, and 32 as a fraction
-# control characters, those that turn the direction of writing, and half surrogate pairs
-STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+LARGEST_SIZE = 10**6  # of a setting that counts: far above usual values, and too small to exhaust the memory
+LARGEST_NUMBER = 10**18  # fits an integer of 64 bits and a float of 32
+# control characters, characters that change the writing direction, and unpaired surrogates
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class MetamannError(ValueError):
-    """Base of every error that a user can cause; commands print it as one line `error: ...` with exit status 2.
+    """Base class of all errors that a user can cause; commands print it as one line `error: ...` with exit status 2.
 
-    It is a `ValueError`, as a caller from Python expects of a wrong argument.
+    It is a `ValueError`, like other errors for a wrong argument in Python.
 
     Args:
-        message: what is wrong and what to do; white space is folded, and beyond 300 characters its middle is left out.
+        message: what is wrong and how to fix it; white space is folded, and its middle is omitted over 300 characters.
+
+    Examples:
+        >>> try:
+        ...     check_choice("memory", "lstm", ("ntm", "dnc"))
+        ... except MetamannError as error:
+        ...     print(f"error: {error}")
+        error: memory=lstm is unknown; choose ntm or dnc.
     """
 
     def __init__(self, message: str) -> None:
@@ -30,7 +37,7 @@ class MetamannError(ValueError):
 
 
 def shorten(text: object, most: int) -> str:
-    """A text in one line of at most `most` characters: the start says what is wrong, the end what to do."""
+    """A text in one line of at most `most` characters; a longer one loses its middle."""
     line = printable(" ".join(str(text).split()))
     if len(line) <= most:
         return line
@@ -39,39 +46,39 @@ def shorten(text: object, most: int) -> str:
 
 
 def printable(text: str) -> str:
-    r"""A text that a terminal shows as it is: signs that would steer it, and half surrogate pairs, become `\x1b`."""
-    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    r"""A text that is safe to print: control characters and unpaired surrogates become escapes such as `\x1b`."""
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def excerpt(text: object) -> str:
-    """What a user wrote, short enough to be quoted inside a message."""
+    """A text from a user, shortened to be quoted in a message."""
     return shorten(text, LONGEST_EXCERPT)
 
 
 def excerpts(names: Sequence[object]) -> str:
-    """The first few of a list of names, each short enough to be quoted, and how many more there are."""
+    """The first names of a list, shortened to be quoted in a message, and the number of the others."""
     more = f" and {len(names) - MOST_EXCERPTS:,} more" if len(names) > MOST_EXCERPTS else ""
     return ", ".join(shorten(name, LONGEST_EXCERPT_OF_MANY) for name in names[:MOST_EXCERPTS]) + more
 
 
 class DataError(MetamannError):
-    """Data that are missing, incomplete or unreadable."""
+    """Raised if data are missing, incomplete or unreadable."""
 
 
 class EpisodeError(MetamannError):
-    """Episodes that the data set cannot give: more ways than classes, more shots than items."""
+    """Raised if a data set is too small for the episodes: more ways than classes, or more shots than items."""
 
 
 class CheckpointError(MetamannError):
-    """A checkpoint that is missing, corrupt, foreign, or of another learner."""
+    """Raised if a checkpoint is missing, corrupt, of another format, or of another learner."""
 
 
 class ConfigError(MetamannError):
-    """A configuration that names something unknown or contradicts itself."""
+    """Raised if a setting is unknown or out of range, or two settings contradict each other."""
 
 
 class TrainingError(MetamannError):
-    """Meta-training that cannot go on: a loss that is not finite, a disk that is full."""
+    """Raised if training cannot continue: a loss is not finite, or a disk is full."""
 
 
 def check_number(
@@ -83,15 +90,15 @@ def check_number(
     whole: bool = False,
     above: bool = False,
 ) -> None:
-    """Refuse a setting that is no number, too small or too large a one.
+    """Check that a setting is a number in a range.
 
     Args:
         name: of the setting.
-        value: what it is set to.
+        value: of the setting.
         least: smallest value.
         most: largest value.
-        whole: fractions are refused.
-        above: `least` itself is too small.
+        whole: only whole numbers are valid.
+        above: `least` itself is not valid.
 
     Raises:
         ConfigError: with the setting's name.
@@ -110,13 +117,13 @@ def check_number(
 
 
 def check_size(name: str, value: object, *, least: int = 1, optional: bool = False) -> None:
-    """Refuse a setting that counts units, slots or items: it is a whole number, and none that no machine has room for.
+    """Check a setting that counts units, slots or items: it is a whole number of at most `LARGEST_SIZE`.
 
     Args:
         name: of the setting.
-        value: what it is set to.
+        value: of the setting.
         least: smallest value.
-        optional: null is a value too.
+        optional: null is valid too.
 
     Raises:
         ConfigError: with the setting's name.
@@ -126,12 +133,12 @@ def check_size(name: str, value: object, *, least: int = 1, optional: bool = Fal
 
 
 def check_sizes(name: str, values: object, parts: Sequence[str], most: int = LARGEST_SIZE) -> None:
-    """Refuse a setting that is not one size for each of these parts.
+    """Check that a setting has one size for each of several parts.
 
     Args:
         name: of the setting.
-        values: what it is set to.
-        parts: what the sizes are of.
+        values: of the setting.
+        parts: names of the parts.
         most: largest size.
 
     Raises:
@@ -144,19 +151,19 @@ def check_sizes(name: str, values: object, parts: Sequence[str], most: int = LAR
         )
 
 
-def check_choice(name: str, value: object, known: Sequence[str]) -> None:
-    """Refuse a setting that is none of the known values.
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Check that a setting is one of several values.
 
     Raises:
-        ConfigError: with the setting's name, and what may be chosen.
+        ConfigError: with the setting's name and the choices.
     """
-    if value not in known:
-        choices = " or ".join([", ".join(known[:-1]), known[-1]] if len(known) > 1 else known)
-        raise ConfigError(f"{name}={setting(value)} is unknown; choose {choices}.")
+    if value not in choices:
+        names = " or ".join([", ".join(choices[:-1]), choices[-1]] if len(choices) > 1 else choices)
+        raise ConfigError(f"{name}={setting(value)} is unknown; choose {names}.")
 
 
 def check_seed(name: str, value: object) -> None:
-    """Refuse a seed that the random number generators do not take: it must be 0 to 2^64 - 1.
+    """Check that a seed is valid for the random number generators: a whole number from 0 to 2^64 - 1.
 
     Raises:
         ConfigError: with the setting's name.
@@ -167,10 +174,10 @@ def check_seed(name: str, value: object) -> None:
 
 
 def setting(value: object) -> str:
-    """The value of a setting as it is written on a command line, short enough to be quoted inside a message."""
+    """The value of a setting as on a command line, shortened to be quoted in a message."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    # Python refuses to write thousands of digits, in tens
+    # Python does not convert integers of thousands of digits to decimal
     return excerpt(hex(value) if isinstance(value, int) and value.bit_length() > LONGEST_MESSAGE else value)
 
 

@@ -14,7 +14,7 @@ from metamann.application.run import Run
 from metamann.application.trust import check_trusted
 from metamann.errors import CheckpointError, shorten
 from metamann.hardware import choose_device
-from metamann.training.keeping import fault_of
+from metamann.training.checkpoint_manager import parameter_fault
 
 SUFFIX = ".safetensors"
 
@@ -69,7 +69,7 @@ def _model(
         raise CheckpointError(
             f"{path} holds the weights of another learner than its settings build ({shorten(error, 90)}); use another."
         ) from error
-    fault = fault_of(learner)
+    fault = parameter_fault(learner)
     if fault is not None:
         raise CheckpointError(f"{path} is refused, for its parameters blew up: {fault}. Use another.")
     most = modality.most_labels(learner, protocols)

@@ -14,7 +14,7 @@ from metamann.errors import LONGEST_MESSAGE, shorten
 from metamann.evaluation.metrics import Interval, in_percent
 from metamann.modalities.modality import Modality, Write
 from metamann.reports.results import results_table, write_results
-from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard, installed
+from metamann.training.dashboards import Mirrors, TensorBoardDashboard, WandbDashboard, is_installed
 from metamann.training.log import note
 
 results = logging.getLogger("metamann.results")
@@ -100,7 +100,7 @@ def mirrors_of(logger: LoggerSettings, directory: Path, settings: dict[str, Any]
         makers["wandb"] = lambda: WandbDashboard(directory, settings, logger.project)
     if logger.tensorboard:
         makers["tensorboard"] = lambda: TensorBoardDashboard(directory)
-    absent = [name for name in makers if not installed(name)]
+    absent = [name for name in makers if not is_installed(name)]
     if absent:
         off = " ".join(f"logger.{name}=false" for name in absent)
         note(

@@ -16,7 +16,7 @@ from metamann.application.train import Prepared, fit, prepare
 from metamann.application.trust import open_checkpoint
 from metamann.errors import CheckpointError, ConfigError, setting, shorten
 from metamann.training.checkpoint import Checkpoint
-from metamann.training.keeping import fault_of
+from metamann.training.checkpoint_manager import parameter_fault
 from metamann.training.log import note
 from metamann.training.loop import TrainerConfig
 
@@ -165,7 +165,7 @@ def _load_parameters(prepared: Prepared, resumed: Checkpoint, run: Path) -> None
     if resumed.fingerprints != prepared.fingerprints:
         raise CheckpointError(f"the data have changed since {run} was started; resume with the same data.")
     resumed.load_into(prepared.learner, run)
-    fault = fault_of(prepared.learner)
+    fault = parameter_fault(prepared.learner)
     if fault is not None:
         raise CheckpointError(f"{run} cannot be gone on with, for its parameters blew up: {fault}. Start a new run.")
 

@@ -33,7 +33,7 @@ from metamann.evaluation.metrics import Interval
 from metamann.hardware import choose_device, choose_precision
 from metamann.modalities.modality import Compute, Modality
 from metamann.training.checkpoint import Checkpoint, find_checkpoint
-from metamann.training.keeping import fault_of
+from metamann.training.checkpoint_manager import parameter_fault
 from metamann.training.log import note
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ class Opened(NamedTuple):
         build_for = run.modality.learner_protocols(run.parts.protocols(), protocols)
         learner = run.modality.learner(self.parts.build, build_for, None)
         run.checkpoint.load_into(learner, run.path)
-        fault = fault_of(learner)
+        fault = parameter_fault(learner)
         if fault is not None:
             raise CheckpointError(f"{run.path} is refused, for its parameters blew up: {fault}. Use another run.")
         return self.parts.adapted(learner)

@@ -171,7 +171,7 @@ def fit(prepared: Prepared, directory: Path, resumed: Checkpoint | None, caller:
             record,
             checkpoints,
             (config, prepared.fingerprints),
-            resumed=resumed,
+            checkpoint=resumed,
             monitor=modality.monitor,
             should_stop=caller.should_stop,
             shield=caller.shield,

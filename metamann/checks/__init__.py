@@ -1,1 +1,1 @@
-"""The leak auditor: contracts that any sampler and any learner can be run against."""
+"""The leak auditor: checks for data leaks in any data split, sampler and learner."""

@@ -1,4 +1,4 @@
-"""Do answers to a query set follow from the support and the query alone?"""
+"""Checks that the answers to a query depend on the support and the query item alone."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metamann.checks.changes import (
+    BATCH_SIZE,
     ROUNDING,
-    TOGETHER,
     AnyLearner,
     change_in_words,
     common,
@@ -31,9 +31,9 @@ def audit_answers(learner: AnyLearner, sampler: AnySampler, batch: Episode, epis
 
     Args:
         learner: see `metamann.checks.learners.audit_learner`.
-        sampler: draws the episodes.
+        sampler: of the episodes.
         batch: of the sampler.
-        episodes: number of episodes to answer where a share is compared with chance.
+        episodes: number of episodes for the checks that compare an accuracy with chance.
     """
     return [
         _query_labels_unused(learner, batch),
@@ -46,56 +46,56 @@ def audit_answers(learner: AnyLearner, sampler: AnySampler, batch: Episode, epis
 def _query_labels_unused(learner: AnyLearner, batch: Episode) -> Finding:
     labels = batch.query.labels
     ways = batch.classes.ways.view(-1, *[1] * (labels.dim() - 1))
-    garbled = torch.where(labels == PADDING, labels, (labels + 1) % ways)
-    first, second = learner(batch), learner(batch._replace(query=Examples(batch.query.inputs, garbled)))
+    changed = torch.where(labels == PADDING, labels, (labels + 1) % ways)
+    first, second = learner(batch), learner(batch._replace(query=Examples(batch.query.inputs, changed)))
     return passes("labels of the query are not used", torch.equal(first, second), change_in_words(first, second))
 
 
 def _queries_isolated(learner: AnyLearner, batch: Episode) -> list[Finding]:
-    """The first and the last query, together with all others and alone.
+    """Compare the answers to the first and the last query among all others with those to the query alone.
 
-    A learner that writes while it answers changes the last query only.
+    If a learner writes to its memory while it answers, only the answer to the last query changes.
     """
-    check, together, changes = "queries do not see each other", learner(batch), []
+    check, joint, changes = "queries do not see each other", learner(batch), []
     for number in (0, batch.query.labels.shape[1] - 1):
         query = batch.query.part(number, number + 1)
-        ours, theirs = common(together[:, number : number + 1], learner(batch._replace(query=query)))
+        among_others, alone = common(joint[:, number : number + 1], learner(batch._replace(query=query)))
         mask = query.labels != PADDING  # an episode can have fewer queries, a sentence fewer words
-        changes.append(largest_change(ours[mask], theirs[mask]))
-    declared = bool(getattr(learner, "transductive", False))
+        changes.append(largest_change(among_others[mask], alone[mask]))
+    transductive = bool(getattr(learner, "transductive", False))
     isolated = passes(check, max(changes) < ROUNDING, f"the first and the last one alone: {in_words(max(changes))}")
-    if declared and isolated.outcome == "fail":
+    if transductive and isolated.outcome == "fail":
         isolated = Finding(check, "declared", f"the learner says that it is transductive; {isolated.evidence}")
-    return [isolated, _no_batch_statistics(learner, declared), *_scored_alone(learner, batch)]
+    return [isolated, _no_batch_statistics(learner, transductive), *_labels_isolated(learner, batch)]
 
 
-def _scored_alone(learner: AnyLearner, batch: Episode) -> list[Finding]:
-    """As above, for the labels that an evaluation scores, where these are not simply the most probable ones."""
+def _labels_isolated(learner: AnyLearner, batch: Episode) -> list[Finding]:
+    """The same check for the labels that an evaluation scores, if these are not the most probable ones."""
     if not isinstance(learner, Learner) or type(learner).answer is Learner.answer:
         return []
     state = learner.adapt(batch.support, batch.classes)
-    together, differ = learner.answer(state, batch.query.inputs), 0
+    joint, n_changed = learner.answer(state, batch.query.inputs), 0
     for number in (0, batch.query.labels.shape[1] - 1):
         query = batch.query.part(number, number + 1)
-        ours, theirs = common(together[:, number : number + 1], learner.answer(state, query.inputs))
-        differ += int(((ours != theirs) & (query.labels != PADDING)).sum())
-    return [passes("answers, as they are counted, do not see each other", not differ, f"{differ} labels differ")]
+        among_others, alone = common(joint[:, number : number + 1], learner.answer(state, query.inputs))
+        n_changed += int(((among_others != alone) & (query.labels != PADDING)).sum())
+    return [passes("answers, as they are counted, do not see each other", not n_changed, f"{n_changed} labels differ")]
 
 
-def _no_batch_statistics(learner: AnyLearner, declared: bool) -> Finding:
+def _no_batch_statistics(learner: AnyLearner, transductive: bool) -> Finding:
     check = "no statistics are taken over a batch (no transduction)"
     if not isinstance(learner, nn.Module):
         return Finding(check, "skipped", "the learner is no module")
     batch_norm = nn.modules.batchnorm._BatchNorm
     norms = {name: module for name, module in learner.named_modules() if isinstance(module, batch_norm)}
     of_batch = [name for name, norm in norms.items() if norm.training or norm.running_mean is None]
-    if of_batch and declared:
+    if of_batch and transductive:
         return Finding(check, "declared", f"the learner says that it is transductive; {', '.join(of_batch)}")
     return passes(check, not of_batch, ", ".join(of_batch) or f"{len(norms)} batch normalisations, none of a batch")
 
 
 def _padding_inert(learner: AnyLearner, batch: Episode) -> Finding:
-    """The episodes with one more item in the support, which is marked as padding."""
+    """Compare the answers with those after one more item in the support, which is marked as padding."""
     check = "padding of the support changes nothing"
     inputs: Any = batch.support.inputs
     queries: Any = batch.query.inputs
@@ -109,13 +109,13 @@ def _padding_inert(learner: AnyLearner, batch: Episode) -> Finding:
 
 
 def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -> Finding:
-    """With uninformative labels in the support, answers may be right by chance only."""
+    """Check that with shuffled labels in the support, the accuracy is at chance."""
     rng, scheme = np.random.default_rng(0), scheme_of(sampler)
-    right: list[float] = []
-    true: list[float] = []
+    with_shuffled: list[float] = []
+    with_true: list[float] = []
     chance: list[float] = []
-    for start in range(0, episodes, TOGETHER):
-        of_features, batch = encoded(learner, sampler.batch(range(start, min(start + TOGETHER, episodes))))
+    for start in range(0, episodes, BATCH_SIZE):
+        of_features, batch = encoded(learner, sampler.batch(range(start, min(start + BATCH_SIZE, episodes))))
         assert isinstance(batch, Episode)
         labels = batch.support.labels.clone()
         for row, ways in zip(labels, batch.classes.ways.tolist(), strict=True):
@@ -125,19 +125,19 @@ def _shuffled_support(learner: AnyLearner, sampler: AnySampler, episodes: int) -
             else:
                 row.copy_(_other_types(row, ways, scheme, rng))
         shuffled = batch._replace(support=Examples(batch.support.inputs, labels))
-        right += _right_classes(of_features(shuffled), batch.query.labels, scheme)
-        true += _right_classes(of_features(batch), batch.query.labels, scheme)
+        with_shuffled += _accuracies(of_features(shuffled), batch.query.labels, scheme)
+        with_true += _accuracies(of_features(batch), batch.query.labels, scheme)
         chance += [1 / _n_classes(ways, batch.query.labels.dim(), scheme) for ways in batch.classes.ways.tolist()]
-    errors = errors_above(np.array(right), np.array(chance))
+    errors = errors_above(np.array(with_shuffled), np.array(chance))
     evidence = (
-        f"{percent(right)} right over {episodes} episodes, {100 * np.mean(chance):.1f} % by chance, "
-        f"{percent(true)} with the true labels"
+        f"{percent(with_shuffled)} right over {episodes} episodes, {100 * np.mean(chance):.1f} % by chance, "
+        f"{percent(with_true)} with the true labels"
     )
     return passes("shuffled labels of the support fall to chance", errors < TOO_MANY_ERRORS, evidence)
 
 
 def encoded(learner: AnyLearner, batch: Episode | Stream) -> tuple[AnyLearner, Episode | Stream]:
-    """The learner of features and the batch encoded once, where it is answered twice; unchanged for other modules."""
+    """The learner on features and the encoded batch, to answer it several times; other modules are unchanged."""
     if not isinstance(learner, Learner):
         return learner, batch
     if isinstance(batch, Stream):
@@ -147,28 +147,28 @@ def encoded(learner: AnyLearner, batch: Episode | Stream) -> tuple[AnyLearner, E
 
 
 def _n_classes(ways: int, dims: int, scheme: TagScheme) -> int:
-    """Classes of an episode; for sentences, where `ways` counts tags, types of entities."""
+    """The number of classes of an episode; for sentences, whose `ways` count tags, the number of entity types."""
     if dims == 2:
         return ways
     return (ways - 1) // (n_tags(scheme, 1) - 1)
 
 
 def _other_types(tags: Tensor, ways: int, scheme: TagScheme, rng: np.random.Generator) -> Tensor:
-    """Tags with all types renumbered by one rotation drawn at random."""
+    """Tags with the types renumbered by one random rotation."""
     per_type = n_tags(scheme, 1) - 1
     types = (ways - 1) // per_type
     rotated = (tags - 1 + per_type * int(rng.integers(types))) % (types * per_type) + 1
     return torch.where(tags > 0, rotated, tags)
 
 
-def _right_classes(log_probs: Tensor, labels: Tensor, scheme: TagScheme) -> list[float]:
-    """Share of right answers in each episode; for sentences among words inside an entity that are predicted inside."""
+def _accuracies(log_probs: Tensor, labels: Tensor, scheme: TagScheme) -> list[float]:
+    """Accuracy of each episode; for sentences that of the types, at words in both a true and a predicted entity."""
     pairs = list(zip(log_probs.argmax(-1).numpy(), labels.numpy(), strict=True))
     if labels.dim() == 2:
         return [float(np.mean(answers[gold != PADDING] == gold[gold != PADDING])) for answers, gold in pairs]
     shares = []
     for answers, gold in pairs:
-        ours, theirs = read_classes(scheme, answers)[0], read_classes(scheme, gold)[0]
-        both = (ours >= 0) & (theirs >= 0)
-        shares.append(float(np.mean(ours[both] == theirs[both])) if both.any() else float("nan"))
+        predicted, true = read_classes(scheme, answers)[0], read_classes(scheme, gold)[0]
+        both = (predicted >= 0) & (true >= 0)
+        shares.append(float(np.mean(predicted[both] == true[both])) if both.any() else float("nan"))
     return shares

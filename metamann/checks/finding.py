@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-# standard errors; at five, a sound sampler fails one check in some million audits
+# standard errors; at five, a correct sampler fails a check in one of some million audits
 TOO_MANY_ERRORS = 5.0
-NO_DIFFERENCE = 1e-6  # between shares that were counted in float32
+NO_DIFFERENCE = 1e-6  # of shares computed in float32
 
 
 class Finding(NamedTuple):
@@ -37,20 +37,20 @@ def passes(check: str, holds: bool, evidence: str) -> Finding:
 
 
 def markdown(findings: Sequence[Finding]) -> list[str]:
-    """A table of findings, one row each."""
+    """A Markdown table of findings, one row for each."""
     rows = ["| " + " | ".join(cell.replace("|", r"\|") for cell in finding) + " |" for finding in findings]
     return ["| check | outcome | evidence |", "| --- | --- | --- |", *rows]
 
 
 def errors_above(values: np.ndarray, expected: float | np.ndarray) -> float:
-    """How many standard errors the mean over episodes lies above its expected value.
+    """The number of standard errors by which the mean over episodes exceeds its expected value.
 
     Args:
         values: `episodes`, NaN where an episode has no value.
         expected: value of their mean, or one for each episode.
 
     Returns:
-        0 if no episode has a value; infinity if all differ by the same amount.
+        0 if fewer than two episodes have a value; plus or minus infinity if all differ by the same amount.
     """
     excess = values - expected
     excess = excess[~np.isnan(excess)]

@@ -1,6 +1,6 @@
-"""A pytest plug-in: the audit of a sampler and a learner as a fixture of any test suite.
+"""A pytest plug-in: the audit of a sampler and a learner as a fixture for any test suite.
 
-In it, `metamann_audit(sampler=make_my_sampler, learner=MyLearner())`; see docs/guides/comparing.md.
+A test calls `metamann_audit(sampler=make_my_sampler, learner=MyLearner())`; see docs/guides/comparing.md.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import pytest
 
 @pytest.fixture
 def metamann_audit() -> Callable[..., None]:
-    """Audit the sampler that the function `sampler` makes; fail with the findings.
+    """Audit the sampler that the function `sampler` makes; the test fails with the findings if a check fails.
 
-    Optional are a `learner`, `splits`, and `test_sampler`, a function that makes the sampler of the test tasks, which
-    must share no item with those of `sampler`.
+    Optional arguments are a `learner`, `splits`, and `test_sampler`, a function that makes the sampler of the test
+    tasks, which must share no item with those of `sampler`.
     """
-    # pytest loads plug-ins in every run of every project: heavy modules are imported on first use
+    # pytest loads the plug-in in every project, so that large modules are imported on first use
     from metamann.checks.finding import Finding, markdown
     from metamann.checks.learners import audit_learner
     from metamann.checks.samplers import audit_sampler
@@ -39,8 +39,8 @@ def metamann_audit() -> Callable[..., None]:
             findings.append(audit_tasks_apart(sampler(), test_sampler(), episodes))
         if learner is not None:
             findings += audit_learner(learner, sampler(), answered)
-        failed = [finding for finding in findings if finding.outcome == "fail"]
-        if failed:
-            pytest.fail("\n".join(markdown(failed)), pytrace=False)
+        failures = [finding for finding in findings if finding.outcome == "fail"]
+        if failures:
+            pytest.fail("\n".join(markdown(failures)), pytrace=False)
 
     return audit

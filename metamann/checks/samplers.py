@@ -1,4 +1,4 @@
-"""Can a label be known without looking at the item? Checks of any sampler of episodes."""
+"""Checks that the labels in the episodes of any sampler cannot be guessed without the items."""
 
 from __future__ import annotations
 
@@ -14,22 +14,32 @@ from metamann.episodes.episode import PADDING, Episode, Examples, Stream
 from metamann.episodes.sentences.tagging import TagScheme, read_classes
 from metamann.episodes.text import Text
 
-REPEATED = 8  # episodes that are drawn again in other ways
+REDRAWS = 8  # episodes that are drawn again in other ways
 
 
 class AnySampler(Protocol):
-    """A sampler to audit. It may also have `class_ids(index)`, the class that each class number stands for."""
+    """The interface of a sampler to audit; `class_ids(index)`, the class of each class number, is optional."""
 
     def batch(self, indices: Sequence[int]) -> Episode | Stream:
-        """The episodes of these indices."""
+        """The episodes with these indices."""
 
 
 def audit_sampler(make: Callable[[], AnySampler], episodes: int = 400) -> list[Finding]:
-    """Check that episodes depend on their index alone, and that labels follow from the items alone.
+    """Check that episodes depend on their index alone, and that labels cannot be guessed without the items.
 
     Args:
-        make: makes a new sampler, the same at every call.
+        make: makes a new sampler, with the same settings and seed at every call.
         episodes: number of episodes in which to look for patterns in the labels.
+
+    Examples:
+        >>> import torch
+        >>> from metamann.data.store import ClassStore
+        >>> from metamann.episodes.items.protocols import NWayKShot
+        >>> from metamann.episodes.sampler import Sampler
+        >>> store = ClassStore.from_classes("rows", list(torch.rand(6, 3, 8)), list("abcdef"), groups=[""] * 6)
+        >>> findings = audit_sampler(lambda: Sampler(store, NWayKShot(ways=5, queries=2), seed=0), episodes=50)
+        >>> {finding.outcome for finding in findings}
+        {'pass'}
     """
     sampler = make()
     expected: list[Any] = []
@@ -37,7 +47,7 @@ def audit_sampler(make: Callable[[], AnySampler], episodes: int = 400) -> list[F
     shared: int | None = None
     for index in range(episodes):
         batch = sampler.batch([index])
-        if index < REPEATED:
+        if index < REDRAWS:
             expected += _contents(batch)
         labels.append(_labels_in_order(batch, scheme_of(sampler)))
         if isinstance(batch, Episode):
@@ -50,13 +60,13 @@ def audit_sampler(make: Callable[[], AnySampler], episodes: int = 400) -> list[F
 
 
 def scheme_of(sampler: Any) -> TagScheme:
-    """How the tags of a sampler of sentences are numbered."""
+    """The tag scheme of a sampler of sentences; `io` for other samplers."""
     scheme: TagScheme = getattr(getattr(sampler, "protocol", None), "scheme", "io")
     return scheme
 
 
 def identities(inputs: Tensor | Text) -> list[list[str]]:
-    """The identity of each item of each episode: by a method of the inputs, or as a digest of their numbers."""
+    """The identity of each item of each episode: from a method of the inputs, or else a digest of their numbers."""
     if hasattr(inputs, "identities"):
         names: list[list[str]] = inputs.identities()
         return names
@@ -64,52 +74,52 @@ def identities(inputs: Tensor | Text) -> list[list[str]]:
 
 
 def _same_episodes(make: Callable[[], AnySampler], expected: Sequence[Any]) -> Finding:
-    """Drawn again by new samplers: backwards, in one batch, by threads."""
+    """Draw the episodes again with new samplers: backwards, in one batch, from the middle, and in threads."""
     indices = list(range(len(expected)))
     backwards = make()
-    again = {"drawn backwards": [_contents(backwards.batch([index]))[0] for index in indices[::-1]][::-1]}
-    again["in one batch"] = _contents(make().batch(indices))
+    redrawn = {"drawn backwards": [_contents(backwards.batch([index]))[0] for index in indices[::-1]][::-1]}
+    redrawn["in one batch"] = _contents(make().batch(indices))
     half = len(expected) // 2
-    again["resumed in the middle"] = [*expected[:half], *_contents(make().batch(indices[half:]))]
+    redrawn["resumed in the middle"] = [*expected[:half], *_contents(make().batch(indices[half:]))]
     for workers in (1, 3):
         threaded: Any = make()
         if hasattr(threaded, "batches"):
             parts = threaded.batches([indices[:3], indices[3:]], workers)
-            again[f"with {workers} workers"] = [content for part in parts for content in _contents(part)]
-    wrong = [how for how, contents in again.items() if contents != [*expected]]
-    evidence = f"others when {', '.join(wrong)}" if wrong else f"{len(expected)} episodes, {', '.join(again)}"
+            redrawn[f"with {workers} workers"] = [content for part in parts for content in _contents(part)]
+    wrong = [how for how, contents in redrawn.items() if contents != [*expected]]
+    evidence = f"others when {', '.join(wrong)}" if wrong else f"{len(expected)} episodes, {', '.join(redrawn)}"
     return passes("the index alone decides what an episode holds", not wrong, evidence)
 
 
 def _items_of_both(episode: Episode) -> int:
-    """Items of the query that stand in the support."""
-    support, query = ({name for name, _ in _present(part)[0]} for part in (episode.support, episode.query))
+    """The number of distinct items that are in both support and query."""
+    support, query = ({name for name, _ in _items(part)[0]} for part in (episode.support, episode.query))
     return len(support & query)
 
 
 def _not_from_class_id(sampler: AnySampler, episodes: int) -> Finding:
-    """Guess the number of a class from its identity: from its rank in the episode, and from other episodes."""
+    """Guess the label of a class from its rank among the classes of the episode, and from other episodes."""
     check = "labels cannot be guessed from the class"
     ids = [_class_ids(sampler, index) for index in range(episodes)]
-    known = [class_ids for class_ids in ids if class_ids is not None]
-    if len(known) < len(ids):
+    episode_ids = [class_ids for class_ids in ids if class_ids is not None]
+    if len(episode_ids) < len(ids):
         return Finding(check, "skipped", "give the sampler a method class_ids(index) to have it checked")
-    chance = np.array([1 / len(class_ids) for class_ids in known])
-    ranks = [np.argsort(np.argsort(class_ids)) for class_ids in known]
+    chance = np.array([1 / len(class_ids) for class_ids in episode_ids])
+    ranks = [np.argsort(np.argsort(class_ids)) for class_ids in episode_ids]
     by_rank = np.array([np.mean(rank == np.arange(len(rank))) for rank in ranks])
-    half = len(known) // 2
-    usual: dict[int, dict[int, int]] = {}
-    for class_ids in known[:half]:
+    half = len(episode_ids) // 2
+    label_counts: dict[int, dict[int, int]] = {}
+    for class_ids in episode_ids[:half]:
         for label, class_id in enumerate(class_ids):
-            counts = usual.setdefault(class_id, {})
+            counts = label_counts.setdefault(class_id, {})
             counts[label] = counts.get(label, 0) + 1
-    guess = {class_id: max(counts, key=counts.__getitem__) for class_id, counts in usual.items()}
-    right = [
+    guess = {class_id: max(counts, key=counts.__getitem__) for class_id, counts in label_counts.items()}
+    correct = [
         [guess[class_id] == label for label, class_id in enumerate(class_ids) if class_id in guess]
-        for class_ids in known[half:]
+        for class_ids in episode_ids[half:]
     ]
-    by_habit = np.array([np.mean(episode) if episode else np.nan for episode in right])
-    return _guessed(check, {"rank": (by_rank, chance), "other episodes": (by_habit, chance[half:])})
+    by_counts = np.array([np.mean(episode) if episode else np.nan for episode in correct])
+    return _guess_finding(check, {"rank": (by_rank, chance), "other episodes": (by_counts, chance[half:])})
 
 
 def _not_from_position(labels: Sequence[np.ndarray]) -> Finding:
@@ -123,32 +133,35 @@ def _not_from_position(labels: Sequence[np.ndarray]) -> Finding:
     shares, chance = [], []
     for episode in labels[half:]:
         positions = np.flatnonzero(episode >= 0)
-        present, guesses = episode[positions], guess[positions]
-        shares.append(np.mean(guesses == present) if len(positions) else np.nan)
+        true, guesses = episode[positions], guess[positions]
+        shares.append(np.mean(guesses == true) if len(positions) else np.nan)
         # the accuracy of the same guesses if the labels were shuffled
-        chance.append(np.mean([np.mean(present == label) for label in guesses]) if len(positions) else np.nan)
-    return _guessed("labels cannot be guessed from the position", {"position": (np.array(shares), np.array(chance))})
+        chance.append(np.mean([np.mean(true == label) for label in guesses]) if len(positions) else np.nan)
+    return _guess_finding(
+        "labels cannot be guessed from the position", {"position": (np.array(shares), np.array(chance))}
+    )
 
 
 def _not_from_order(labels: Sequence[np.ndarray]) -> Finding:
-    """Are neighbours of one class more, or less, frequent than in a shuffled order?"""
+    """Check that neighbours of one class are as frequent as in a shuffled order."""
     observed, shuffled = [], []
     for episode in labels:
-        present = episode[episode >= 0]
-        if len(present) < 3:
+        classes = episode[episode >= 0]
+        if len(classes) < 3:
             continue
-        counts = np.bincount(present)
-        observed.append(np.mean(present[1:] == present[:-1]))
-        shuffled.append((counts * (counts - 1)).sum() / (len(present) * (len(present) - 1)))
+        counts = np.bincount(classes)
+        observed.append(np.mean(classes[1:] == classes[:-1]))
+        shuffled.append((counts * (counts - 1)).sum() / (len(classes) * (len(classes) - 1)))
     errors = abs(errors_above(np.array(observed), np.array(shuffled)))
     evidence = f"{_percent(observed)} of neighbours are of one class, {_percent(shuffled)} if shuffled"
     return passes("labels cannot be guessed from the order", errors < TOO_MANY_ERRORS, evidence)
 
 
-def _guessed(check: str, ways: dict[str, tuple[np.ndarray, np.ndarray]]) -> Finding:
-    holds = all(errors_above(right, chance) < TOO_MANY_ERRORS for right, chance in ways.values())
-    evidence = ", ".join(f"from its {how} {_percent(right)}" for how, (right, _) in ways.items())
-    return passes(check, holds, f"{evidence} are guessed, {_percent(next(iter(ways.values()))[1])} by chance")
+def _guess_finding(check: str, accuracies: dict[str, tuple[np.ndarray, np.ndarray]]) -> Finding:
+    """The finding from the accuracy of guesses, and the accuracy by chance, by the source of the guess."""
+    holds = all(errors_above(accuracy, chance) < TOO_MANY_ERRORS for accuracy, chance in accuracies.values())
+    evidence = ", ".join(f"from its {source} {_percent(accuracy)}" for source, (accuracy, _) in accuracies.items())
+    return passes(check, holds, f"{evidence} are guessed, {_percent(next(iter(accuracies.values()))[1])} by chance")
 
 
 def _percent(values: Sequence[float] | np.ndarray) -> str:
@@ -156,12 +169,12 @@ def _percent(values: Sequence[float] | np.ndarray) -> str:
 
 
 def _class_ids(sampler: Any, index: int) -> np.ndarray | None:
-    """The class that each class number of an episode stands for; None if the sampler cannot tell."""
+    """The class of each class number of an episode; None if the sampler has no method `class_ids`."""
     return np.asarray(sampler.class_ids(index)) if hasattr(sampler, "class_ids") else None
 
 
 def _labels_in_order(episodes: Episode | Stream, scheme: TagScheme) -> np.ndarray:
-    """Classes of the labelled items of one episode, in order, negative for none; of a sentence its first entity's."""
+    """The class of each labelled item of an episode, in order; of a sentence that of its first entity, or negative."""
     labels = (episodes.labels if isinstance(episodes, Stream) else episodes.support.labels)[0].numpy()
     if labels.ndim == 1:
         return labels
@@ -173,12 +186,12 @@ def _labels_in_order(episodes: Episode | Stream, scheme: TagScheme) -> np.ndarra
 def _contents(episodes: Episode | Stream) -> list[Any]:
     """Items, labels, number of classes and codes of each episode of a batch, without padding."""
     parts = [episodes.support, episodes.query] if isinstance(episodes, Episode) else [Examples(*episodes[:2])]
-    items = [_present(part) for part in parts]
+    items = [_items(part) for part in parts]
     ways, codes = episodes.classes.ways, episodes.classes.codes
     return [([part[row] for part in items], codes[row, : int(number)].tolist()) for row, number in enumerate(ways)]
 
 
-def _present(examples: Examples) -> list[list[tuple[str, list[int]]]]:
+def _items(examples: Examples) -> list[list[tuple[str, list[int]]]]:
     """Identity and label of each item of each episode, without padding."""
     return [
         [

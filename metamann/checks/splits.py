@@ -1,4 +1,4 @@
-"""Are the classes of meta-training, validation and test disjoint? By name, by pixels and by text."""
+"""Checks that meta-training, validation and test are disjoint: by the names of classes, by pixels and by text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from metamann.data.sentences.fixed_episodes import FixedEpisodeSplits, FixedEpis
 from metamann.data.sentences.store import PAIRS, PARTS, SentenceSplits, SentenceStore
 from metamann.data.store import ClassStore, DataSplits, pixels_digest, plain_name, upright_name, upright_names
 
-# of the smaller part: published data sets repeat some headings, dates and legends, too few to carry a result
-REPEATED_TEXTS = 0.05
+# of the smaller split; published data sets repeat some headings, dates and legends, too few to change a result
+MAX_SHARED_TEXTS = 0.05
 
 
 def audit_splits(splits: DataSplits | SentenceSplits | FixedEpisodeSplits) -> list[Finding]:
-    """Check that no class, drawing, alphabet, type or sentence of one split is in another."""
+    """Check that no class, drawing, alphabet, type or sentence of one split is in another.
+
+    Examples:
+        >>> from metamann.data.images.strokes import strokes
+        >>> for check, outcome, _ in audit_splits(strokes(alphabets=(2, 1, 1), characters=2, drawings=2)):
+        ...     print(f"{check}: {outcome}")
+        classes of the splits are disjoint, rotated copies too: pass
+        no drawing stands in two splits, turned or mirrored: pass
+        alphabets of the splits are disjoint: pass
+    """
     return [CHECKS[name](splits) for name in splits.audited]
 
 
@@ -29,13 +38,15 @@ def _drawings_apart(splits: DataSplits) -> Finding:
     upright = {part: _upright(splits.split(part)) for part in PARTS}
     leaks = []
     for first, second in PAIRS:
-        known, other = splits.split(first).row_of.keys(), upright[second]
-        rows = [row for row in range(len(other.items)) if not known.isdisjoint(map(pixels_digest, other.looks_of(row)))]
+        digests, other = splits.split(first).row_of.keys(), upright[second]
+        rows = [
+            row for row in range(len(other.items)) if not digests.isdisjoint(map(pixels_digest, other.looks_of(row)))
+        ]
         if rows:
             example = plain_name(other.class_names[other.class_of(rows[0])])
             leaks.append(f"{len(rows)} drawings of {second} are in {first}, such as one of {example}")
-    compared = f"{sum(len(store.items) for store in upright.values()):,} upright drawings compared by their pixels"
-    return passes("no drawing stands in two splits, turned or mirrored", not leaks, "; ".join(leaks) or compared)
+    evidence = f"{sum(len(store.items) for store in upright.values()):,} upright drawings compared by their pixels"
+    return passes("no drawing stands in two splits, turned or mirrored", not leaks, "; ".join(leaks) or evidence)
 
 
 def _alphabets_apart(splits: DataSplits) -> Finding:
@@ -66,7 +77,7 @@ def _texts_apart(splits: SentenceSplits | FixedEpisodeSplits) -> Finding:
     share = max(
         len(texts[one] & texts[other]) / max(1, min(len(texts[one]), len(texts[other]))) for one, other in PAIRS
     )
-    return Finding(check, "declared" if share <= REPEATED_TEXTS else "fail", f"{shared}; {100 * share:.2f} % at most")
+    return Finding(check, "declared" if share <= MAX_SHARED_TEXTS else "fail", f"{shared}; {100 * share:.2f} % at most")
 
 
 def _shared(names: Mapping[str, set[str]]) -> str:
@@ -80,12 +91,12 @@ def _texts(store: SentenceStore | FixedEpisodeStore) -> set[str]:
 
 
 def _upright(store: ClassStore) -> ClassStore:
-    """The store without its rotated and mirrored copies, which follow from the rest."""
+    """The store without its rotated and mirrored classes, which are copies of the others."""
     upright = [number for number, name in enumerate(store.class_names) if upright_name(name) == name]
     return store.subset(store.name, upright) if 0 < len(upright) < store.n_classes else store
 
 
-CHECKS: dict[str, Callable[[Any], Finding]] = {  # by the names in `audited` of splits
+CHECKS: dict[str, Callable[[Any], Finding]] = {  # by name, see the attribute `audited` of splits
     "classes": _classes_apart,
     "drawings": _drawings_apart,
     "alphabets": _alphabets_apart,

@@ -1,1 +1,1 @@
-"""Where labelled items come from: stores held in memory, readers, embedded data, downloads."""
+"""Data: in-memory stores of labelled items, readers, built-in data and downloads."""

@@ -24,14 +24,14 @@ Result = TypeVar("Result")
 
 
 def cache_folder() -> Path:
-    """Where decoded and downloaded data are kept: `METAMANN_CACHE`, else the system's folder for caches.
+    """The folder of decoded and downloaded data: `METAMANN_CACHE`, else the system's folder for caches.
 
     That is `metamann` in `$XDG_CACHE_HOME`, else in `~/.cache`; on macOS in `~/Library/Caches`; on Windows in
-    `%LOCALAPPDATA%`. A `~/.cache/metamann` that is there already stays the place, so that nothing is fetched again.
+    `%LOCALAPPDATA%`. An existing `~/.cache/metamann` takes precedence, so that nothing is downloaded again.
     """
-    chosen = os.environ.get("METAMANN_CACHE")
-    if chosen is not None:
-        return Path(chosen).expanduser()
+    folder = os.environ.get("METAMANN_CACHE")
+    if folder is not None:
+        return Path(folder).expanduser()
     usual = Path("~/.cache/metamann").expanduser()
     if usual.is_dir():
         return usual
@@ -44,12 +44,12 @@ def cache_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """Where data sets are looked for: `METAMANN_DATA`, else the cache folder. It may be read-only."""
+    """The folder of data sets: `METAMANN_DATA`, else the cache folder. It may be read-only."""
     return Path(os.environ["METAMANN_DATA"]).expanduser() if os.environ.get("METAMANN_DATA") else cache_folder()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+    """Write a file atomically: also after a crash it has the old content or the new, never a part of it.
 
     Raises:
         OSError: if it cannot be written; the old file is then untouched and no temporary file is left.
@@ -72,7 +72,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove_halves(folder: Path, names: str, age: float = 0.0) -> None:
-    """Remove temporary files that killed writers have left in a folder.
+    """Remove temporary files of writers that were killed from a folder.
 
     Args:
         folder: may be missing.

@@ -1,4 +1,4 @@
-"""Files of public data sets, downloaded into the cache folder where there is a network."""
+"""Files of public data sets, downloaded into the cache folder."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def fetch(url: str, folder: str, remedy: str, sha256: str | None = None) -> Path
         _check_scheme(url)
         with urllib.request.build_opener(_SafeRedirects).open(url, timeout=TIMEOUT_S) as answer:
             content: bytes = answer.read(LARGEST + 1)
-            promised = answer.headers.get("Content-Length")
+            content_length = answer.headers.get("Content-Length")
         if len(content) > LARGEST:
             raise OSError(f"it is larger than {LARGEST} bytes")
-        if promised is not None and len(content) != int(promised):
-            raise OSError(f"it broke off after {len(content)} of {excerpt(promised)} bytes")
+        if content_length is not None and len(content) != int(content_length):
+            raise OSError(f"it broke off after {len(content)} of {excerpt(content_length)} bytes")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise DataError(
             f"{path.name} is not here and cannot be downloaded ({excerpt(error)}); {remedy}, or set METAMANN_DATA to "

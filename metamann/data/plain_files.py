@@ -1,4 +1,4 @@
-"""Text and JSON as files that any program reads: UTF-8 whatever the names, numbers as the standard of JSON has them."""
+"""Text and JSON files that any program can read: UTF-8 for all names, and numbers of the JSON standard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from metamann.data.cache import write_atomically
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Write a file as a whole or not at all; half a surrogate pair, which UTF-8 has no bytes for, becomes `\ud800`.
+    r"""Write a file atomically; an unpaired surrogate, which UTF-8 cannot encode, is escaped as `\ud800`.
 
     Raises:
         OSError: if it cannot be written.
@@ -20,7 +20,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file as a whole or not at all, see `to_json`.
+    """Write a JSON file atomically, see `to_json`.
 
     Raises:
         OSError: if it cannot be written.

@@ -206,7 +206,7 @@ class DataSplits:
     own: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse overlapping splits before anything is trained on them."""
+        """Check that the splits are disjoint."""
         for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
             shared = upright_names(self.split(first)) & upright_names(self.split(second))
             if shared:

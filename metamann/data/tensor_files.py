@@ -1,4 +1,4 @@
-"""Files of tensors as torch writes them, read as data: no code of theirs runs, and a flipped bit is noticed."""
+"""Files of tensors from torch, read as data: no code in them is executed, and a flipped bit is detected."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 
 
 class TensorFileError(Exception):
-    """A file that is damaged, foreign, or holds more than data; the message says what, in a few words."""
+    """Raised for a file that is damaged, of another format, or holds more than data; the message is the reason."""
 
 
 def read_tensors(path: Path) -> Any:
-    """What `torch.save` wrote.
+    """The content of a file from `torch.save`.
 
     Every checksum is compared, which torch itself does not do. What torch does not write is refused: entries that would
     unfold to more than the file holds.
@@ -47,7 +47,7 @@ def read_tensors(path: Path) -> Any:
 
 
 def tensor_fault(value: object) -> str | None:
-    """What keeps a value from being an ordinary tensor of finite numbers; None if it is one.
+    """The reason why a value is not an ordinary tensor of finite numbers; None if it is one.
 
     A tensor that claims more elements than its storage holds, by a stride of 0 say, would take memory without bound.
     """

@@ -1,4 +1,4 @@
-"""Text files of users: UTF-8, or UTF-16 and UTF-32 that say so, with the line named where they are not."""
+"""Text files of users: UTF-8, or UTF-16 and UTF-32 with a byte order mark. Errors name the line."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What people look at after training and evaluation: tables, results files, pages and pictures."""
+"""Reports of training and evaluation: tables, results files, pages and figures."""

@@ -1,4 +1,4 @@
-"""Captions of pictures: the data set, the protocol and the number of episodes in one line."""
+"""Captions of figures: the data set, the protocol and the number of episodes in one line."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ PROTOCOLS = {
 
 
 def caption(evaluator: Evaluator) -> str:
-    """What an evaluation was made on: data set, split, protocol and number of episodes."""
-    described = evaluator.describe()
-    return f"{evaluator.data} {evaluator.split}, {protocol_name(described)}, {len(evaluator.tasks):,} episodes"
+    """The data set, split, protocol and number of episodes of an evaluation."""
+    protocol = protocol_name(evaluator.describe())
+    return f"{evaluator.data} {evaluator.split}, {protocol}, {len(evaluator.tasks):,} episodes"
 
 
-def protocol_name(described: Mapping[str, Any]) -> str:
+def protocol_name(description: Mapping[str, Any]) -> str:
     """A protocol in a few words.
 
     Args:
-        described: what its `describe` returns. A protocol of a plug-in is called by its `name`.
+        description: result of its method `describe`. For a protocol of a plug-in the result is its `name`.
 
     Examples:
         >>> protocol_name({"name": "nway_kshot", "ways": [5, 20], "shots": 1})
         '5 to 20-way 1-shot'
     """
     values = {
-        key: " to ".join(map(str, value)) if isinstance(value, list) else value for key, value in described.items()
+        key: " to ".join(map(str, value)) if isinstance(value, list) else value for key, value in description.items()
     }
-    return PROTOCOLS.get(described["name"], "{name}").format(**values).replace("_", " ")
+    return PROTOCOLS.get(description["name"], "{name}").format(**values).replace("_", " ")

@@ -8,7 +8,7 @@ from typing import Any
 
 from metamann.evaluation.comparison import Compared
 
-LEAST_P = 0.01  # what these resamples tell apart, corrected for some dozens of comparisons
+LEAST_P = 0.01  # resolution of p from these resamples, corrected for some dozens of comparisons
 LATEX = str.maketrans(
     {character: f"\\{character}" for character in "%_&#${}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": "$<$"}
@@ -16,7 +16,7 @@ LATEX = str.maketrans(
 
 
 def as_record(row: Compared) -> dict[str, Any]:
-    """A row as plain types, for JSON."""
+    """A row in plain types, for JSON."""
     return {
         "name": row.name,
         "score": row.score._asdict(),
@@ -28,7 +28,7 @@ def as_record(row: Compared) -> dict[str, Any]:
 
 
 def cells(rows: Sequence[Compared], metric: str) -> tuple[list[str], list[list[str]]]:
-    """Head and body of the table, as text; scores in percent, differences in points."""
+    """Head and body of the table as text: scores in percent, differences in percentage points."""
     facts = list(rows[0].facts)
     head = ["learner", f"{metric}, %", "seeds", "difference, points", "p, corrected", *facts]
     return head, [_row(row) for row in rows]
@@ -46,7 +46,7 @@ def csv(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def latex(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """The table for LaTeX, with the rules of booktabs."""
+    """The table in LaTeX, for the package booktabs."""
 
     def line(row: Sequence[str]) -> str:
         return " & ".join(cell.translate(LATEX) for cell in row) + r" \\" + "\n"
@@ -60,15 +60,15 @@ def latex(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _row(row: Compared) -> list[str]:
-    mean = math.floor(round(10_000 * row.score.mean, 6)) / 100  # down to two decimals, never up
+    mean = math.floor(round(10_000 * row.score.mean, 6)) / 100  # to two decimals, rounded down
     score = f"{mean:.2f} ± {50 * (row.score.high - row.score.low):.2f}"
     spread = f"{100 * min(row.by_seed):.2f} to {100 * max(row.by_seed):.2f}" if len(row.by_seed) > 1 else "1"
     if row.difference is None or row.p is None:
-        paired = ["", ""]
+        difference = ["", ""]
     else:
         low, high = 100 * row.difference.low, 100 * row.difference.high
-        paired = [f"{100 * row.difference.mean:+.2f} ({low:.2f} to {high:.2f})", _p(row.p)]
-    return [row.name, score, spread, *paired, *map(_number, row.facts.values())]
+        difference = [f"{100 * row.difference.mean:+.2f} ({low:.2f} to {high:.2f})", _p(row.p)]
+    return [row.name, score, spread, *difference, *map(_number, row.facts.values())]
 
 
 def _p(value: float) -> str:

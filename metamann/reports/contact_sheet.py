@@ -1,4 +1,4 @@
-"""A contact sheet: some drawings of some classes side by side, to look at a data set."""
+"""A contact sheet: drawings of several classes side by side, to inspect a data set."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ GAP_GREY = 200
 
 
 def contact_sheet(store: ClassStore, classes: Sequence[int], drawings: int) -> NDArray[np.uint8]:
-    """Drawings of the given classes, black ink on white paper, one row a class, thin grey gaps between.
+    """Drawings of the given classes, black ink on white paper, one row for each class, with thin grey gaps.
 
     Args:
-        store: where the drawings are; of several channels the first is shown.
+        store: with the drawings; of several channels the first is used.
         classes: class numbers, from the top row to the bottom row.
-        drawings: columns; a class with fewer items leaves the rest of its row white.
+        drawings: number of columns; the row of a class with fewer items ends in white.
 
     Returns:
         `height x width`, 0 for ink and 255 for paper.
 
     Raises:
-        DataError: if no class or drawing is asked for, or a class number does not exist.
+        DataError: if there is no class or no drawing, or a class number does not exist.
     """
     if drawings < 1 or not classes:
         raise DataError(f"a contact sheet of {len(classes)} classes x {drawings} drawings is empty; ask for 1 or more.")

@@ -1,4 +1,4 @@
-"""What a memory did over a batch of sequences, in numbers."""
+"""Statistics of the reads and writes of a memory over a batch of sequences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from metamann.memory.interface import Trace
 
-# a slot counts as in use once it was written with this much weight in all
+# a slot counts as in use if the sum of its write weights is at least this
 IN_USE = 0.5
 
 
@@ -16,13 +16,13 @@ def memory_statistics(trace: Trace, mask: Tensor) -> dict[str, float]:
 
     Args:
         trace: of the memory.
-        mask: `batch x steps`, true where there was an item.
+        mask: `batch x steps`, true at items, false at padding.
 
     Returns:
-        `read_entropy`: of the read weights over the slots, nats, the mean over heads and steps; 0 where one slot takes
-        the whole read, the logarithm of the number of slots where all are read alike. `slots_in_use`: slots that were
-        written with a weight of at least 0.5 in all, the mean over the batch. Each only if the memory has such weights:
-        the shares of fast weights, which may be negative, have no entropy.
+        `read_entropy`: entropy of the read weights over the slots in nats, the mean over heads and steps. It is 0 if
+        all weight is on one slot, and the logarithm of the number of slots if the weights are uniform. `slots_in_use`:
+        number of slots whose write weights sum to at least 0.5, the mean over the batch. A statistic is missing if the
+        memory has no such weights; the read weights of fast weights can be negative and have no entropy.
     """
     statistics: dict[str, float] = {}
     if trace.read_weights.numel() and trace.read_weights.min() >= 0:

@@ -1,4 +1,4 @@
-"""Pictures of single episodes: items with predictions, what the memory did, a sequence."""
+"""Figures of single episodes: items with predictions, reads and writes of the memory, a sequence."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from metamann.episodes.sequences.source import Sequences
 from metamann.memory.interface import Trace
 from metamann.reports.pictures import SMALL, WIDTH, new_figure
 
-RIGHT, WRONG, GIVEN = "#1a7f37", "#cf222e", "#57606a"
+CORRECT, WRONG, NEUTRAL = "#1a7f37", "#cf222e", "#57606a"
 COLUMNS = 8
 CELL = 1.35  # side of the place of an image, in sides of the image
 USAGE = "usage"
-MOST_DRAWN = 50
-MOST_LABELS = 50  # steps that there is room to name
+MOST_ITEMS = 50
+MOST_LABELS = 50  # of steps; more do not fit on the axis
 
 
 def plot_episode(episode: Episode | Stream, predicted: Tensor, title: str) -> Figure:
-    """Draw the first episode of a batch: support, then items with predicted and true label.
+    """Plot the first episode of a batch: the support, and the query with predicted and true labels.
 
     Args:
-        episode: batch of which the first is drawn, at most 50 items of each set.
+        episode: batch of which the first is plotted, at most 50 items of each set.
         predicted: `batch x targets`, class numbers.
         title: data set, protocol and episodes.
     """
@@ -40,11 +40,11 @@ def plot_episode(episode: Episode | Stream, predicted: Tensor, title: str) -> Fi
             ("support", episode.support.inputs[0], episode.support.labels[0], None),
             ("query", episode.query.inputs[0], episode.query.labels[0], predicted[0]),
         ]
-    drawn = [(name, _first(images, labels), answers) for name, images, labels, answers in sets]
-    rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in drawn]
+    panels = [(name, _first(images, labels), answers) for name, images, labels, answers in sets]
+    rows = [-(-len(labels) // COLUMNS) for _, (_, labels), _ in panels]
     figure = new_figure(WIDTH, sum(rows) * WIDTH / COLUMNS + 0.3 * len(rows) + 0.2, title)
-    axes = figure.subplots(len(drawn), 1, height_ratios=rows, squeeze=False)[:, 0]
-    for axis, (name, (images, labels), answers) in zip(axes, drawn, strict=True):
+    axes = figure.subplots(len(panels), 1, height_ratios=rows, squeeze=False)[:, 0]
+    for axis, (name, (images, labels), answers) in zip(axes, panels, strict=True):
         axis.axis("off")
         axis.set_title(name, fontsize=9)
         height, width = (round(CELL * side) for side in images.shape[-2:])
@@ -68,10 +68,10 @@ def _contact_sheet(images: np.ndarray, tall: int, wide: int) -> np.ndarray:
 
 
 def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
-    """Draw what the memory did over one stream as heat maps: reads and writes, a panel a head, and usage.
+    """Plot the memory over one stream as heat maps: reads and writes, one panel for each head, and usage.
 
     Args:
-        trace: of a batch of which the first episode is drawn.
+        trace: of a batch of which the first episode is plotted.
         labels: `batch x steps`, for the axis.
         title: data set and protocol.
     """
@@ -87,8 +87,8 @@ def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
     scales: dict[float, tuple[AxesImage, list[Axes]]] = {}  # panels by the highest value of their colours
     for number, (axis, (name, weights)) in enumerate(zip(axes[:, 0], panels, strict=True)):
         highest = 1 if name != USAGE else max(1, float(weights.max()))
-        drawn = weights.float().cpu().numpy().T
-        image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
+        heat_map = weights.float().cpu().numpy().T
+        image = axis.imshow(heat_map, aspect="auto", cmap="magma", vmin=0, vmax=highest, interpolation="nearest")
         scales.setdefault(highest, (image, []))[1].append(axis)
         axis.set_ylabel(trace.slot_label, fontsize=SMALL)
         head = f", head {names[: number + 1].count(name)}" if names.count(name) > 1 else ""
@@ -104,30 +104,30 @@ def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
 
 
 def plot_sequence(sequences: Sequences, ones: Tensor, trace: Trace, title: str) -> Figure:
-    """Draw one sequence as heat maps, a panel each: inputs, targets, answers, read weights of each head.
+    """Plot one sequence as heat maps: inputs, targets, answers, and the read weights of each head.
 
     Args:
-        sequences: batch of which the first is drawn.
+        sequences: batch of which the first is plotted.
         ones: `batch x steps x bits`, probability of a 1.
         trace: of the same batch.
-        title: what was evaluated.
+        title: of the evaluation.
     """
     steps = int(sequences.mask[0].sum())
-    inputs, answers = sequences.inputs[0, :steps], sequences.answers[0, :steps]
-    answered = answers != PADDING
+    inputs, targets = sequences.inputs[0, :steps], sequences.answers[0, :steps]
+    mask = targets != PADDING
     heads = enumerate(trace.read_weights[0], 1)
     panels = [
         ("input channel", inputs),
-        ("target bit", answers.float().where(answered, math.nan)),
-        ("answered bit", ones[0, :steps].where(answered, math.nan)),
+        ("target bit", targets.float().where(mask, math.nan)),
+        ("answered bit", ones[0, :steps].where(mask, math.nan)),
         *((f"{trace.slot_label}, head {head}", weights[:steps]) for head, weights in heads),
     ]
     heights = [1.0, 1.0, 1.0] + [2.5] * (len(panels) - 3)
     figure = new_figure(WIDTH, 1 + 1.3 * sum(heights), title)
     axes = figure.subplots(len(panels), 1, height_ratios=heights, sharex=True)
     for axis, (name, values) in zip(axes, panels, strict=True):
-        drawn = values.float().cpu().numpy().T
-        image = axis.imshow(drawn, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        heat_map = values.float().cpu().numpy().T
+        image = axis.imshow(heat_map, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
         axis.set_ylabel(name, fontsize=SMALL)
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -137,13 +137,13 @@ def plot_sequence(sequences: Sequences, ones: Tensor, trace: Trace, title: str) 
 
 
 def _first(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    real = labels >= 0
-    return images[real][:MOST_DRAWN], labels[real][:MOST_DRAWN]
+    mask = labels >= 0
+    return images[mask][:MOST_ITEMS], labels[mask][:MOST_ITEMS]
 
 
 def _caption(axis: Axes, place: tuple[float, float], label: int, answer: int | None, nth: int | None) -> None:
     """The label of an image, over it; of a query, with the answer."""
-    colour = GIVEN if answer is None else RIGHT if answer == label else WRONG
+    colour = NEUTRAL if answer is None else CORRECT if answer == label else WRONG
     text = str(label) if answer in (None, label) else f"{answer}, not {label}"
     text += " (1st)" if nth == 1 else ""
     axis.text(*place, text, fontsize=SMALL, color=colour, ha="center", va="bottom")

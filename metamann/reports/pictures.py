@@ -1,7 +1,7 @@
-"""How every picture is made and written: names are plain text, whatever characters they have.
+"""Creating and writing figures. Names are drawn as plain text, whatever characters they contain.
 
-Figures are objects of their own: nothing that other threads share is touched, no setting of matplotlib, no filter of
-warnings, no list of open figures.
+Figures are created without `pyplot`, and no state that other threads share is changed: neither the settings of
+matplotlib nor the filters of warnings.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from matplotlib.ticker import FixedLocator, Locator, NullLocator, ScalarFormatte
 from metamann.data.cache import write_atomically
 from metamann.errors import shorten
 
-NAME, LONG_NAME, TITLE = 40, 60, 100  # characters that there is room for
+NAME, LONG_NAME, TITLE = 40, 60, 100  # characters that fit
 WIDTH = 7.2  # inches, 792 pixels: the width of a page that shows a README
-SMALL = 8  # points, the least that is read at this width
+SMALL = 8  # points, the smallest legible size at this width
 DPI = 110
-BOX = "\u25af"  # as fonts draw a character that they lack
+BOX = "\u25af"  # for a character that no font has
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:
@@ -36,7 +36,7 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
     Args:
         width: inches.
         height: inches.
-        title: over it, of any length, with any characters.
+        title: above it, of any length, with any characters.
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     if title:
@@ -45,11 +45,11 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as a PNG, as a whole or not at all; none of its texts is taken for a formula.
+    """Write a figure as a PNG file, atomically. No text in it is parsed as a formula.
 
     Args:
-        path: to write.
-        figure: to be drawn.
+        path: of the file.
+        figure: to write.
     """
     texts = figure.findobj(Text)
     for axis in figure.findobj(Axis):
@@ -82,24 +82,24 @@ def _ticks_to_set(locator: Locator) -> int:
 
 
 def drawable(text: str, most: int = NAME) -> str:
-    """A name or a title as it is drawn: in one line, its middle left out if need be.
+    """A name or a title as it is drawn: in one line, its middle omitted if it is too long.
 
     Args:
-        text: of any length, with any characters; those that no font has become boxes.
-        most: `NAME`, `LONG_NAME` or `TITLE` characters; wide ones, such as Chinese, count twice.
+        text: of any length, with any characters; those that no font has are replaced by boxes.
+        most: number of characters, `NAME`, `LONG_NAME` or `TITLE`; wide ones, such as Chinese, count twice.
     """
     line = shorten(text, most)
     if len(line) + sum(east_asian_width(character) in "WF" for character in line) > most:
         line = shorten(line, most // 2)
     known = _characters()
     line = "".join(character if ord(character) in known else BOX for character in line)
-    # a legend leaves out an empty name, and one that starts with an underscore
+    # a legend omits an empty name, and one that starts with an underscore
     return f" {line}" if line.startswith("_") or not line else line
 
 
 @functools.cache
 def _characters() -> frozenset[int]:
-    """Characters that the fonts of a text have: of the first of its families, and of those it falls back on."""
+    """The characters in the default fonts of a text: in its first family, and in those it falls back on."""
     settings: Any = mpl.rcParams
     families = [name for family in FontProperties().get_family() for name in settings.get(f"font.{family}", [family])]
     paths = {findfont(FontProperties())}

@@ -1,4 +1,4 @@
-"""Pictures of scores: accuracy by instance, error rates, comparisons, forgetting, training curves."""
+"""Figures of scores: accuracy by instance, error rates, comparisons, forgetting, training curves."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from metamann.evaluation.metrics import Interval
 from metamann.reports.pictures import LONG_NAME, SMALL, WIDTH, drawable, new_figure
 from metamann.reports.published import INSTANCES, LAKE_RUNS
 
-NARROW_NAME = 30  # characters that there is room for over a matrix
+NARROW_NAME = 30  # characters that fit above a matrix
 
 
 def plot_instances(
     metrics: Mapping[str, Interval], ways: int, title: str, published: Mapping[str, Sequence[float]]
 ) -> Figure:
-    """Draw accuracy by instance with its 95 % interval.
+    """Plot accuracy by instance with its 95 % interval.
 
     Args:
         metrics: of an evaluation on streams.
-        ways: classes of a stream, for the ceiling of first instances.
+        ways: classes of a stream, for the ceiling of the first instance.
         title: data set, protocol and episodes.
-        published: curves over `INSTANCES` on the same data set and protocol, by name; none for other data.
+        published: curves over `INSTANCES` for the same data set and protocol, by name; empty for other data.
     """
     ks = sorted(int(name.rpartition("_")[2]) for name in metrics if name.startswith("accuracy/instance_"))
     intervals = [metrics[f"accuracy/instance_{k}"] for k in ks]
@@ -53,7 +53,7 @@ def plot_instances(
 
 
 def plot_error_rates(error_rate: Interval, title: str) -> Figure:
-    """Draw the error rate on Lake's runs with its 95 % interval, beside the published ones.
+    """Plot the error rate on Lake's runs with its 95 % interval, beside published error rates.
 
     Args:
         error_rate: of an evaluation on the runs.
@@ -83,11 +83,11 @@ def plot_error_rates(error_rate: Interval, title: str) -> Figure:
 
 
 def plot_comparison(rows: Sequence[Compared], metric: str, title: str) -> Figure:
-    """Draw the scores of compared learners with their 95 % intervals over episodes, and a stroke for each seed.
+    """Plot the scores of several learners with their 95 % intervals over episodes, and a tick for each seed.
 
     Args:
         rows: of the comparison.
-        metric: its name.
+        metric: name of the score.
         title: data, protocol and episodes.
     """
     figure = new_figure(WIDTH, 1.4 + 0.35 * len(rows), title)
@@ -106,13 +106,13 @@ def plot_comparison(rows: Sequence[Compared], metric: str, title: str) -> Figure
 
 
 def plot_forgetting(curves: Mapping[str, np.ndarray], classes: int, title: str, measure: str) -> Figure:
-    """Draw the score on the classes of the first task against the number of classes taught since.
+    """Plot the score on the classes of the first task against the number of classes learned after it.
 
     Args:
-        curves: of each learner, `tasks`.
-        classes: of a task.
+        curves: `tasks`, by name of the learner.
+        classes: number of classes of a task.
         title: data, protocol and sequences.
-        measure: what the score is: accuracy, or F1 of sentences.
+        measure: name of the score, accuracy or F1.
     """
     figure = new_figure(WIDTH, 4.5, title)
     axis = figure.subplots()
@@ -125,10 +125,10 @@ def plot_forgetting(curves: Mapping[str, np.ndarray], classes: int, title: str, 
 
 
 def plot_accuracy_matrices(matrices: Mapping[str, np.ndarray], title: str) -> Figure:
-    """Draw R of each learner, mean over sequences, as a heat map.
+    """Plot the accuracy matrix R of each learner, the mean over sequences, as a heat map.
 
     Args:
-        matrices: of each learner, `tasks x tasks`.
+        matrices: `tasks x tasks`, by name of the learner.
         title: data, protocol and sequences.
     """
     columns = min(3, len(matrices))
@@ -150,26 +150,26 @@ def plot_accuracy_matrices(matrices: Mapping[str, np.ndarray], title: str) -> Fi
 def plot_curves(
     events: Sequence[Mapping[str, float | str | None]], title: str, training: str, validation: str
 ) -> Figure:
-    """Draw loss and accuracy on the training episodes, and apart from them the score on the validation episodes.
+    """Plot loss and accuracy on the training episodes, and in a separate panel the score on the validation episodes.
 
     Args:
         events: lines of `metrics.jsonl`.
         title: data set.
-        training: what the training episodes are, and how many.
-        validation: what the validation episodes are, and how many.
+        training: protocol and number of the training episodes.
+        validation: protocol and number of the validation episodes.
     """
-    trained, validated = ([event for event in events if event["kind"] == kind] for kind in ("train", "validation"))
-    monitor = "f1" if any("f1" in event for event in validated) else "accuracy"
-    validated = [event for event in validated if monitor in event]
+    steps, validations = ([event for event in events if event["kind"] == kind] for kind in ("train", "validation"))
+    monitor = "f1" if any("f1" in event for event in validations) else "accuracy"
+    validations = [event for event in validations if monitor in event]
     figure = new_figure(WIDTH, 4.5, title)
     axes = figure.subplot_mosaic([["loss", "validation"], ["accuracy", "validation"]])
-    steps, losses = _curve(trained, "step"), _curve(trained, "loss")
-    axes["loss"].plot(steps, losses, linewidth=0.8)
+    numbers, losses = _curve(steps, "step"), _curve(steps, "loss")
+    axes["loss"].plot(numbers, losses, linewidth=0.8)
     axes["loss"].set_ylabel("loss, nats")
     _scale(axes["loss"], losses)
-    axes["accuracy"].plot(steps, 100 * _curve(trained, "accuracy"), linewidth=0.8)
+    axes["accuracy"].plot(numbers, 100 * _curve(steps, "accuracy"), linewidth=0.8)
     axes["accuracy"].set_ylabel("accuracy, %" if monitor == "accuracy" else "accuracy of words, %")
-    axes["validation"].plot(_curve(validated, "step"), 100 * _curve(validated, monitor), "o-", color="C1")
+    axes["validation"].plot(_curve(validations, "step"), 100 * _curve(validations, monitor), "o-", color="C1")
     axes["validation"].set_ylabel({"f1": "F1, %", "accuracy": "accuracy, %"}[monitor])
     axes["loss"].set_title(f"training episodes\n{drawable(training, LONG_NAME)}", fontsize=SMALL)
     axes["validation"].set_title(f"validation episodes\n{drawable(validation, LONG_NAME)}", fontsize=SMALL)
@@ -183,23 +183,28 @@ def plot_curves(
 
 
 def _scale(axis: Axes, values: np.ndarray) -> None:
-    """A logarithmic scale for values over more than a factor of 10, with ticks that are plain numbers."""
-    drawn = values[np.isfinite(values) & (values > 0)]
-    if not drawn.size or drawn.max() <= 10 * drawn.min():
+    """A logarithmic scale for values that span more than a factor of 10, with plain numbers at the ticks."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if not positive.size or positive.max() <= 10 * positive.min():
         return
     axis.set_yscale("log")
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if drawn.max() < 1000 * drawn.min() else (1,)))
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if positive.max() < 1000 * positive.min() else (1,)))
     axis.yaxis.set_minor_locator(NullLocator())
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
 
 
 def plain_number(value: float) -> str:
-    """A positive number as people write it, without an exponent unless it is very small or very large."""
+    """A positive number in decimal notation, with an exponent only if it is very small or very large.
+
+    Examples:
+        >>> plain_number(0.05), plain_number(2000.0)
+        ('0.05', '2000')
+    """
     if not 1e-6 <= value < 1e6:
         return f"{value:g}"
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 
 
 def _curve(events: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
-    """Values of events; a gap where the value was no finite number, which the record has as null."""
+    """Values of events; NaN, a gap in the curve, where the record has null because the value was not finite."""
     return np.array([math.nan if event[name] is None else float(event[name]) for event in events])

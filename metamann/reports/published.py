@@ -1,4 +1,4 @@
-"""Published results that ours are shown beside; every set names its source and protocol.
+"""Published results for comparison; each set names its source and protocol.
 
 References:
     [S16] Santoro et al., Meta-Learning with Memory-Augmented Neural Networks, ICML 2016, table 1: Omniglot stream,

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation on sentences: confusion of types, F1 by the size of the support."""
+"""Figures of an evaluation on sentences: confusion of types, F1 by the size of the support."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from metamann.episodes.sentences.tagging import TagScheme
 from metamann.evaluation.spans import span_intervals
 from metamann.reports.pictures import SMALL, WIDTH, drawable, new_figure
 
-MOST_CONFUSED = 20  # types that are drawn
+MOST_TYPES = 20  # of a confusion matrix
 MOST_GROUPS = 8  # of supports by size
 
 
 def plot_confusion(confusion: np.ndarray, types: Sequence[str], title: str) -> Figure:
-    """Draw which types are taken for which, in percent of the true entities of a row.
+    """Plot the confusion matrix of the types, in percent of the true entities of a row.
 
     Args:
         confusion: `types + 1 x types + 1`, see `type_confusion`.
-        types: their names.
-        title: what was evaluated.
+        types: names of the types.
+        title: of the evaluation.
     """
-    most = np.argsort(-confusion[:-1].sum(1), kind="stable")[:MOST_CONFUSED]
+    most = np.argsort(-confusion[:-1].sum(1), kind="stable")[:MOST_TYPES]
     most = most[confusion[most].sum(1) > 0]
     columns = [*most, len(types)]
-    drawn = confusion[np.ix_(most, columns)]
-    shares = 100 * drawn / np.maximum(confusion[most].sum(1, keepdims=True), 1)
+    shares = 100 * confusion[np.ix_(most, columns)] / np.maximum(confusion[most].sum(1, keepdims=True), 1)
     names = [drawable(types[number]) for number in most]
     figure = new_figure(WIDTH, min(WIDTH, 0.42 * len(columns) + 2.5), title)
     axis = figure.subplots()
@@ -41,13 +40,13 @@ def plot_confusion(confusion: np.ndarray, types: Sequence[str], title: str) -> F
 
 
 def plot_support_sizes(counts: np.ndarray, sizes: np.ndarray, scheme: TagScheme, title: str) -> Figure:
-    """Draw pooled F1 by the number of sentences in the support, with its 95 % interval.
+    """Plot pooled F1 against the number of sentences in the support, with its 95 % interval.
 
     Args:
         counts: `episodes x COUNTED`.
-        sizes: `episodes`, sentences of each support, not all the same.
+        sizes: `episodes`, number of sentences of each support, at least two distinct ones.
         scheme: of the tags.
-        title: what was evaluated.
+        title: of the evaluation.
     """
     groups = np.unique(sizes)
     if len(groups) > MOST_GROUPS:

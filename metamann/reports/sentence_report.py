@@ -1,4 +1,4 @@
-"""What people read after an evaluation on sentences: a page of coloured sentences, and a file of answers."""
+"""Reports of an evaluation on sentences: a page with entities in colour, and a file with the predicted tags."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from metamann.evaluation.sentence_evaluator import AnsweredEpisode
 
 COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
 MOST_SENTENCES = 60  # of a support or a query
-MOST_SHARES = 3  # of types, for one word
+MOST_SHARES = 3  # types for one word
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px/2 sans-serif;max-width:60em;margin:2em auto;color:#222}} .s{{margin:.2em 0}}
 mark{{padding:.15em .3em;border-radius:.3em}} sub{{font-size:65%;color:#555;margin-left:.3em}}{style}</style>
@@ -33,43 +33,53 @@ NOT_SCORED = """The query has no labels, so nothing says which answers are right
 
 
 class Reader:
-    """Turns tag numbers of an episode into words and entities.
+    """Turns the numbers of words and tags in an episode into words and entities.
 
     Args:
         table: the sentences.
         scheme: of the tags.
+
+    Examples:
+        >>> from metamann.data.sentences.store import Sentence
+        >>> sentence = Sentence(("Ada", "codes"), (Span(0, 1, "person"),))
+        >>> table = SentenceTable.of([sentence], lexicon=("Ada", "codes"), types=("person",))
+        >>> reader, plan = Reader(table, "io"), SentencePlan(np.array([]), query=np.array([0]), types=np.array([0]))
+        >>> reader.words(0), reader.true_spans(plan, 0)
+        (['Ada', 'codes'], (Span(start=0, end=1, type='person'),))
+        >>> reader.predicted_spans(plan, 0, tags=np.array([0, 1]))
+        (Span(start=1, end=2, type='person'),)
     """
 
     def __init__(self, table: SentenceTable, scheme: TagScheme) -> None:
         self.table, self.scheme = table, scheme
 
     def words(self, row: int) -> list[str]:
-        """Words of a sentence of the table."""
+        """The words of a sentence of the table."""
         start, stop = self.table.first[row], self.table.first[row + 1]
         return [self.table.lexicon[number] for number in self.table.words[start:stop]]
 
-    def answered(self, plan: SentencePlan, row: int, tags: np.ndarray) -> tuple[Span, ...]:
-        """Entities that were answered in a sentence of the table."""
+    def predicted_spans(self, plan: SentencePlan, row: int, tags: np.ndarray) -> tuple[Span, ...]:
+        """The entities that tags predict in a sentence of the table."""
         length = self.table.sizes[row]
         return named_spans(tags[:length].tolist(), [self.table.types[number] for number in plan.types], self.scheme)
 
-    def true(self, plan: SentencePlan, row: int) -> tuple[Span, ...]:
-        """Entities of the episode's types in a sentence of the table."""
+    def true_spans(self, plan: SentencePlan, row: int) -> tuple[Span, ...]:
+        """The entities of the episode's types in a sentence of the table."""
         tags = self.table.tags([np.array([row])], [plan.types], self.scheme)[0, 0]
-        return self.answered(plan, row, tags.numpy())
+        return self.predicted_spans(plan, row, tags.numpy())
 
 
 def write_page(
     path: Path, title: str, reader: Reader, episodes: Sequence[AnsweredEpisode], labelled: bool = True
 ) -> None:
-    """Sentences of a few episodes with answered and true entities in colour, as one HTML file.
+    """Write an HTML page: sentences of a few episodes with predicted and true entities in colour.
 
     Args:
-        path: file to write.
-        title: what was evaluated.
+        path: of the file.
+        title: of the evaluation.
         reader: of the sentences.
-        episodes: each with its answers.
-        labelled: the queries have labels to hold the answers against.
+        episodes: with their answers.
+        labelled: whether the queries have labels to compare the answers with.
     """
     style, legend = (SCORED_STYLE, SCORED) if labelled else ("", NOT_SCORED)
     parts = [PAGE.format(title=html.escape(title), style=style, legend=legend)]
@@ -80,23 +90,23 @@ def write_page(
         legend = " ".join(f'<mark style="background:{colour[type_]}">{html.escape(type_)}</mark>' for type_ in types)
         parts.append(f"<h2>Episode {episode_number}</h2><p>{legend}</p><h3>Support</h3>")
         for row in plan.support[:MOST_SENTENCES]:
-            spans = reader.true(plan, row)
+            spans = reader.true_spans(plan, row)
             parts.append(_sentence(reader.words(row), spans, spans, colour))
         parts.append("<h3>Query</h3>")
         for place, (row, tags) in enumerate(list(zip(plan.query, episode.answers, strict=True))[:MOST_SENTENCES]):
-            answered, notes = reader.answered(plan, row, tags), read_notes(reader, episode, place)
-            true = reader.true(plan, row) if labelled else answered
-            parts.append(_sentence(reader.words(row), answered, true, colour, notes))
+            predicted, notes = reader.predicted_spans(plan, row, tags), reading_notes(reader, episode, place)
+            true = reader.true_spans(plan, row) if labelled else predicted
+            parts.append(_sentence(reader.words(row), predicted, true, colour, notes))
     write_text(path, "\n".join(parts))
 
 
-def read_notes(reader: Reader, episode: AnsweredEpisode, place: int) -> list[str]:
-    """What was read for each word of one sentence of a query, a line each; empty where the learner cannot say.
+def reading_notes(reader: Reader, episode: AnsweredEpisode, place: int) -> list[str]:
+    """A line on the memory's reading for each word of a sentence of the query; empty if the learner reports none.
 
     Args:
         reader: of the sentences.
-        episode: the episode.
-        place: of the sentence in the query.
+        episode: with the reading.
+        place: index of the sentence in the query.
     """
     if episode.reading is None:
         return []
@@ -111,17 +121,17 @@ def read_notes(reader: Reader, episode: AnsweredEpisode, place: int) -> list[str
         ):
             if slot >= 0:
                 row, at = int(plan.support[slot // episode.support_length]), slot % episode.support_length
-                types = [f" ({span.type})" for span in reader.true(plan, row) if span.start <= at < span.end]
+                types = [f" ({span.type})" for span in reader.true_spans(plan, row) if span.start <= at < span.end]
                 parts.append(f"nearest {side}: {reader.words(row)[at]}{''.join(types)} {cosine:.2f}")
         notes.append("; ".join(parts))
     return notes
 
 
 def write_answers(path: Path, reader: Reader, plan: SentencePlan, answers: np.ndarray) -> None:
-    """The query of one episode as a column file, a word and its answered tag in every line, IOB2.
+    """Write the query of one episode as a column file: a word and its predicted tag in each line, IOB2.
 
     Args:
-        path: file to write.
+        path: of the file.
         reader: of the sentences.
         plan: of the episode.
         answers: `sentences x length`.
@@ -129,21 +139,21 @@ def write_answers(path: Path, reader: Reader, plan: SentencePlan, answers: np.nd
     blocks = []
     for row, tags in zip(plan.query, answers, strict=True):
         words = reader.words(row)
-        written = write_tags(len(words), reader.answered(plan, row, tags), "IOB2")
-        blocks.append("".join(f"{word}\t{tag}\n" for word, tag in zip(words, written, strict=True)))
+        iob2 = write_tags(len(words), reader.predicted_spans(plan, row, tags), "IOB2")
+        blocks.append("".join(f"{word}\t{tag}\n" for word, tag in zip(words, iob2, strict=True)))
     write_text(path, "\n".join(blocks))
 
 
 def _sentence(
     words: Sequence[str],
-    answered: Sequence[Span],
+    predicted: Sequence[Span],
     true: Sequence[Span],
     colour: dict[str, str],
     notes: Sequence[str] = (),
 ) -> str:
-    missed = [span for span in true if span not in answered]
+    missed = [span for span in true if span not in predicted]
     outlined = {token for span in missed for token in range(span.start, span.end)}
-    starts, parts, token = {span.start: span for span in answered}, [], 0
+    starts, parts, token = {span.start: span for span in predicted}, [], 0
     while token < len(words):
         span = starts.get(token, Span(token, token + 1, ""))
         inside = " ".join(

@@ -13,7 +13,7 @@ from metamann.evaluation.metrics import Interval, in_percent
 
 
 def read_jobs(records: Path) -> list[dict[str, Any]]:
-    """What the jobs have noted, in the order of their numbers; two in one directory have overwritten each other."""
+    """The records of the jobs in the order of their numbers; of jobs with one directory, only the last counts."""
     jobs = sorted((json.loads(path.read_text()) for path in records.iterdir()), key=lambda job: job["number"])
     last = {job["directory"]: job["number"] for job in jobs}
     for job in jobs:
@@ -27,7 +27,7 @@ def write_sweep_table(directory: Path, jobs: Sequence[Mapping[str, Any]]) -> tup
 
     Args:
         directory: of the sweep.
-        jobs: of each its `directory`, its `overrides`, and why it failed, `failure`, or None.
+        jobs: for each its `directory`, its `overrides`, and `failure`, the reason for its failure or None.
 
     Returns:
         The names of the jobs that failed, and the table in Markdown.
@@ -49,7 +49,7 @@ def write_sweep_table(directory: Path, jobs: Sequence[Mapping[str, Any]]) -> tup
 
 
 def _row(directory: Path, job: Mapping[str, Any]) -> dict[str, str]:
-    """A job's line of the table: its metrics, or why it has none."""
+    """The row of a job: its metrics, or the reason why it has none."""
     where = Path(job["directory"])
     name = str(where.relative_to(directory)) if where.is_relative_to(directory) else str(where)
     row = {"job": name, "overrides": " ".join(job["overrides"])}
@@ -61,5 +61,5 @@ def _row(directory: Path, job: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _interval(ends: Mapping[str, float | None]) -> Interval:
-    """An interval of `results.json`, which has null for numbers that are not finite."""
+    """An interval from `results.json`, in which null stands for numbers that are not finite."""
     return Interval(**{name: math.nan if value is None else value for name, value in ends.items()})

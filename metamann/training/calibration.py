@@ -1,4 +1,4 @@
-"""Set what evaluation adds to a learned threshold of novelty, on classes that were not trained on."""
+"""Calibration of the margin that evaluation adds to a learned novelty threshold, on held-out classes."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from collections.abc import Callable, Iterable
 from torch import Tensor
 
 COARSE, FINE = 0.1, 0.02
-# accuracies this close are the same: over thousands of items, the noise is as large
-SAME = 0.001
+# differences of accuracy up to this are noise over thousands of items
+TOLERANCE = 0.001
 
 
 def calibrate(margin: Tensor, accuracy: Callable[[], float]) -> None:
-    """Set a margin, a difference of cosines, to where held-out accuracy is highest.
+    """Set a margin, a difference of cosines, to the value with the highest held-out accuracy.
 
-    Drawings of the classes that were trained on end up closer together than those of new classes ever are, so the
-    cosine that a learner has come to expect of a known class does not fit new ones; and where every class of an
-    episode is shown before it is asked for, nothing is learned of novelty at all.
+    After training, items of the training classes are closer together than items of new classes, so the cosine that the
+    learner expects of a known class is too high for new ones. If every class of an episode is in the support before it
+    is queried, training gives no information on novelty at all.
 
     Args:
-        margin: one number, a buffer of the learner; it is set to a multiple of 0.02 between -0.58 and 0.58. Of margins
-            within 0.001 of the highest accuracy it is the lowest, the one that recognises more: a new class named
-            right is luck in part, a known one is not.
-        accuracy: of the learner on validation episodes, with the margin as it stands.
+        margin: one number, a buffer of the learner; it is set to a multiple of 0.02 between -0.58 and 0.58. If several
+            margins are within 0.001 of the highest accuracy, the lowest is chosen, which recognises more items as
+            known: a correct label for a new class is partly chance, one for a known class is not.
+        accuracy: computes the accuracy of the learner on validation episodes with the current margin.
     """
 
     def accuracies(steps: Iterable[int]) -> dict[int, float]:
-        """By margin, in units of `FINE`."""
-        reached = {}
+        """Accuracy by margin, in units of `FINE`."""
+        scores = {}
         for step in steps:
             margin.fill_(FINE * step)
-            reached[step] = accuracy()
-        return reached
+            scores[step] = accuracy()
+        return scores
 
     coarse = round(COARSE / FINE)
-    reached = accuracies(range(-5 * coarse, 6 * coarse, coarse))
-    around = max(reached, key=lambda step: reached[step])
-    reached |= accuracies(range(around - coarse + 1, around + coarse))
-    highest = max(reached.values())
-    margin.fill_(FINE * min(step for step, score in reached.items() if score >= highest - SAME))
+    scores = accuracies(range(-5 * coarse, 6 * coarse, coarse))
+    center = max(scores, key=lambda step: scores[step])
+    scores |= accuracies(range(center - coarse + 1, center + coarse))
+    highest = max(scores.values())
+    margin.fill_(FINE * min(step for step, score in scores.items() if score >= highest - TOLERANCE))

@@ -1,4 +1,4 @@
-"""What can be added to the training loop: one method a moment."""
+"""Callbacks of the training loop: one method for each point of a step."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 
 class Callback:
-    """Something that goes with the training; a method that is not overridden does nothing.
+    """Code that the training loop calls in each step; a method that is not overridden does nothing.
 
-    In a step the moments come in the order in which they stand here. An error that a method raises ends the training.
+    The methods are called in the order in which they are defined here. An exception in one of them ends the training.
 
     Examples:
         >>> class Losses(Callback):
@@ -19,26 +19,26 @@ class Callback:
     """
 
     def before_step(self, step: int) -> None:
-        """Before the episodes of a step are fetched; `step` steps are done."""
+        """Called before the episodes of a step are fetched; `step` steps are done."""
 
     def before_update(self, step: int, values: Mapping[str, float]) -> None:
-        """The gradients are there and clipped; the parameters are those of before the step.
+        """Called after the gradients are computed and clipped, and before the parameters are updated.
 
         Args:
-            step: steps that are done.
+            step: training steps done.
             values: `loss`, `accuracy`, `grad_norm` before clipping, and `learning_rate`.
         """
 
     def after_update(self, done: int, values: Mapping[str, float]) -> None:
-        """The parameters have changed, and nothing stops the run in between: what is written of a step goes here.
+        """Called after the parameters are updated. No request to stop can separate it from the update.
 
         Args:
-            done: steps that are done, this one counted.
-            values: as above.
+            done: training steps done, including this one.
+            values: those of `before_update`.
         """
 
     def after_last_update(self, done: int, loss: float) -> None:
-        """The last step is done, and the new parameters have this loss on its episodes."""
+        """Called after the last step, with the loss of the final parameters on its episodes."""
 
     def after_step(self, done: int) -> None:
-        """The step is over, and the random numbers are the caller's again: time for validations and checkpoints."""
+        """Called at the end of a step, after torch's random state is restored, for validation and checkpoints."""

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and plain types in one file, written whole or not at all."""
+"""Checkpoints: tensors and plain types in one file, which is written atomically."""
 
 from __future__ import annotations
 
@@ -15,22 +15,31 @@ from metamann.training.plain import plain_fault
 
 FORMAT = "metamann-checkpoint/1"
 LARGEST = 1e15  # of steps, seconds and scores
-BEGUN = ("checkpoints", "metrics.jsonl")  # what a run makes before its first checkpoint
+FIRST_FILES = ("checkpoints", "metrics.jsonl")  # a run creates them before its first checkpoint
 
 
 class Checkpoint(NamedTuple):
-    """All that a run needs to go on, or an evaluation to begin.
+    """The state of a run: enough to resume it, or to evaluate its learner.
 
     Attributes:
-        config: the run's configuration, plain types.
+        config: configuration of the run, plain types.
         fingerprints: of the data splits, by name.
         learner: parameters and buffers by name.
         optimizer: state of the optimizer; empty in `best.pt`.
         step: training steps done.
-        best: the scores that chose the best learner so far, and the step it was reached at.
+        best: the scores of the best learner so far, and its step.
         seconds: training time so far.
-        version: of metamann that wrote it.
-        calibration: what turns the learner's scores into probabilities, by name; empty where nothing was calibrated.
+        version: of metamann that wrote the file.
+        calibration: parameters that turn the learner's scores into probabilities, by name; empty if nothing was
+            calibrated.
+
+    Examples:
+        >>> learner, path = nn.Linear(2, 1), Path("last.pt")
+        >>> Checkpoint({}, {}, learner.state_dict(), {}, step=10, best={"accuracy": 0.9}, seconds=1.5).save(path)
+        >>> checkpoint = load_checkpoint(path)
+        >>> checkpoint.load_into(learner, path)
+        >>> checkpoint.step, checkpoint.best
+        (10, {'accuracy': 0.9})
     """
 
     config: dict[str, Any]
@@ -44,34 +53,34 @@ class Checkpoint(NamedTuple):
     calibration: dict[str, float] = {}  # noqa: RUF012  # never changed in place
 
     def written_by(self) -> str:
-        """For errors: which version wrote the file, where it is another than this one."""
+        """For errors: the version that wrote the file, if it is not this one; otherwise empty."""
         return "" if self.version == metamann.__version__ else f" (written by metamann {excerpt(self.version)})"
 
     def save(self, path: Path) -> None:
         """Write the file atomically.
 
         Raises:
-            TrainingError: if it cannot be written; the checkpoint that was there before is untouched.
+            TrainingError: if it cannot be written; an existing file is left unchanged.
         """
         content = {"format": FORMAT, **self._asdict(), "version": metamann.__version__}
         try:
             write_atomically(path, serialised(content))
         except OSError as error:
-            raise unsaved(path, error) from error
+            raise save_error(path, error) from error
 
     def load_into(self, learner: nn.Module, path: Path) -> None:
-        """Give the learner these parameters.
+        """Load the parameters and buffers into a learner.
 
         Raises:
-            CheckpointError: if they are another learner's.
+            CheckpointError: if they do not fit the learner.
         """
         self._load(learner, self.learner, path, "learner", "encoder, memory and learner")
 
     def load_encoder_into(self, learner: nn.Module, path: Path) -> None:
-        """Give the learner's encoder the parameters of this one's.
+        """Load the parameters of the encoder alone into the encoder of a learner.
 
         Raises:
-            CheckpointError: if they are another encoder's, or there are none.
+            CheckpointError: if they do not fit the encoder, or the checkpoint has no encoder.
         """
         encoder = learner.get_submodule("encoder")
         parts = {name: tensor for name, tensor in self.learner.items() if name.startswith("encoder.")}
@@ -88,24 +97,24 @@ class Checkpoint(NamedTuple):
                 f"{path}{self.written_by()} was saved by another {what} than this configuration builds "
                 f"({shorten(first[0], 90)}); use the {settings} it was trained with."
             ) from error
-        for name, tensor in module.state_dict().items():  # finite in the file, but not with fewer digits
+        for name, tensor in module.state_dict().items():  # finite in the file, but maybe not in fewer bits
             fault = tensor_fault(tensor.cpu())
             if fault is not None:
                 raise CheckpointError(f"{path} is refused: '{excerpt(name)}' {fault}. Use another of its run.")
 
 
-def unsaved(path: Path, error: OSError) -> TrainingError:
-    """The error of a checkpoint that could not be written; it names the one that can be gone on from."""
+def save_error(path: Path, error: OSError) -> TrainingError:
+    """The error for a checkpoint that could not be written; it names the checkpoint to resume from."""
     last = path.with_name("last.pt")
     if last.is_file():
-        left = f"{last} is intact. Mend that or make room, then go on with resume={path.parent.parent}."
+        remedy = f"{last} is intact. Mend that or make room, then go on with resume={path.parent.parent}."
     else:
-        left = "the run has no checkpoint yet. Mend that or make room, then start it again."
-    return TrainingError(f"checkpoint {path.name} cannot be saved ({error.strerror or error}); {left}")
+        remedy = "the run has no checkpoint yet. Mend that or make room, then start it again."
+    return TrainingError(f"checkpoint {path.name} cannot be saved ({error.strerror or error}); {remedy}")
 
 
 def has_checkpoint(directory: Path) -> bool:
-    """Whether a run directory holds a checkpoint; a run that was killed before its first one has none."""
+    """Whether a run directory holds a checkpoint; it has none if the run was killed before the first one."""
     return any((directory / "checkpoints" / name).is_file() for name in ("last.pt", "best.pt"))
 
 
@@ -118,7 +127,7 @@ def find_checkpoint(where: str, name: str = "best.pt") -> Path:
     path = Path(where).expanduser()
     if path.is_dir():
         preferred = [path / "checkpoints" / name, path / "checkpoints" / "last.pt"]
-        if not has_checkpoint(path) and any((path / begun).exists() for begun in BEGUN):
+        if not has_checkpoint(path) and any((path / file).exists() for file in FIRST_FILES):
             raise CheckpointError(
                 f"the run in {path} ended before its first checkpoint, and there is nothing to go on from; the same "
                 "command that started it, without resume=, begins it anew."
@@ -130,11 +139,11 @@ def find_checkpoint(where: str, name: str = "best.pt") -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint as data: nothing in it is run, resolved or built.
+    """Read a checkpoint as data: no code in it is executed, and its configuration is neither resolved nor instantiated.
 
     Raises:
-        CheckpointError: if the file is corrupt or foreign, a part of it is missing or wrong, its configuration is no
-            plain data, or parameters are not finite.
+        CheckpointError: if the file is corrupt or of another format, a part of it is missing or wrong, its
+            configuration is not plain data, or parameters are not finite.
     """
     try:
         content = read_tensors(path)
@@ -168,11 +177,11 @@ PARTS: dict[str, type | tuple[type, ...]] = {
     "best": dict,
     "seconds": (int, float),
 }
-OPTIONAL = {"calibration": dict}  # files of earlier versions do not have them
+OPTIONAL = {"calibration": dict}  # parts that files of earlier versions lack
 
 
 def _fault(part: str, content: dict[str, Any]) -> str | None:
-    """What is wrong with one part; None if nothing is."""
+    """The fault of one part of a file; None if it is valid."""
     if part not in content:
         return None if part in OPTIONAL else f"its part '{part}' is missing"
     value: Any = content[part]
@@ -201,7 +210,7 @@ def _is_score(value: object) -> bool:
 
 
 def _optimizer_fault(state: dict[Any, Any]) -> str | None:
-    """What is wrong with the state of an optimizer; that it fits the parameters is seen when it is used."""
+    """The fault of the state of an optimizer; None if it is valid. `load_optimizer` checks its shapes."""
     if not state:
         return None  # of best.pt
     moments, groups = state.get("state"), state.get("param_groups")

@@ -1,7 +1,8 @@
-"""What is said while something runs: records of Python's `logging`, under the name `metamann`.
+"""Log messages: records of Python's `logging`, of the logger `metamann`.
 
-Progress is of the level INFO, and a note of what a user may not expect is a WARNING. A program that uses metamann as a
-library sees them as it sees all other records; `console` shows them as the commands do, `run_log` keeps those of a run.
+Progress has the level INFO, and notes on what a user may not expect have the level WARNING. A program that uses
+metamann as a library handles them like all other log records. `console` shows them as the commands do, and `run_log`
+writes those of a run to a file.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ FILE = "train.log"
 
 
 def note(text: str) -> None:
-    """Say what a user may not expect: what was left out, replaced or decided."""
-    notes = _noted.get()
+    """Log what a user may not expect, such as data that are left out or a setting that is replaced."""
+    notes = _notes.get()
     if notes is None or text not in notes:
         LOG.warning("%s", printable(text))
     if notes is not None:
@@ -33,31 +34,31 @@ def note(text: str) -> None:
 
 @contextmanager
 def notes_once() -> Iterator[None]:
-    """Say each note in here once, however often it comes: of several runs on the same data, for one."""
-    entered = _noted.set(set())
+    """Log equal notes once within this context, for instance those of several runs on the same data."""
+    token = _notes.set(set())
     try:
         yield
     finally:
-        _noted.reset(entered)
+        _notes.reset(token)
 
 
 def progress(text: str, *, on_bar: bool = False) -> None:
-    """Say how far something is.
+    """Log progress.
 
     Args:
         text: one line.
-        on_bar: a progress bar of the terminal says it already.
+        on_bar: a progress bar in the terminal shows it already.
     """
     LOG.info("%s", printable(text), extra={"on_bar": on_bar})
 
 
 @contextmanager
 def console() -> Iterator[None]:
-    """Show what is said in here on standard error: plain lines, notes with `note: ` before them.
+    """Show log messages on standard error within this context: plain lines, notes with the prefix `note: `.
 
-    Inside another one it adds nothing. Handlers of the root logger, which would show the same again, are left out.
+    Nested contexts show each message once. The handlers of the root logger, which would repeat it, get no messages.
     """
-    with _attaching:
+    with _handlers_lock:
         has_console = any(isinstance(handler, _Console) for handler in LOG.handlers)
         handler, propagates = _Console(), LOG.propagate
         if not has_console:
@@ -67,17 +68,17 @@ def console() -> Iterator[None]:
         yield
     finally:
         if not has_console:
-            with _attaching:
+            with _handlers_lock:
                 _detach(handler)
                 LOG.propagate = propagates
 
 
 @contextmanager
 def run_log(directory: Path) -> Iterator[None]:
-    """Write what this thread says in here into `train.log` of a run directory, after what the file holds already.
+    """Append the log messages of this thread within this context to `train.log` of a run directory.
 
     Raises:
-        TrainingError: if the file cannot be written, or is none.
+        TrainingError: if the file cannot be written, or is not a regular file.
     """
     path = directory / FILE
     if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -88,23 +89,23 @@ def run_log(directory: Path) -> Iterator[None]:
         raise TrainingError(
             f"{path} cannot be written ({error.strerror}); make room, or choose another run directory."
         ) from error
-    with _attaching:
+    with _handlers_lock:
         _attach(handler)
-    entered = _entered.set((*_entered.get(), handler))
+    token = _run_files.set((*_run_files.get(), handler))
     try:
         yield
     finally:
-        _entered.reset(entered)
-        with _attaching:
+        _run_files.reset(token)
+        with _handlers_lock:
             _detach(handler)
         with suppress(OSError):
             handler.close()
 
 
-_entered: ContextVar[tuple[logging.Handler, ...]] = ContextVar("entered", default=())  # by the thread that speaks
-_noted: ContextVar[set[str] | None] = ContextVar("noted", default=None)
-_attaching = threading.RLock()
-_levels: list[int] = []  # of the logger, as each handler found it
+_run_files: ContextVar[tuple[logging.Handler, ...]] = ContextVar("run_files", default=())  # of the current thread
+_notes: ContextVar[set[str] | None] = ContextVar("notes", default=None)  # those already logged; None logs all
+_handlers_lock = threading.RLock()
+_levels: list[int] = []  # of the logger, before each handler was attached
 
 
 def _attach(handler: logging.Handler) -> None:
@@ -127,29 +128,29 @@ def _line(record: logging.LogRecord) -> str:
 
 
 class _Console(logging.Handler):
-    """Lines on standard error; a progress bar stays below them."""
+    """Shows lines on standard error, above a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a line that no progress bar shows."""
-        # results are for standard output
+        """Show a line, unless a progress bar shows it."""
+        # results are printed on standard output
         if not getattr(record, "on_bar", False) and record.name != "metamann.results":
-            with suppress(OSError, ValueError):  # nobody reads any more
+            with suppress(OSError, ValueError):  # standard error is closed
                 tqdm.write(_line(record), file=sys.stderr)
                 sys.stderr.flush()
 
 
 class _RunFile(logging.FileHandler):
-    """Lines with their time, of those alone that entered `run_log`."""
+    """Writes lines with their time, those of threads within its `run_log` alone."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the thread that speaks is in this run."""
-        return self in _entered.get() and bool(super().filter(record))
+        """Whether the current thread is within this `run_log`."""
+        return self in _run_files.get() and bool(super().filter(record))
 
     def format(self, record: logging.LogRecord) -> str:
         """A line of the file."""
         return f"{logging.Formatter().formatTime(record)[:19]}  {_line(record)}"
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # its name in logging
-        """Stop writing where the disk is full: the run is worth more than its log."""
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # overrides logging.Handler.handleError
+        """Stop writing the file if it fails, for instance on a full disk; the run continues."""
         LOG.removeHandler(self)
         note(f"{self.baseFilename} cannot be written any more: {sys.exc_info()[1]}")

@@ -20,7 +20,7 @@ from metamann.learners.sequence import SequenceLearner
 from metamann.training.callbacks import Callback
 from metamann.training.seeding import seeded
 
-MOST_STEPS = 10**7  # weeks, and their batches are listed before the first
+MOST_STEPS = 10**7  # weeks of training; the indices of all batches are listed at the start
 MOST_WORKERS = 256
 
 
@@ -31,19 +31,20 @@ class TrainerConfig:
     Attributes:
         steps: optimizer steps.
         batch_size: episodes of a step.
-        accumulate: parts that a step's episodes are worked off in, for less memory; the gradient is the same.
-        learning_rate: highest rate of AdamW, reached after the warm-up, then down a cosine to 0.
-        warmup_steps: of linear warm-up.
-        pretrained_rate: what the layers of a pretrained model take of the rate.
+        accumulate: the episodes of a step are split into this many parts, which need less memory; the gradient is the
+            same.
+        learning_rate: peak learning rate of AdamW, after the warm-up; it then falls to 0 along a cosine.
+        warmup_steps: number of steps of linear warm-up.
+        pretrained_rate: factor of the learning rate for the layers of a pretrained model.
         weight_decay: of AdamW, for matrices and convolutions only.
         max_grad_norm: gradients are clipped to this norm.
         precision: `auto`, `fp32` or `bf16`, of the encoder.
-        device: `auto`, or a name of torch.
-        compile: pass the learner through `torch.compile`.
+        device: `auto`, or a device name of torch.
+        compile: compile the loss with `torch.compile`.
         validate_every: steps between validations on held-out classes; the last step is always validated.
         log_every: steps between lines of the record.
-        save_every_seconds: between writes of `last.pt`; 0 writes it after every step.
-        workers: threads that prepare episodes ahead.
+        save_every_seconds: seconds between saves of `last.pt`; 0 saves it after every step.
+        workers: threads that prepare episodes in advance.
 
     Examples:
         >>> config = TrainerConfig(steps=100, warmup_steps=10, validate_every=40)
@@ -70,7 +71,7 @@ class TrainerConfig:
     workers: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot be followed, with the one to change."""
+        """Check the settings; an error names the one to change."""
         if self.workers == 0:
             raise ConfigError(
                 "trainer.workers=0: episodes are prepared ahead by threads of the training process, not by processes "
@@ -89,7 +90,7 @@ class TrainerConfig:
             )
 
     def validates(self, done: int) -> bool:
-        """Whether a validation follows when this many steps are done."""
+        """Whether a validation follows after this many steps."""
         return done % self.validate_every == 0 or done == self.steps
 
     def rate(self, step: int) -> float:
@@ -98,11 +99,11 @@ class TrainerConfig:
         return self.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * step / self.steps))
 
 
-class Interrupted(BaseException):  # no error, and nothing that handles errors is to handle it
-    """Whoever runs the training was asked to stop.
+class Interrupted(BaseException):  # not an Exception, so that handlers of errors do not catch it
+    """Raised when the training is asked to stop.
 
     Args:
-        number: of the signal that asked; None if it was no signal.
+        number: of the signal that asked for it; None if it was not a signal.
     """
 
     def __init__(self, number: int | None = None) -> None:
@@ -119,16 +120,16 @@ def meta_train(
     start: int = 0,
     shield: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
-    """Train a learner to learn: the loop and nothing else. `run_session` adds what a run needs beside it.
+    """Train a learner to learn: the loop alone. `run_session` adds the record, checkpoints and validation of a run.
 
     Args:
-        learner: what is trained, by its `loss`; it is on the device.
+        learner: to train, by its `loss`; it is on the device.
         optimizer: of its parameters, see `parameter_groups`.
-        sampler: deals the training episodes: step s takes episodes `[s * batch_size, (s + 1) * batch_size)`.
+        sampler: of the training episodes; step s takes episodes `[s * batch_size, (s + 1) * batch_size)`.
         config: settings.
-        callbacks: called in this order at the moments that `Callback` names.
-        start: steps that are done already.
-        shield: gives a context that a request to stop waits outside of: an update and what is written of it are one.
+        callbacks: called in this order, see `Callback`.
+        start: training steps done before.
+        shield: makes a context in which a request to stop is deferred, so that an update and its records are one unit.
     """
     device = choose_device(config.device, "trainer.device")
     precision = choose_precision(config.precision, device, "trainer.precision")
@@ -142,7 +143,7 @@ def meta_train(
             callback.before_step(step)
         parts = [next(batches).to(device) for _ in range(config.accumulate)]
         answers = sum(int((part.targets != PADDING).sum()) for part in parts)
-        with seeded(step_seed(sampler.seed, step), device):  # dropout too is a pure function of (seed, step)
+        with seeded(step_seed(sampler.seed, step), device):  # dropout is a pure function of (seed, step) too
             for group in optimizer.param_groups:
                 group["lr"] = config.rate(step) * group["share"]
             optimizer.zero_grad(set_to_none=True)
@@ -162,7 +163,7 @@ def meta_train(
                 optimizer.step()
                 for callback in callbacks:
                     callback.after_update(step + 1, values)
-            if step + 1 == config.steps:  # no step follows that would find the loss of these parameters
+            if step + 1 == config.steps:  # no further step computes the loss of the final parameters
                 with autocast(device, precision):
                     loss = sum(loss_of(part)[0].item() for part in parts)
                 for callback in callbacks:
@@ -172,5 +173,5 @@ def meta_train(
 
 
 def step_seed(seed: int, step: int) -> int:
-    """Seed of torch's generator at a step."""
+    """Seed of torch's random generators in a step."""
     return (seed * 1_000_003 + step) % 2**63

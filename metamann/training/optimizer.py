@@ -12,14 +12,14 @@ from metamann.errors import CheckpointError, excerpt
 
 
 def parameter_groups(learner: nn.Module, weight_decay: float, pretrained_rate: float) -> list[dict[str, Any]]:
-    """Parameters of AdamW: decay for matrices and convolutions, none for biases, gains and strengths.
+    """Parameter groups for AdamW: weight decay for matrices and convolutions, none for biases, gains and strengths.
 
-    Which parameters make a group does not depend on the numbers, which may change when a run is resumed.
+    The grouping does not depend on the two rates, which may change when a run is resumed.
 
     Args:
-        learner: whose parameters are trained.
-        weight_decay: of those that have it.
-        pretrained_rate: share of the learning rate that the layers of a pretrained model take.
+        learner: with the parameters to train.
+        weight_decay: of matrices and convolutions.
+        pretrained_rate: factor of the learning rate for the layers of a pretrained model.
     """
     encoders = [module for module in learner.modules() if isinstance(module, PretrainedEncoder)]
     pretrained = {id(parameter) for encoder in encoders for parameter in encoder.model.parameters()}
@@ -37,15 +37,15 @@ def parameter_groups(learner: nn.Module, weight_decay: float, pretrained_rate: f
     ]
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Give an optimizer the moments that were saved; its settings stay its own.
+def load_optimizer(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> None:
+    """Load the moments of a saved state into an optimizer, which retains its own settings.
 
     Raises:
-        CheckpointError: if they are not of these parameters.
+        CheckpointError: if the state does not fit the parameters.
     """
     settings = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     try:
-        optimizer.load_state_dict(saved)
+        optimizer.load_state_dict(state_dict)
         for parameter, state in optimizer.state.items():
             if any(state[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")) or state["step"] < 0:
                 raise ValueError("moments of another shape")

@@ -1,4 +1,4 @@
-"""Plain data: what a saved configuration may hold. A file is data, never an instruction."""
+"""Plain data: the values that a saved configuration may contain. A file is data and never executes code."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 DEEPEST = 30
 MOST_VALUES = 100_000
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and line breaks, which separate columns
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # except tabs and line breaks, which separate columns
 
 
 def plain_fault(node: Any) -> str | None:
-    """What keeps a configuration from being plain, resolved data; None if it is.
+    """The reason why a configuration is not plain, resolved data; None if it is.
 
-    Plain are dictionaries with names for keys, lists, strings, numbers, booleans and None. An interpolation (`${...}`)
-    would be resolved again by whoever reads the file, and keys that begin with an underscore steer how objects are
-    built; of these only `_target_`, which names a class, is allowed.
+    Plain data are dictionaries whose keys are names, lists, strings, numbers, booleans and None. Interpolations
+    (`${...}`) are not allowed, because the program that reads the file would resolve them. Keys that begin with an
+    underscore control how objects are instantiated; of these only `_target_`, which names a class, is allowed.
 
     Args:
-        node: of any kind; lists that hold themselves, or one another many times, end at the limits of this module.
+        node: any value. The limits of this module bound the check of lists that contain themselves or each other.
     """
-    seen = 0
+    count = 0
 
     def fault(value: Any, where: str, depth: int) -> str | None:
-        nonlocal seen
-        seen += 1
+        nonlocal count
+        count += 1
         place = where or "it"
-        if depth > DEEPEST or seen > MOST_VALUES:
+        if depth > DEEPEST or count > MOST_VALUES:
             return f"it nests deeper than {DEEPEST} levels or holds over {MOST_VALUES:,} values"
         if type(value) is str:
             if CONTROL.search(value):

@@ -1,4 +1,4 @@
-"""The record of a run: `metrics.jsonl`, one line an event, mirrored to dashboards and shown as progress."""
+"""The record of a run: `metrics.jsonl`, one line for each event; it is sent to dashboards and shown as progress."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from metamann.training.dashboards import Mirrors
 from metamann.training.log import note, progress
 
 PLAIN_LINE_SECONDS = 10.0
-LARGEST = 1e300  # no number of a record comes near it, and one beyond cannot be drawn
+LARGEST = 1e300  # far above any number of a record; larger ones cannot be plotted
 
 
 class Record:
-    """Writes what happens at each step, and shows it.
+    """Writes training steps and validations to `metrics.jsonl`, and shows them.
 
-    Records are numbered by the training steps done. On resume, those after the resumed step are taken back, so
-    that the file reads as if the run had never stopped. Only `seconds` and `episodes_per_second` depend on the
-    machine.
+    Lines are numbered by the training steps done. When a run is resumed, lines after the step of the checkpoint are
+    removed, so that the file equals that of an uninterrupted run. Only `seconds` and `episodes_per_second` depend on
+    the machine.
 
     Args:
-        run_directory: `metrics.jsonl` goes here.
+        run_directory: folder of `metrics.jsonl`.
         mirrors: dashboards.
-        steps: of the whole run, for the time left.
+        steps: of the whole run, for the remaining time.
         episodes_per_step: for the speed.
 
     Attributes:
         path: of `metrics.jsonl`.
-        last_validation: step of the newest validation that `open` found in the record; 0 if there is none.
+        last_validation: step of the last validation in the record when it was opened; 0 if there is none.
 
     Examples:
         >>> with Record(Path("."), Mirrors({}), steps=2, episodes_per_step=1) as record:
@@ -58,10 +58,10 @@ class Record:
         self._file: TextIO | None = None
         self._bar: tqdm[NoReturn] | None = None
         self._start, self._seconds_before = 0, 0.0
-        self._began = self._last_line = time.monotonic()
+        self._start_time = self._last_line = time.monotonic()
 
     def open(self, start: int, seconds: float) -> None:
-        """Begin, or go on after `start` steps that took `seconds`.
+        """Start the record, or continue it after `start` steps that took `seconds`.
 
         Raises:
             TrainingError: if the file cannot be read or written.
@@ -75,26 +75,26 @@ class Record:
                 if foreign:
                     note(f"{foreign} lines of {self.path} are no records of training and are taken out")
                 lines = [line for line, event in events if event["step"] <= start]
-                validated = [event["step"] for _, event in events if event["kind"] == "validation"]
-                self.last_validation = max((step for step in validated if step <= start), default=0)
+                validations = [event["step"] for _, event in events if event["kind"] == "validation"]
+                self.last_validation = max((step for step in validations if step <= start), default=0)
             write_atomically(self.path, b"".join(line + b"\n" for line in lines))
             self._file = self.path.open("a")
         except OSError as error:
             raise self._unwritable(error) from error
         self._start, self._seconds_before = start, seconds
-        self._began = self._last_line = time.monotonic()
+        self._start_time = self._last_line = time.monotonic()
         self._bar = tqdm(total=self._steps, initial=start, unit="step") if sys.stderr.isatty() else None
 
     @property
     def seconds(self) -> float:
-        """Training time so far, the stretches before a resume counted; 0 before the record is opened."""
+        """Training time so far, including the time before a resume; 0 before the record is opened."""
         if self._file is None:
             return 0.0
-        return self._seconds_before + time.monotonic() - self._began
+        return self._seconds_before + time.monotonic() - self._start_time
 
     def train(self, step: int, values: Mapping[str, float], *, write: bool) -> None:
-        """Show a training step; write it to the record if asked to."""
-        elapsed = time.monotonic() - self._began
+        """Show a training step; if `write` is true, write it to the record."""
+        elapsed = time.monotonic() - self._start_time
         speed = (step - self._start) * self._episodes_per_step / max(elapsed, 1e-9)
         if write:
             self._write("train", step, {**values, "episodes_per_second": round(speed, 2)})
@@ -103,8 +103,8 @@ class Record:
             self._bar.set_postfix_str(summary, refresh=False)
             self._bar.update()
         if time.monotonic() - self._last_line > PLAIN_LINE_SECONDS or step == self._steps:
-            left = elapsed / (step - self._start) * (self._steps - step)
-            progress(f"step {step}/{self._steps}  {summary}  {_clock(left)} left", on_bar=self._bar is not None)
+            remaining = elapsed / (step - self._start) * (self._steps - step)
+            progress(f"step {step}/{self._steps}  {summary}  {_clock(remaining)} left", on_bar=self._bar is not None)
             self._last_line = time.monotonic()
 
     def validation(self, step: int, values: Mapping[str, float], *, best: bool) -> None:
@@ -114,7 +114,7 @@ class Record:
         progress(f"step {step}/{self._steps}  validation {scores}{'  (best so far)' if best else ''}")
 
     def check_in_place(self) -> None:
-        """Refuse to write on where the run directory was deleted, or deleted and made again by another run.
+        """Check that the run directory was not deleted, nor deleted and created again by another run.
 
         Raises:
             TrainingError: if it was.
@@ -129,7 +129,7 @@ class Record:
             )
 
     def events(self) -> list[dict[str, Any]]:
-        """What the file says, without lines that others have put there.
+        """The events in the file, without lines that are not from a record.
 
         Raises:
             TrainingError: if it cannot be read.
@@ -140,21 +140,21 @@ class Record:
             raise TrainingError(f"{self.path} cannot be read ({error.strerror}); resume= the run to go on.") from error
 
     def close(self) -> None:
-        """End the file and the progress bar; dashboards stay open for the results."""
+        """Close the file and the progress bar; dashboards stay open for the results."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # every line was flushed: a failure was reported then
+            with contextlib.suppress(OSError):  # every line was flushed, and a failure was reported then
                 self._file.close()
         if self._bar is not None:
             self._bar.close()
 
     def __enter__(self) -> Record:
-        """Close at the end of a `with` block."""
+        """The record itself; it is closed at the end of the `with` block."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close whatever happened."""
+        """Close the record, also after an exception."""
         self.close()
 
     def _write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
@@ -179,21 +179,21 @@ def read_record(path: Path) -> tuple[list[tuple[bytes, dict[str, Any]]], int]:
     """The lines of `metrics.jsonl`.
 
     Returns:
-        Each line that a record wrote, with what it says, and how many other lines stand among them. A line that ends
-        without a line break is one that a killed run has left: it is passed over, and not counted.
+        The lines from a record with their events, and the number of other lines. A last line without a line break,
+        from a run that was killed, is ignored and not counted.
 
     Raises:
         OSError: if the file cannot be read.
     """
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no file", str(path))  # a device may have no end
+        raise OSError(errno.EINVAL, "it is no file", str(path))  # reading a device may not end
     lines = path.read_bytes().split(b"\n")[:-1]
     events = [(line, event) for line in lines if (event := _event(line)) is not None]
     return events, len(lines) - len(events)
 
 
 def _event(line: bytes) -> dict[str, Any] | None:
-    """What a line says; None if no record wrote it."""
+    """The event of a line; None if the line is not from a record."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):

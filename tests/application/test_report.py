@@ -27,7 +27,7 @@ from metamann.learners.mann import MANN
 from metamann.memory.pairs.nearest import NearestMemory
 from metamann.modalities import sentence_findings as module
 from metamann.modalities.sentences import Sentences
-from metamann.training.dashboards import Mirrors, installed
+from metamann.training.dashboards import Mirrors, is_installed
 from metamann.training.log import console
 from metamann.training.loop import Interrupted
 
@@ -181,7 +181,7 @@ def test_a_query_without_an_entity_has_a_score_and_no_confusion(learner: MANN, t
 def test_a_dashboard_that_is_not_installed_is_said_once_and_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(report_module, "installed", lambda name: name == "nothing")
+    monkeypatch.setattr(report_module, "is_installed", lambda name: name == "nothing")
     mirrors = mirrors_of(LoggerSettings(), tmp_path, {})
     mirrors.scalars(1, {"train/loss": 1.0})
     mirrors.close()
@@ -194,6 +194,6 @@ def test_a_dashboard_that_is_not_installed_is_said_once_and_left_out(
 def test_a_folder_of_offline_runs_is_no_installed_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "offline_runs").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert not installed("offline_runs")
-    assert installed("json")
-    assert not installed("no_such_package")
+    assert not is_installed("offline_runs")
+    assert is_installed("json")
+    assert not is_installed("no_such_package")

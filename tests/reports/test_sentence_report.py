@@ -1,4 +1,4 @@
-"""What people are shown of an evaluation on sentences."""
+"""Reports of an evaluation on sentences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from metamann.reports.sentence_plots import plot_confusion, plot_support_sizes
 from metamann.reports.sentence_report import (
     MOST_SENTENCES,
     Reader,
-    read_notes,
+    reading_notes,
     write_answers,
     write_page,
 )
@@ -53,7 +53,7 @@ def test_the_page_shows_right_wrong_and_missed_entities_and_no_markup_of_the_tex
     every = evaluator()
     reader, plan = Reader(every.sampler.source.table, "io"), every.tasks.plans[0]
     row = int(plan.query[0])
-    gold = reader.true(plan, row)
+    gold = reader.true_spans(plan, row)
     assert gold == tuple(
         span for span in STORE.sentences[row].spans if span.type in {STORE.types[t] for t in plan.types}
     )
@@ -68,7 +68,7 @@ def test_the_page_shows_right_wrong_and_missed_entities_and_no_markup_of_the_tex
     wrong[0, :length] = 1
     write_page(tmp_path / "wrong.html", "toy", reader, [AnsweredEpisode(plan, wrong, None, 1)])
     assert '<mark class="wrong"' in (tmp_path / "wrong.html").read_text()
-    assert reader.answered(plan, row, wrong[0]) == (Span(0, length, STORE.types[plan.types[0]]),)
+    assert reader.predicted_spans(plan, row, wrong[0]) == (Span(0, length, STORE.types[plan.types[0]]),)
 
 
 def test_a_query_without_labels_has_answers_and_no_verdicts(
@@ -119,7 +119,7 @@ def test_the_page_says_what_was_read_for_each_word(tmp_path: Path, evaluator: Ca
     reader = Reader(table, "io")
     names = [STORE.types[number] for number in shown.plan.types]
     for place, row in enumerate(shown.plan.query):
-        notes = read_notes(reader, shown, place)
+        notes = reading_notes(reader, shown, place)
         assert len(notes) == table.sizes[row]
         for word, note in zip(reader.words(int(row)), notes, strict=True):
             assert note.startswith("if an entity: type")
@@ -129,7 +129,7 @@ def test_the_page_says_what_was_read_for_each_word(tmp_path: Path, evaluator: Ca
                 assert f"nearest inside: Type{word[4]}" in note
                 assert f"({name}) " in note
     write_page(tmp_path / "page.html", "toy", reader, [shown])
-    assert f'title="{html.escape(read_notes(reader, shown, 0)[0])}"' in (tmp_path / "page.html").read_text()
+    assert f'title="{html.escape(reading_notes(reader, shown, 0)[0])}"' in (tmp_path / "page.html").read_text()
 
 
 def test_a_query_longer_than_a_batch_is_answered_to_its_end(
@@ -153,7 +153,7 @@ def test_answers_are_a_column_file_that_reads_back(
     read = read_columns(tmp_path / "answers.txt", scheme="IOB2").sentences
     assert [list(sentence.tokens) for sentence in read] == [reader.words(int(row)) for row in plan.query]
     assert [sentence.spans for sentence in read] == [
-        reader.answered(plan, int(row), each) for row, each in zip(plan.query, tags, strict=True)
+        reader.predicted_spans(plan, int(row), sentence) for row, sentence in zip(plan.query, tags, strict=True)
     ]
 
 

@@ -17,7 +17,7 @@ import torch
 
 from metamann.errors import CheckpointError, TrainingError
 from metamann.learners.mann import MANN
-from metamann.training.checkpoint import Checkpoint, find_checkpoint, has_checkpoint, load_checkpoint, unsaved
+from metamann.training.checkpoint import Checkpoint, find_checkpoint, has_checkpoint, load_checkpoint, save_error
 
 
 @pytest.fixture
@@ -187,10 +187,10 @@ def test_a_run_has_a_checkpoint_once_one_is_written(saved: Path) -> None:
 
 def test_an_error_of_saving_names_the_file_that_is_left_or_says_that_there_is_none(saved: Path) -> None:
     error = OSError(28, "No space left on device")
-    assert f"{saved} is intact" in str(unsaved(saved, error))
-    assert f"{saved} is intact" in str(unsaved(saved.with_name("best.pt"), error))
+    assert f"{saved} is intact" in str(save_error(saved, error))
+    assert f"{saved} is intact" in str(save_error(saved.with_name("best.pt"), error))
     saved.unlink()
-    message = str(unsaved(saved, error))
+    message = str(save_error(saved, error))
     assert "has no checkpoint yet" in message
     assert "resume=" not in message
 

@@ -26,7 +26,7 @@ from metamann.errors import CheckpointError, ConfigError, TrainingError
 from metamann.evaluation.metrics import mean_interval, score_episodes
 from metamann.learners.mann import MANN
 from metamann.training.checkpoint import load_checkpoint
-from metamann.training.keeping import fault_of
+from metamann.training.checkpoint_manager import parameter_fault
 from metamann.training.loop import Interrupted, TrainerConfig
 from metamann.training.optimizer import parameter_groups
 from metamann.training.record import Record
@@ -408,9 +408,9 @@ def test_a_run_that_blew_up_can_be_gone_on_from_with_a_lower_rate(
     saved = load_checkpoint(tmp_path / "checkpoints" / "last.pt")
     learner = make_toy_learner()
     saved.load_into(learner, tmp_path)
-    assert fault_of(learner) is None
+    assert parameter_fault(learner) is None
     meta_trained(learner, toy_store, directory=tmp_path, resumed=saved, steps=40, learning_rate=1e-3)
-    assert fault_of(learner) is None
+    assert parameter_fault(learner) is None
 
 
 @pytest.mark.parametrize("rate", [1e15, 1e9, 1e3])

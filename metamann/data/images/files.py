@@ -33,11 +33,11 @@ logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # it logs w
 
 
 class UnreadableImageError(DataError):
-    """A file that is no image of the known formats, or a damaged one; the message is the reason in a few words."""
+    """Raised for a file that is damaged, or no image of a known format; the message is the reason."""
 
 
 class TooManyPixelsError(UnreadableImageError):
-    """An image that has more pixels than it may have."""
+    """Raised for an image that has too many pixels."""
 
 
 class Picture(NamedTuple):
@@ -55,7 +55,7 @@ class Picture(NamedTuple):
 
 
 def read_picture(file: Path, max_pixels: float) -> Picture:
-    """Decode a file: turned as its EXIF says, colours as grey, transparent parts white.
+    """Decode a file: in the orientation of its EXIF data, colours as grey, transparent parts white.
 
     The number of pixels is checked before any of them is decoded.
 
@@ -150,7 +150,7 @@ def _check_pixels(image: Image.Image, max_pixels: float) -> None:
 
 @contextmanager
 def _libtiff_silenced() -> Iterator[None]:
-    """Keep from standard error what libtiff prints about damaged files, which Pillow raises anyway."""
+    """Suppress the messages of libtiff on damaged files, for which Pillow raises an error."""
     stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -163,7 +163,7 @@ def _libtiff_silenced() -> Iterator[None]:
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    """The image as its EXIF says; damaged EXIF says nothing."""
+    """The image in the orientation of its EXIF data; damaged EXIF data are ignored."""
     image.load()
     try:
         return ImageOps.exif_transpose(image)

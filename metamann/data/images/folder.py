@@ -1,4 +1,4 @@
-"""A user's own images: one folder a class, parent folders as groups, perhaps below folders train, val and test."""
+"""A user's own images: one folder for each class, parent folders as groups, optionally below train, val and test."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _nothing_to_read(root: Path, contents: FolderContents, read: ReadImages) -> 
 
 
 def _check_own_splits(root: Path, parts: dict[str, list[int]], units: Sequence[str], kind: str) -> None:
-    """Refuse classes or groups that stand in two of the folder's own splits."""
+    """Check that no class or group is in two of the folder's own splits."""
     of_part = {part: {units[number] for number in numbers} for part, numbers in parts.items()}
     for first, second in PAIRS:
         shared = sorted(of_part[first] & of_part[second])

@@ -1,4 +1,4 @@
-"""The folders of a user's own images: which of them are classes, which files are theirs, and what is passed over."""
+"""The folders of a user's own images: the classes, their files, and what is ignored."""
 
 from __future__ import annotations
 

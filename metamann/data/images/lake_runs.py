@@ -1,4 +1,4 @@
-"""The 20 official one-shot runs of Omniglot [L15]: 20 characters of one alphabet, one drawing each to learn from.
+"""The 20 official one-shot runs of Omniglot [L15]: 20 characters of one alphabet, with one drawing of each as support.
 
 References:
     [L15] Lake, Salakhutdinov and Tenenbaum, Human-level concept learning through probabilistic program

@@ -31,9 +31,9 @@ def image_notes(
         max_pixels: that an image may have.
     """
     sizes = [len(images) for images in read.images]
-    dealt = ", ".join(f"{part} {len(numbers)}" for part, numbers in parts.items())
+    class_counts = ", ".join(f"{part} {len(numbers)}" for part, numbers in parts.items())
     classes, images = _count(sum(map(bool, sizes)), "class", "classes"), _count(sum(sizes), "image")
-    notes = [f"{excerpt(root)}: {classes}, {images}; classes of {dealt}"]
+    notes = [f"{excerpt(root)}: {classes}, {images}; classes of {class_counts}"]
     loose = list(contents.loose)
     beside = []
     if own is not None:

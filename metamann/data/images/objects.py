@@ -28,7 +28,7 @@ CHANNELS = (1, 3, 4)
 
 
 class Pictures:
-    """Turns pictures into squares.
+    """Converts pictures into squares of ink.
 
     Args:
         size: of the squares, pixels: `data.size` of the run.
@@ -130,7 +130,7 @@ def _channels_axis(value: np.ndarray | Tensor) -> int | None:
 
 
 def _grey(values: np.ndarray) -> np.ndarray:
-    """A deep picture as grey, scaled by its own range."""
+    """A deep picture as grey, scaled by the range of its own values."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     return shades(values, *full_range(low, high))

@@ -109,8 +109,8 @@ def archive(name: str, folder: str = "") -> Path:
     path = data_folder() / "omniglot" / f"{name}.zip"
     if path.is_file():
         return path
-    wanted = "images_background.zip and images_evaluation.zip" if name in ARCHIVES else f"{name}.zip"
-    return fetch(f"{PUBLIC_ARCHIVES}/{folder}{name}.zip", "omniglot", f"put {wanted} in {path.parent}")
+    archives = "images_background.zip and images_evaluation.zip" if name in ARCHIVES else f"{name}.zip"
+    return fetch(f"{PUBLIC_ARCHIVES}/{folder}{name}.zip", "omniglot", f"put {archives} in {path.parent}")
 
 
 def ink(content: bytes, size: int, name: str) -> Tensor:

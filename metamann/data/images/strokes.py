@@ -234,20 +234,20 @@ def _execute(program: _Program, noise: Floats) -> Floats:
 
 def _place(program: _Program, extent: float, noise: Floats) -> Floats:
     """Execute a program, and turn, shear, scale and move each drawing: `drawings x all_points x 2`, pixels."""
-    meant = _execute(program, np.zeros((1, *NOISE_SHAPE))).reshape(-1, 2)
+    nominal = _execute(program, np.zeros((1, *NOISE_SHAPE))).reshape(-1, 2)
     x, y = np.moveaxis(_execute(program, noise).reshape(len(noise), -1, 2), 2, 0)
     turn, shear, wide, large = np.moveaxis(noise[:, -1, 2:6, None] * [[0.07], [0.12], [0.1], [0.13]], 1, 0)
     x = x + shear * y
     right, down = np.cos(turn) * x - np.sin(turn) * y, np.sin(turn) * x + np.cos(turn) * y
-    placed = np.stack([np.exp(large + wide) * right, np.exp(large - wide) * down], axis=2)
-    placed *= extent * FRAME / np.ptp(meant, axis=0).max()
+    points = np.stack([np.exp(large + wide) * right, np.exp(large - wide) * down], axis=2)
+    points *= extent * FRAME / np.ptp(nominal, axis=0).max()
     room = FRAME - 1 - 2 * MARGIN
-    placed *= np.minimum(1.0, room / np.ptp(placed, axis=1).max(1))[:, None, None]
-    low, high = placed.min(1), placed.max(1)
+    points *= np.minimum(1.0, room / np.ptp(points, axis=1).max(1))[:, None, None]
+    low, high = points.min(1), points.max(1)
     slack = (room - (high - low)) / 2
     centre = (FRAME - 1) / 2 + np.clip(5.0 * noise[:, -1, 6:8], -slack, slack)
-    placed += (centre - (low + high) / 2)[:, None]
-    return placed
+    points += (centre - (low + high) / 2)[:, None]
+    return points
 
 
 def _ink(points: Floats) -> NDArray[np.uint8]:

@@ -31,7 +31,7 @@ Overlaps = Literal["outermost", "error"]
 
 
 class Marked(NamedTuple):
-    """What the marks of a file say.
+    """The result of matching the marks of a file with its words.
 
     Attributes:
         sentences: in the order of the file, without texts of blanks alone.
@@ -44,7 +44,7 @@ class Marked(NamedTuple):
 
 @dataclasses.dataclass
 class _Tally:
-    """What was changed or left out: how often, and the first of its kind."""
+    """Counts of the changes and omissions, with the first of each kind."""
 
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
     first: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -108,7 +108,7 @@ def read_documents(
 
 
 class _Borders(NamedTuple):
-    """Where the words of a text start and end, and whether its file says so."""
+    """The borders of the words of a text, and whether its file has them."""
 
     starts: list[int]
     ends: list[int]
@@ -118,7 +118,7 @@ class _Borders(NamedTuple):
         """Whether a mark is a run of words that the file itself has."""
         return self.of_file and _holds(self.starts, start) and _holds(self.ends, end)
 
-    def hold_a_word(self, start: int, end: int) -> bool:
+    def contain_word(self, start: int, end: int) -> bool:
         """Whether a word, or a part of one, lies in a span."""
         after = bisect_right(self.ends, start)
         return start < end and after < len(self.starts) and self.starts[after] < end
@@ -146,11 +146,11 @@ class _Reader(NamedTuple):
         borders = _Borders([start for start, _ in words], [end for _, end in words], document.words is not None)
         marks: dict[tuple[int, int, str], None] = {}
         for mark in document.marks or ():
-            fitted = self._fitted(document, mark, borders)
-            if fitted in marks:
+            span = self._fitted_span(document, mark, borders)
+            if span in marks:
                 self.tally.add(TWICE, _named(document, mark))
-            elif fitted is not None:
-                marks[fitted] = None
+            elif span is not None:
+                marks[span] = None
         outermost = self._outermost(document, list(marks))
         words = self._split(document, words, [border for start, end, _ in outermost for border in (start, end)])
         starts, ends = [start for start, _ in words], [end for _, end in words]
@@ -159,9 +159,9 @@ class _Reader(NamedTuple):
         )
         return Sentence(tuple(text[start:end] for start, end in words), spans)
 
-    def _fitted(self, document: Document, mark: Mark, borders: _Borders) -> tuple[int, int, str] | None:
+    def _fitted_span(self, document: Document, mark: Mark, borders: _Borders) -> tuple[int, int, str] | None:
         """First character, end and type of a mark without what is not part of it; None if it does not fit."""
-        text, (start, end, type_, says) = document.text, mark
+        text, (start, end, type_, covered) = document.text, mark
         if not type_.strip() or type_.strip().upper() == OUTSIDE:
             raise DataError(
                 f"{self.path}, {document.place}: a span has the type '{excerpt(type_)}', which means no type; name it."
@@ -170,10 +170,10 @@ class _Reader(NamedTuple):
         if not 0 <= start < end <= len(text):
             reason = f"not inside the text, which has {len(text)} characters"
         elif covers_text(text, mark) is False:
-            reason = f"the file says that it covers '{excerpt(says)}'"
+            reason = f"the file says that it covers '{excerpt(covered)}'"
         else:
             start, end = trimmed(text, start, end, punctuation=not borders.are_meant(start, end))
-            if not borders.hold_a_word(start, end):
+            if not borders.contain_word(start, end):
                 reason = "it covers no word"
         if reason:
             what = f"{_named(document, mark)}: {reason}"
@@ -190,19 +190,19 @@ class _Reader(NamedTuple):
 
     def _outermost(self, document: Document, marks: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
         """The longest of those that overlap, of equally long ones the first; sorted."""
-        taken: list[tuple[int, int, str]] = []
+        retained: list[tuple[int, int, str]] = []
         for mark in sorted(marks, key=lambda mark: mark[0] - mark[1]):
-            after = bisect_left(taken, mark)
-            neighbours = taken[max(after - 1, 0) : after + 1]
+            after = bisect_left(retained, mark)
+            neighbours = retained[max(after - 1, 0) : after + 1]
             over = next((other for other in neighbours if other[0] < mark[1] and mark[0] < other[1]), None)
             if over is None:
-                taken.insert(after, mark)
+                retained.insert(after, mark)
                 continue
             what = f"{_named(document, Mark(*mark))} in {_named(document, Mark(*over), place=False)}"
             if self.overlaps == "error":
                 raise DataError(f"{self.path}, {what}: spans overlap; repair them, or set overlaps=outermost.")
             self.tally.add(INNER, what)
-        return taken
+        return retained
 
     def _split(self, document: Document, words: list[tuple[int, int]], borders: Sequence[int]) -> list[tuple[int, int]]:
         """The words, cut where a span starts or ends inside one."""
@@ -225,7 +225,7 @@ class _Reader(NamedTuple):
 
 
 def _whole(text: str, start: int, end: int) -> tuple[int, int]:
-    """The borders of a span, moved out where they tear a mark from its letter or an emoji apart."""
+    """The borders of a span, extended so that they do not split an emoji, or a letter from its combining mark."""
     while belongs_to_previous(text, start):
         start -= 1
     while end < len(text) and belongs_to_previous(text, end):
@@ -234,7 +234,7 @@ def _whole(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _named(document: Document, mark: Mark, place: bool = True) -> str:
-    """A mark for people."""
+    """A mark in words, for messages."""
     covered = document.text[max(mark.start, 0) : max(mark.end, 0)]
     where = f"{document.place}, " if place else ""
     return f"{where}'{excerpt(covered)}' (characters {mark.start} to {mark.end}, {excerpt(mark.type)})"

@@ -1,4 +1,4 @@
-"""In which units a file counts its characters: code points, UTF-16 units (JavaScript, Java) or UTF-8 bytes."""
+"""The units of the offsets in a file: code points, UTF-16 units (JavaScript, Java) or UTF-8 bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOWHERE = -1  # an offset inside a character
 
 
 class Fit(NamedTuple):
-    """How well marks fit their texts; larger is better.
+    """The fit of marks to their texts; larger is better.
 
     Attributes:
         borders: marks that cover what they say or, where they say nothing, start and end at borders of words.
@@ -74,8 +74,8 @@ def other_units(documents: Sequence[Document]) -> tuple[str, ...]:
     possible = []
     for unit in _other_units(documents):
         converted = [_converted(document, unit) for document in documents]
-        moved = any(one.marks != other.marks for one, other in zip(documents, converted, strict=True))
-        if moved and _fit(converted).borders == marks:
+        differs = any(one.marks != other.marks for one, other in zip(documents, converted, strict=True))
+        if differs and _fit(converted).borders == marks:
             possible.append(unit)
     return tuple(possible)
 
@@ -123,7 +123,7 @@ def _fit(documents: Sequence[Document]) -> Fit:
 
 
 def covers_text(text: str, mark: Mark) -> bool | None:
-    """Whether a mark covers the text that it says, white space apart; None if it does not say."""
+    """Whether a mark covers its stated text, except for white space; None if it has none."""
     if mark.text is None:
         return None
     return _folded(text[mark.start : mark.end]) == _folded(mark.text)

@@ -1,4 +1,4 @@
-"""One task from two files of a user: one to learn from, one to tag."""
+"""One task from two files of a user: the support and the query."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from metamann.errors import ConfigError, DataError, excerpt
 
 @dataclasses.dataclass(frozen=True)
 class ReadingOptions:
-    """How a file is read where it leaves a choice.
+    """Options for files that can be read in several ways.
 
     Attributes:
         spans: that fit no words are left out and reported (`report`), or an `error`.
@@ -57,7 +57,7 @@ class ReadingOptions:
     tag_column: Column = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what is unknown, before a file is opened."""
+        """Check the options before a file is opened."""
         choices = {"spans": Spans, "overlaps": Overlaps, "untagged": Untagged, "scheme": SchemeOption}
         for name, known in choices.items():
             if getattr(self, name) not in get_args(known):
@@ -174,7 +174,7 @@ Read = tuple[str, tuple[Sentence, ...], tuple[str, ...]]  # what it was read as,
 
 
 def _content(path: Path, content: Content, options: ReadingOptions) -> Read:
-    """What a file of a known format holds."""
+    """The content of a file of a known format."""
     if content.sentences:
         tagged = read_tagged(path, content.sentences, options.scheme, options.untagged)
         return f"{content.format}{tagged.scheme}", tagged.sentences, (*content.notes, *tagged.notes())
@@ -183,14 +183,14 @@ def _content(path: Path, content: Content, options: ReadingOptions) -> Read:
 
 
 def _columns(path: Path, text: str, options: ReadingOptions) -> Read:
-    """What a column file, or a file of one word a line, holds."""
+    """The content of a column file, or of a file with one word in each line."""
     columns = read_column_text(path, text, *options.columns)
     tagged = read_tagged(path, columns.sentences, options.scheme, options.untagged)
     return f"{columns.describe()}{tagged.scheme}", tagged.sentences, (*columns.notes(), *tagged.notes())
 
 
 def _lines(text: str) -> Read:
-    """What a plain text holds, a sentence a line."""
+    """The content of a plain text, one sentence in each line."""
     words = [(line, tokenise(line)) for line in text.split("\n")]
     sentences = (Sentence(tuple(line[start:end] for start, end in tokens), ()) for line, tokens in words if tokens)
     return "plain text, a sentence a line", tuple(sentences), ()

@@ -173,8 +173,8 @@ def detect_spelling(rows: Iterable[Sequence[str | None]], scheme: SchemeOption =
         return Spelling("IO", "IO", style.pattern, style.shape, outside, missing)
 
     def spelling(name: str, scheme: Scheme, mirrored: bool = False, lone: bool = False) -> Spelling:
-        chosen = STYLES[0] if style is TYPES_ALONE else style
-        return Spelling(name, scheme, chosen.pattern, chosen.shape, outside, missing, mirrored, lone)
+        tag_style = STYLES[0] if style is TYPES_ALONE else style
+        return Spelling(name, scheme, tag_style.pattern, tag_style.shape, outside, missing, mirrored, lone)
 
     if scheme != "auto":
         return spelling(scheme, scheme)

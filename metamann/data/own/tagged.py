@@ -16,7 +16,7 @@ Untagged = Literal["error", "outside"]
 
 
 class TaggedFile(NamedTuple):
-    """What the tags of a file say.
+    """The sentences of a file with tags.
 
     Attributes:
         sentences: in the order of the file.
@@ -32,7 +32,7 @@ class TaggedFile(NamedTuple):
 
     @property
     def scheme(self) -> str:
-        """What people call it, with a comma before it; empty if no word is marked."""
+        """The name of the spelling after a comma; empty if no word is marked."""
         marked = any(sentence.spans for sentence in self.sentences)
         return f", {self.spelling.describe()}" if self.spelling is not None and marked else ""
 

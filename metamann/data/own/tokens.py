@@ -1,4 +1,4 @@
-"""Words and other signs of a text, with their places: one simple rule for every script.
+"""Tokens of a text with their positions: one simple rule for every script.
 
 A word is a run of letters, digits and underscores; any other visible character is a token of its own. Combining marks,
 joiners and the skin tones of emoji belong to the token before them, and what follows a zero-width joiner does too: no
@@ -62,7 +62,7 @@ def tokenise(text: str) -> list[tuple[int, int]]:
 
 
 def belongs_to_previous(text: str, position: int) -> bool:
-    """Whether a character cannot be torn from the one before it.
+    """Whether a character belongs to the one before it, such as a combining mark.
 
     Marks (M), formatting signs such as joiners (Cf) and skin tones say something about what stands before them, and
     what follows a joiner or a stacking sign belongs to it.

@@ -1,4 +1,4 @@
-"""Where a marked span starts and ends, without the white space and the punctuation that people mark with it."""
+"""The borders of a marked span without the white space and the punctuation at its ends."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from metamann.errors import DataError
 
 
 class ColumnFile(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         sentences: in its order.
@@ -27,7 +27,7 @@ class ColumnFile(NamedTuple):
 
 
 def column_splits(name: str, train: Path, val: Path, test: Path, separator: str, scheme: Scheme) -> SentenceSplits:
-    """One file a split, of supervised data: the splits share their types.
+    """Read supervised data with one file for each split; the splits share their types.
 
     Raises:
         DataError: if a file cannot be read or a line of it is bad.
@@ -55,5 +55,5 @@ def read_columns(path: Path, separator: str = "auto", scheme: SchemeOption = "au
     tagged = read_tagged(path, columns.sentences, scheme)
     entities = sum(len(sentence.spans) for sentence in tagged.sentences)
     summary = f"{columns.describe()}{tagged.scheme}, {len(tagged.sentences):,} sentences, {entities:,} entities"
-    decided = (*columns.notes(), *tagged.notes())
-    return ColumnFile(tagged.sentences, (f"{path.name}: {summary}", *(f"{path.name}: {note}" for note in decided)))
+    notes = (*columns.notes(), *tagged.notes())
+    return ColumnFile(tagged.sentences, (f"{path.name}: {summary}", *(f"{path.name}: {note}" for note in notes)))

@@ -121,7 +121,7 @@ def fixed_splits(name: str, **episodes: Sequence[FixedEpisode]) -> FixedEpisodeS
 
 
 def tagged_sentences(where: str, words: Any, tags: Any, scheme: Scheme) -> tuple[Sentence, ...]:
-    """Sentences out of JSON: a list of words and a list of tags for each.
+    """Sentences from JSON: a list of words and a list of tags for each.
 
     Args:
         where: file and place, for errors.

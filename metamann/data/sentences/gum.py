@@ -1,4 +1,4 @@
-"""GUM [Z17], the version of November 2017: 11 types, long spans as they are for coreference; 2,495 / 1,000 sentences.
+"""GUM [Z17], the version of November 2017: 11 types, long spans, annotated for coreference; 2,495 / 1,000 sentences.
 
 References:
     [Z17] Zeldes, The GUM Corpus: Creating Multilayer Resources in the Classroom, 2017.

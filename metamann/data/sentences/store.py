@@ -14,7 +14,7 @@ PAIRS = (("train", "val"), ("train", "test"), ("val", "test"))
 
 
 class Span(NamedTuple):
-    """An entity: tokens `start` up to, not with, `end`, and its type."""
+    """An entity: tokens `start` up to but not including `end`, and its type."""
 
     start: int
     end: int
@@ -115,7 +115,7 @@ class SentenceSplits:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse overlapping splits before anything is trained on them."""
+        """Check that the splits do not overlap."""
         for first, second in PAIRS if self.disjoint_types else ():
             shared = set(self.split(first).types) & set(self.split(second).types)
             if shared:

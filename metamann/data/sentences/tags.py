@@ -1,4 +1,4 @@
-"""Tag schemes: one tag a token says where typed spans start and end.
+"""Tag schemes: one tag for each token marks where typed spans start and end.
 
 | scheme | `a a a b O`, the spans being `a`, `a a`, `b` | what a tag says |
 |---|---|---|
@@ -32,7 +32,7 @@ PREFIXES = {"IOB1": "BI", "IOB2": "BI", "IOBES": "BIES"}
 
 
 class TagError(DataError):
-    """A tag that the scheme does not have, or not here.
+    """Raised for a tag that the scheme does not have, or does not allow at its position.
 
     Attributes:
         position: of the tag in its sentence.
@@ -80,7 +80,7 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
 
 
 def read_tags(tags: Sequence[str], scheme: Scheme) -> TagReading:
-    """The spans that the tags of a sentence say; how broken sequences are read stands at the top of this file.
+    """The spans of the tags of a sentence; the top of this file describes how broken sequences are read.
 
     Raises:
         TagError: if a tag is not of the scheme, or an IOBES sequence breaks off.
@@ -98,17 +98,17 @@ def read_tags(tags: Sequence[str], scheme: Scheme) -> TagReading:
             prefix, type_ = tag[0], tag[2:]
         else:
             raise TagError(position, _unknown(tag, scheme))
-        goes_on = start >= 0 and type_ == before and prefix in ("I", "E")
-        if scheme == "IOBES" and (start >= 0 or prefix in ("I", "E")) and not goes_on:
+        continues = start >= 0 and type_ == before and prefix in ("I", "E")
+        if scheme == "IOBES" and (start >= 0 or prefix in ("I", "E")) and not continues:
             raise TagError(position, f"tag '{tag}' breaks a span off or continues none; IOBES is B I ... E, or S")
-        if (scheme == "IOB2" and prefix == "I" and not goes_on) or (
+        if (scheme == "IOB2" and prefix == "I" and not continues) or (
             scheme == "IOB1" and prefix == "B" and type_ != before
         ):
             broken.append(position)
-        if start >= 0 and not goes_on:
+        if start >= 0 and not continues:
             spans.append(Span(start, position, before))
             start = -1
-        if type_ and not goes_on:
+        if type_ and not continues:
             start = position
         if prefix in ("E", "S"):
             spans.append(Span(start, position + 1, type_))
@@ -122,7 +122,7 @@ def read_tags(tags: Sequence[str], scheme: Scheme) -> TagReading:
 
 
 def write_tags(length: int, spans: Sequence[Span], scheme: Scheme) -> tuple[str, ...]:
-    """The tags of a sentence; read again they are the same spans, but that IO makes neighbours of one type one span.
+    """The tags of a sentence. `read_tags` turns them into the same spans, but IO joins adjacent spans of one type.
 
     Args:
         length: tokens of the sentence.

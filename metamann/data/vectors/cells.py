@@ -14,7 +14,7 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>")  # texts, in small le
 
 
 def array_of(values: Any) -> np.ndarray:
-    """Anything that is gone through, as an array; rows of unlike width become an array of rows.
+    """An iterable as an array; rows of unequal width become an array of rows.
 
     Raises:
         DataError: if it is no such thing.
@@ -39,7 +39,7 @@ def array_of(values: Any) -> np.ndarray:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value is none: None, NaN, or what other libraries have in their place."""
+    """Whether a value is missing: None, NaN, or their counterparts in other libraries."""
     if isinstance(value, str):
         return value.strip().lower() in MISSING
     if isinstance(value, list | tuple | np.ndarray):

@@ -1,4 +1,4 @@
-"""Files of rows: `.npz`, CSV with a header, Parquet. What a file is, its content says and not its name."""
+"""Files of rows: `.npz`, CSV with a header, Parquet. The format is detected from the content, not from the name."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _arrays(path: Path, content: bytes, label: str | None) -> Table:
 
 
 def _by_name(numbers: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """Names of numbered classes; the numbers as they are where the names are none, or too few."""
+    """Names of numbered classes; the numbers themselves if there are no names, or too few."""
     fit = numbers.size and numbers.dtype.kind in "iu" and names.ndim == 1 and names.dtype.kind in "US"
     return names[numbers] if fit and numbers.min() >= 0 and numbers.max() < len(names) else numbers
 

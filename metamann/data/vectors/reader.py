@@ -80,7 +80,7 @@ def vectors(
 
 
 def _read(source: Any, label: str | None) -> tuple[str, Table]:
-    """The name of a source for people, and its rows."""
+    """The name of a source for messages, and its rows."""
     if isinstance(source, str | Path):
         try:
             path = Path(source).expanduser()
@@ -109,7 +109,7 @@ def _read(source: Any, label: str | None) -> tuple[str, Table]:
 
 
 def _own_parts(table: Table, by_class: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """Places of the classes, sorted by name, in the splits of the source itself."""
+    """The classes in each split of the source itself, sorted by name."""
     assert table.splits is not None
     parts: dict[str, list[int]] = {part: [] for part in PARTS}
     for place, name in enumerate(sorted(by_class)):
@@ -139,8 +139,8 @@ def _notes(
     classes = sum(map(len, parts.values()))
     counts = [_count(table.rows.shape[1], "column"), _count(retained, "row"), f"{classes:,} classes"]
     counts += [f"{_count(number, 'row')} left out ({why})" for why, number in left_out.items() if number]
-    dealt = ", ".join(f"{part} {len(places)}" for part, places in parts.items())
-    notes = [f"{excerpt(source)} read as: {', '.join(counts)}; classes of {dealt}", *table.notes]
+    class_counts = ", ".join(f"{part} {len(places)}" for part, places in parts.items())
+    notes = [f"{excerpt(source)} read as: {', '.join(counts)}; classes of {class_counts}", *table.notes]
     if table.splits is not None:
         rows = Counter(name for name in table.splits if name is not None)
         notes.append(f"the rows are split already: {', '.join(map(excerpt, rows))}; data.shares is not used")

@@ -1,4 +1,4 @@
-"""Files of sentences as people have them: each module turns files of one tool into documents or tagged sentences.
+"""Formats of files of sentences: each module turns files of one tool into documents or tagged sentences.
 
     source = Source(path)
     known = known_format(source)

@@ -196,7 +196,7 @@ def _positions(text: str, encoding: str, unit: int) -> dict[int, int]:
 
 
 def _same(covered: str, text: str) -> bool:
-    """Whether a text is what a line says, in which a line break is a blank."""
+    """Whether a text equals that of a line, in which line breaks are blanks."""
     return covered.split() == text.split()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metamann.data.own.documents import TaggedSentence
-from metamann.data.own.formats.layout import BLANKS, Column, Layout, found_layout, is_even
+from metamann.data.own.formats.layout import BLANKS, Column, Layout, detect_layout, is_even
 from metamann.data.own.tag_spelling import is_tag
 from metamann.data.own.tokens import tokenise
 from metamann.errors import DataError, excerpt
@@ -33,7 +33,7 @@ HEADER = (
 
 
 class Columns(NamedTuple):
-    """What a column file holds.
+    """The content of a column file.
 
     Attributes:
         layout: of its lines.
@@ -65,8 +65,8 @@ def word_lines(text: str) -> list[str]:
     """The lines that can only be words: not blank, no comment, no header."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     lines = [line for line in lines if not _ends_sentence(line)]
-    sure = [line for line in lines if not line.startswith("#")]
-    return sure or [line for line in lines if not COMMENT.match(line) or any(map(is_tag, line.split()[1:]))]
+    uncommented = [line for line in lines if not line.startswith("#")]
+    return uncommented or [line for line in lines if not COMMENT.match(line) or any(map(is_tag, line.split()[1:]))]
 
 
 def read_column_text(
@@ -77,7 +77,7 @@ def read_column_text(
     Args:
         path: of the file, for errors.
         text: of the file.
-        separator: of columns, see `found_layout`.
+        separator: of columns, see `detect_layout`.
         word: column of the words.
         tag: column of the tags.
 
@@ -88,7 +88,7 @@ def read_column_text(
     if not lines:
         raise DataError(f"{path} holds no sentences; give a file with a word and its tag in every line.")
     try:
-        layout = found_layout(lines, separator, word, tag)
+        layout = detect_layout(lines, separator, word, tag)
     except DataError as error:
         raise DataError(f"{path} {error}") from error
     if layout.tag is None and word == "auto":
@@ -115,7 +115,7 @@ def is_column_text(path: Path, text: str, separator: str = "auto", word: Column 
     if not lines:
         return True
     try:
-        layout = found_layout(lines, separator, word, tag)
+        layout = detect_layout(lines, separator, word, tag)
     except DataError:
         return True  # with tags in several columns, or without the columns that are asked for
     if layout.tag is not None:

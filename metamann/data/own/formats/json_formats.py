@@ -55,7 +55,7 @@ def read_json(source: Source) -> Content:
 
 
 def read_items(path: Path, items: Items) -> Content:
-    """Read what a file was cut into.
+    """Read the items of a file.
 
     Args:
         path: of the file.

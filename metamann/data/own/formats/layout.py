@@ -41,7 +41,7 @@ class Layout(NamedTuple):
     tag: int | None
 
 
-def found_layout(lines: Sequence[str], separator: str, word: Column, tag: Column) -> Layout:
+def detect_layout(lines: Sequence[str], separator: str, word: Column, tag: Column) -> Layout:
     """The layout of a file by what its columns hold; its `tag` is None if no column holds tags.
 
     Args:
@@ -53,9 +53,9 @@ def found_layout(lines: Sequence[str], separator: str, word: Column, tag: Column
     Raises:
         DataError: if two columns could be meant.
     """
-    tried = SEPARATORS if separator == "auto" else (separator,)
+    separators = SEPARATORS if separator == "auto" else (separator,)
     layouts = []
-    for name in tried:
+    for name in separators:
         split = _splitter(name)
         # a line of one cell may be a word whose tag is missing
         rows = [row for line in lines if len(row := split(line)) > 1]
@@ -131,7 +131,7 @@ def _word_column(cells: Sequence[Sequence[str]], word: Column, tag: int | None) 
 
 
 def _check_not_swapped(cells: Sequence[Sequence[str]], layout: Layout) -> None:
-    """Refuse words as tags, whoever chose the columns."""
+    """Check that the column of tags does not hold words."""
     if layout.tag is None or _share_of_tags(cells[layout.tag]) > 0 or _share_of_tags(cells[layout.word]) < 1:
         return
     raise DataError(
@@ -181,7 +181,7 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _splitter(separator: str) -> Callable[[str], list[str]]:
-    """How a line is cut into cells."""
+    """The function that splits a line into cells."""
     if separator == "space":
         runs = re.compile(f"[{BLANKS}]+")
         return lambda line: runs.split(line.strip(BLANKS))

@@ -117,7 +117,7 @@ def read_spacy(item: Item) -> list[Document]:
 
 
 def read_marked(item: Item) -> list[Document] | list[TaggedSentence]:
-    """A text with the spans, if it has any, under whatever key they stand.
+    """A text with its spans, if it has any, under any key.
 
     Raises:
         DataError: if several keys hold spans, or what should be spans are none.

@@ -135,7 +135,7 @@ def _word_key(value: dict[str, Any]) -> str | None:
 
 
 def _tag_key(value: dict[str, Any], word_key: str | None, words: int) -> str | None:
-    """Under which name the tags stand; None if there are none."""
+    """The key of the tags; None if there are none."""
     known = [key for key in TAG_KEYS if key in value and key != word_key]
     if known:
         return next((key for key in known if value[key] is not None), None)

@@ -21,7 +21,7 @@ NAMES = {"None": "null", "nan": "null", "True": "true", "False": "false"}
 
 
 def read_value(text: str) -> Any:
-    """The value that a text is.
+    """The value that a text represents.
 
     Raises:
         json.JSONDecodeError: with the line and column, if it is neither JSON nor Python's.
@@ -62,7 +62,7 @@ def _as_json(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """What stands between strings."""
+    """The text between strings."""
     text = text.replace("(", "[").replace(")", "]")
     text = re.sub(r",\s*(?=[\]}])", "", text)
     text = re.sub(r"(?<=\d)\s+(?=\d)", ", ", text)
