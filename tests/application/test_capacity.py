@@ -106,7 +106,7 @@ def test_nothing_is_said_of_memories_that_are_not_used_or_grow(
 
 def test_a_memory_beyond_the_machine_is_refused_before_it_is_there() -> None:
     holder = Holder(DNCMemory(8, 3, slots=1_000_000, width=1, heads=1, hidden=4))
-    with pytest.raises(ConfigError, match=r"the memory of 16 episodes takes .* GiB.*lower memory\.slots=1000000"):
+    with pytest.raises(ConfigError, match=r"16 episodes .* GiB.*lower memory\.slots=1000000"):
         check_room(holder, 16)
     check_room(Holder(DNCMemory(8, 3, slots=16)), 16)
 

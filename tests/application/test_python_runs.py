@@ -85,9 +85,9 @@ def test_a_run_that_its_host_stops_goes_on_as_if_it_never_was(whole: Path, tmp_p
 @pytest.mark.parametrize(
     ("changes", "fix"),
     [
-        ({"memory.hops": 3}, r"memory\.hops=1, and a run cannot change it"),
-        ({"seed": 5}, "seed=0, and a run cannot change it"),
-        ({"trainer.batch_size": 4}, r"trainer\.batch_size=2, and a run cannot change it"),
+        ({"memory.hops": 3}, r"memory\.hops=1\b.*cannot change"),
+        ({"seed": 5}, r"\bseed=0\b.*cannot change"),
+        ({"trainer.batch_size": 4}, r"trainer\.batch_size=2\b.*cannot change"),
         ({"trainer.steps": 1}, "has done 4 already"),
     ],
 )
@@ -115,7 +115,7 @@ def test_a_directory_that_holds_a_run_is_replaced_only_if_asked(copied: Path) ->
 @pytest.mark.parametrize(
     ("wrong", "fix"),
     [
-        ({"trainer.steps": "abc"}, r"trainer\.steps=abc must be a whole number"),
+        ({"trainer.steps": "abc"}, r"trainer\.steps=abc .*a whole number"),
         ({"trainer.lr": 0.1}, r"use trainer\.learning_rate="),
         ({"experiment": "nonsense"}, "there is no experiment=nonsense"),
         ({"encoder": "recurrent", "data.size": None}, "recurrent"),

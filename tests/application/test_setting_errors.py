@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.errors import HydraException
+from messages import names
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -51,38 +52,38 @@ def said(command: str, *arguments: str) -> str:
 )
 def test_names_of_other_libraries_are_answered_with_ours(command: str, argument: str, right: str) -> None:
     key = argument.partition("=")[0]
-    assert said(command, argument) == f"there is no setting {key}; use {right}=."
+    assert names(said(command, argument), f" {key};", f"use {right}=")
 
 
 @pytest.mark.parametrize(
-    ("argument", "words"),
+    ("argument", "parts"),
     [
-        ("trainer.steps=abc", "trainer.steps=abc must be a whole number."),
-        ("trainer.steps=null", "trainer.steps=null must be a whole number."),
-        ("seed=1.5", "seed=1.5 must be a whole number."),
-        ("trainer.learning_rate=fast", "trainer.learning_rate=fast must be a number."),
-        ("logger.wandb=maybe", "logger.wandb=maybe must be true or false."),
-        ("encoder_from=[1]", "encoder_from=[1] must be a text."),
-        ("trust=torch", "trust=torch must be a list of texts: trust=[ONE,TWO]."),
-        ("validation=3", "validation=3 must be settings: validation.NAME=VALUE."),
-        ("learner=rotated", "learner=rotated is an adapter of a trained learner now; evaluate with adapter=rotated."),
-        ("memory=nonsense", "there is no memory=nonsense; choose additive, "),
-        ("memory=null", "a group of settings cannot be null here"),
-        ("trainer.steps", "trainer.steps is no setting; write NAME=VALUE."),
-        ("data.size=a=b", "quote the value: 'data.size="),
-        ("logger.project=a,b", "has a comma in its value; quote it: 'logger.project="),
-        ("memory.controller=lstm", "there is no setting memory.controller; choose one of key_width"),
+        ("trainer.steps=abc", ("trainer.steps=abc", "a whole number")),
+        ("trainer.steps=null", ("trainer.steps=null", "a whole number")),
+        ("seed=1.5", ("seed=1.5", "a whole number")),
+        ("trainer.learning_rate=fast", ("trainer.learning_rate=fast", "a number")),
+        ("logger.wandb=maybe", ("logger.wandb=maybe", "true or false")),
+        ("encoder_from=[1]", ("encoder_from=[1]", "a text")),
+        ("trust=torch", ("trust=torch", "a list", "trust=[ONE,TWO]")),
+        ("validation=3", ("validation=3", "validation.NAME=VALUE")),
+        ("learner=rotated", ("learner=rotated", "adapter=rotated")),
+        ("memory=nonsense", ("memory=nonsense", "choose additive, ")),
+        ("memory=null", ("group of settings", "null")),
+        ("trainer.steps", ("trainer.steps", "NAME=VALUE")),
+        ("data.size=a=b", ("quote", "'data.size=")),
+        ("logger.project=a,b", ("comma", "quote", "'logger.project=")),
+        ("memory.controller=lstm", ("memory.controller", "choose", " key_width")),
     ],
 )
-def test_a_mistake_is_answered_in_plain_words(argument: str, words: str) -> None:
+def test_a_mistake_is_answered_in_plain_words(argument: str, parts: tuple[str, ...]) -> None:
     message = shorten(said("train", argument), LONGEST_MESSAGE)
-    assert words in message
+    assert names(message, *parts)
     for foreign in ("Config", "full_key", "+trainer", "append", "override", "Integer", "read-only", "\n"):
         assert foreign not in message
 
 
 def test_from_python_the_words_are_the_same() -> None:
-    with pytest.raises(ConfigError, match=r"^there is no setting trainer\.lr; use trainer\.learning_rate=\.$"):
+    with pytest.raises(ConfigError, match=r" trainer\.lr;.*use trainer\.learning_rate="):
         settings(**{"trainer.lr": 0.1})
 
 

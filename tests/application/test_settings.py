@@ -36,16 +36,16 @@ def test_what_would_be_resolved_or_built_in_another_way_is_refused(part: str, va
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("trainer.steps", "abc", r"trainer\.steps=abc must be a whole number"),
-        ("trainer.steps", None, r"trainer\.steps=null must be a whole number"),
-        ("trainer.steps", 0, r"trainer\.steps=0 must be at least 1"),
+        ("trainer.steps", "abc", r"trainer\.steps=abc .*a whole number"),
+        ("trainer.steps", None, r"trainer\.steps=null .*a whole number"),
+        ("trainer.steps", 0, r"trainer\.steps=0 .*at least 1"),
         ("trainer.workers", 0, r"trainer\.workers=1 is the least"),
-        ("trainer.learning_rate", "fast", r"trainer\.learning_rate=fast must be a number"),
-        ("logger.wandb", 3.5, r"logger\.wandb=3\.5 must be true or false"),
-        ("validation.episodes", 1, r"validation\.episodes=1 must be at least 2"),
+        ("trainer.learning_rate", "fast", r"trainer\.learning_rate=fast .*a number"),
+        ("logger.wandb", 3.5, r"logger\.wandb=3\.5 .*true or false"),
+        ("validation.episodes", 1, r"validation\.episodes=1 .*at least 2"),
         ("seed", -1, r"seed=-1"),
-        ("trainer.lr", 0.1, r"there is no setting trainer\.lr; use trainer\.learning_rate="),
-        ("memory", "ntn", r"there is no memory=ntn; choose .*ntm"),
+        ("trainer.lr", 0.1, r" trainer\.lr;.*use trainer\.learning_rate="),
+        ("memory", "ntn", r"memory=ntn\b.*choose .*ntm"),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(name: str, value: Any, message: str) -> None:

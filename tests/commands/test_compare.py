@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from commandline import At, Ended, killed, run
+from messages import names
 from toy_folder import CLASSES, DRAWINGS, draw_folder
 
 from metamann.training.checkpoint import load_checkpoint
@@ -127,16 +128,16 @@ def test_different_protocols_are_refused_and_one_for_all_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("runs", "message"),
+    ("runs", "parts"),
     [
-        ("[{run}]", "runs= needs two runs or more"),
-        ("[{run},{run}]", "two runs of KeyValue have one training seed and the same settings"),
-        ("[{run},{run}:best]", "there is no adapter=best"),
-        ("[{run},nowhere]", "there is no checkpoint nowhere"),
-        ("[{run},{run}/plots]", "holds no runs"),
+        ("[{run}]", ("runs=", "two runs or more")),
+        ("[{run},{run}]", ("two runs of KeyValue", "one training seed", "same settings")),
+        ("[{run},{run}:best]", ("no adapter=best",)),
+        ("[{run},nowhere]", ("no checkpoint nowhere",)),
+        ("[{run},{run}/plots]", ("/plots", "no runs")),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(runs: str, message: str, trained: Ended, tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_one_line(runs: str, parts: tuple[str, ...], trained: Ended, tmp_path: Path) -> None:
     ended = run("compare", f"runs={runs.format(run=trained.run_directory)}", *SHORT, cwd=tmp_path)
     assert ended.status == 2
-    assert message in ended.err.splitlines()[-1]
+    assert names(ended.err.splitlines()[-1], *parts)

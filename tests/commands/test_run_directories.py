@@ -31,6 +31,7 @@ from commandline import (
     wait_for,
 )
 from filelock import FileLock
+from messages import names
 
 TRAIN = "metamann.training.record.Record.train"
 CLOSE = "metamann.training.record.Record.close"
@@ -377,7 +378,8 @@ def test_a_best_checkpoint_that_last_does_not_know_of_yet_is_not_forgotten(done:
 def test_a_run_without_a_best_checkpoint_is_evaluated_by_its_last_which_is_said(done: Path, tmp_path: Path) -> None:
     (done / BEST).unlink()
     ended = run("evaluate", f"checkpoint={done}", "episodes=4", *QUIET, cwd=tmp_path)
-    assert notes(ended) == [f"note: {done} has no best.pt yet: its last.pt is used, which was trained for 6 steps"]
+    (note,) = notes(ended)
+    assert names(note, f"{done} ", "no best.pt", "last.pt is used", " 6 steps")
 
 
 def test_foreign_lines_in_the_record_stop_nothing(done: Path, trained: Ended, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commandline import At, Ended, killed, metrics, run, same_tensors
+from messages import names
 
 from metamann.data.sentences.columns import read_columns
 
@@ -138,10 +139,9 @@ def test_a_users_own_files_are_learned_from_and_tagged(trained: Ended, tmp_path:
     ]
     assert {span.type for sentence in tagged for span in sentence.spans} <= {"person", "city"}
     notes = [line for line in ended.err.splitlines() if line.startswith("note: ")]
-    assert notes == [
-        "note: support.conll read as: CoNLL, 2 columns, word first, tag last, IOB2, 1 sentence, 2 entities",
-        "note: query.txt read as: plain text, a sentence a line, 2 sentences, no entity",
-    ]
+    of_support, of_query = notes
+    assert names(of_support, "support.conll ", "CoNLL", "2 columns", "IOB2", "1 sentence,", "2 entities")
+    assert names(of_query, "query.txt ", "plain text", "2 sentences", "no entity")
     alone = run("evaluate", options[0], options[1], *QUIET, cwd=tmp_path / "alone")
     assert "query=" in alone.error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from messages import names
 
 from metamann.data.text_files import read_text
 from metamann.errors import DataError
@@ -63,4 +64,5 @@ def test_a_device_without_end_is_refused() -> None:
 def test_the_reason_of_a_folder_is_said_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_text(tmp_path)
-    assert str(caught.value) == f"{tmp_path} cannot be read (it is no file); name a file that is there."
+    assert names(str(caught.value), f"{tmp_path} ", "no file", "name a file that is there")
+    assert str(caught.value).count("no file") == 1

@@ -62,17 +62,17 @@ SEQUENCES = {"data": None, "protocol": "copy", "memory": "ntm", "learner": "sequ
             {"protocol": "greedy_sentences"},
             r"^protocol=greedy_sentences is for sentences .*data=strokes .*nway",
         ),
-        (IMAGES, {"encoder": "words"}, r"^encoder=words is for sentences .*choose encoder=conv or pixels\.$"),
-        (IMAGES, {"learner": "sentence_mann"}, r"^learner=sentence_mann is for sentences .*choose learner=mann, "),
+        (IMAGES, {"encoder": "words"}, r"^encoder=words .*sentences .*choose encoder=conv or pixels\b"),
+        (IMAGES, {"learner": "sentence_mann"}, r"^learner=sentence_mann .*sentences .*choose learner=mann, "),
         (IMAGES, {"learner": "sequence"}, r"^learner=sequence is for sequences .*choose learner=mann, "),
-        (IMAGES, {"adapter": "structshot"}, r"^adapter=structshot is for sentences .*choose adapter=rotated, "),
+        (IMAGES, {"adapter": "structshot"}, r"^adapter=structshot .*sentences .*choose adapter=rotated, "),
         (
             IMAGES,
             {"train_protocol": "greedy_sentences"},
             r"^train_protocol=greedy_sentences .*leave out train_protocol=\.$",
         ),
-        (IMAGES, {"protocol": "copy"}, r"^protocol=copy draws its own sequences .*experiment=copy, .*leave out data="),
-        (IMAGES, {"data": None}, r"^protocol=nway deals episodes of a data set.*choose data=strokes, omniglot"),
+        (IMAGES, {"protocol": "copy"}, r"^protocol=copy .*experiment=copy, .*leave out data="),
+        (IMAGES, {"data": None}, r"^protocol=nway .*choose data=strokes, omniglot"),
         (SENTENCES, {"protocol": "nway"}, r"^protocol=nway is for images .*data=records .*greedy_sentences"),
         (SENTENCES, {"encoder": "conv"}, r"^encoder=conv is for images .*choose encoder=words, "),
         (SENTENCES, {"learner": "tagger"}, r"^learner=tagger is for supervised sentences .*sentence_mann"),
@@ -80,7 +80,7 @@ SEQUENCES = {"data": None, "protocol": "copy", "memory": "ntm", "learner": "sequ
         (SUPERVISED, {"learner": "mann"}, r"^learner=mann is for .*choose learner=tagger\.$"),
         (SUPERVISED, {"adapter": "structshot"}, r"^adapter=structshot is for sentences .*leave out adapter=\.$"),
         (SUPERVISED, {"memory": "prototypes"}, r"^memory=prototypes is for .*choose memory=additive, "),
-        (SUPERVISED, {"data": "snips"}, r"^protocol=supervised is for supervised sentences .*data=snips .*choose"),
+        (SUPERVISED, {"data": "snips"}, r"^protocol=supervised .*supervised sentences .*data=snips .*choose"),
         (SEQUENCES, {"encoder": "conv"}, r"^encoder=conv is for images .*leave out encoder=\.$"),
         (SEQUENCES, {"learner": "mann"}, r"^learner=mann is for images .*choose learner=sequence\.$"),
         (SEQUENCES, {"memory": "keyvalue"}, r"^memory=keyvalue is for images .*choose memory=additive, "),
@@ -105,7 +105,7 @@ def test_a_class_that_no_modality_lists_goes_through(part: str) -> None:
 
 def test_a_protocol_that_no_modality_lists_is_of_its_data() -> None:
     assert name_of(**{**IMAGES, "protocol": {"_target_": "plug.In"}}) == "images"
-    with pytest.raises(ConfigError, match=r"^protocol plug\.In belongs to no kind of data .*modality\.NAME"):
+    with pytest.raises(ConfigError, match=r"^protocol plug\.In .*modality\.NAME"):
         name_of(protocol={"_target_": "plug.In"})
 
 

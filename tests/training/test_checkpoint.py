@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from messages import names
 
 from metamann.errors import CheckpointError, TrainingError
 from metamann.learners.mann import MANN
@@ -176,7 +177,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_to_be_begun_anew(begun:
     (tmp_path / begun).mkdir()
     assert not has_checkpoint(tmp_path)
     for name in ("best.pt", "last.pt"):
-        with pytest.raises(CheckpointError, match=r"ended before its first checkpoint.*same command.*begins it anew"):
+        with pytest.raises(CheckpointError, match=r"before its first checkpoint.*same command.*anew"):
             find_checkpoint(str(tmp_path), name)
 
 
@@ -287,9 +288,7 @@ def test_parameters_that_are_not_finite_are_refused_and_named(saved: Path, numbe
         name = next(name for name in content["learner"] if name.endswith("weight"))
         content["learner"][name].view(-1)[0] = number
 
-    assert re.search(
-        r"\w+\.weight' of its part 'learner' holds numbers that are not finite", refused(changed(saved, spoil))
-    )
+    assert re.search(r"\w+\.weight' .*'learner' .*not finite", refused(changed(saved, spoil)))
 
 
 @pytest.mark.parametrize(
@@ -330,8 +329,7 @@ def test_another_version_is_named(saved: Path) -> None:
     assert "written by metamann 0.0.7" in refused(saved)
     changed(saved, lambda content: content.update(format="metamann-checkpoint/9"))
     message = refused(saved)
-    assert "written by metamann 0.0.7 in the format metamann-checkpoint/9" in message
-    assert "metamann-checkpoint/1" in message
+    assert names(message, "metamann 0.0.7", "metamann-checkpoint/9", "metamann-checkpoint/1")
 
 
 @pytest.mark.parametrize(

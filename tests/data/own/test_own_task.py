@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from messages import names
 
 from metamann.data.own.own_task import own_task
 from metamann.data.own.reader import ReadingOptions
@@ -114,16 +115,16 @@ def test_a_query_that_is_cut_into_words_keeps_them(tmp_path: Path, name: str) ->
 def test_types_that_the_support_lacks_are_said_once(tmp_path: Path) -> None:
     support = write(tmp_path / "labelled.conll", LABELLED)
     splits = own_task(support, write(tmp_path / "q.conll", LABELLED.replace("B-city", "B-place")))
-    (said,) = [note for note in splits.notes if "place" in note]
-    assert said == "3 entities of the query count as O, the support lacks their types: place (3)"
+    (note,) = [note for note in splits.notes if "place" in note]
+    assert names(note, "3 entities of the query", "count as O", "support lacks their types", " place (3)")
     assert splits.test.labelled
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (LABELLED.replace("to O", "to"), r"line 4: 'to' has no tag.*untagged=outside"),
-        (LABELLED.replace("Madrid B-city", "Madrid city"), "line 15: tag 'city' is not of the scheme IOB2"),
+        (LABELLED.replace("to O", "to"), r"line 4: 'to' .*no tag.*untagged=outside"),
+        (LABELLED.replace("Madrid B-city", "Madrid city"), r"line 15: .*'city' .*scheme IOB2"),
     ],
     ids=["token-without-tag", "no-prefix-one"],
 )
@@ -136,31 +137,31 @@ def test_a_tag_that_is_missing_or_wrong_is_refused_with_its_line(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("second", "tokens", "spans", "note"),
+    ("second", "tokens", "spans", "parts"),
     [
         (
             {"text": "Bob lives in Berlin.", "label": [[0, 4, "person"], [13, 19, "city"]]},
             ("Bob", "lives", "in", "Berlin", "."),
             (Span(0, 1, "person"), Span(3, 4, "city")),
-            "1 of 4 spans trimmed",
+            ("1 of 4 spans trimmed",),
         ),
         (
             {"text": "Take 200mg of aspirin.", "label": [[5, 8, "dose"], [8, 10, "unit"], [14, 21, "drug"]]},
             ("Take", "200", "mg", "of", "aspirin", "."),
             (Span(1, 2, "dose"), Span(2, 3, "unit"), Span(4, 5, "drug")),
-            "1 of 13 words split at the border of a span, the first: line 2, '200 mg'",
+            ("1 of 13 words split", "border of a span", " line 2, '200 mg'"),
         ),
         (
             {"text": "Bob lives in New York City.", "label": [[0, 3, "person"], [13, 26, "city"], [13, 21, "state"]]},
             ("Bob", "lives", "in", "New", "York", "City", "."),
             (Span(0, 1, "person"), Span(3, 6, "city")),
-            "1 of 5 spans left out, since they overlap a longer one",
+            ("1 of 5 spans left out", "overlap"),
         ),
     ],
     ids=["doccano-trailing-space", "doccano-sub-token", "doccano-overlap"],
 )
 def test_marks_of_doccano_as_people_set_them(
-    tmp_path: Path, second: dict[str, object], tokens: tuple[str, ...], spans: tuple[Span, ...], note: str
+    tmp_path: Path, second: dict[str, object], tokens: tuple[str, ...], spans: tuple[Span, ...], parts: tuple[str, ...]
 ) -> None:
     support = write(tmp_path / "all.jsonl", YESTERDAY + json.dumps({"id": 2, **second}) + "\n")
     splits = own_task(support, write(tmp_path / "query.txt", QUERY))
@@ -168,7 +169,7 @@ def test_marks_of_doccano_as_people_set_them(
         ("Alice", "Meyer", "flew", "to", "Paris", "yesterday", "."), (Span(0, 2, "person"), Span(4, 5, "city"))
     )
     assert splits.test.episodes[0].support == (first, Sentence(tokens, spans))
-    assert any(note in said for said in splits.notes)
+    assert any(names(note, *parts) for note in splits.notes)
 
 
 def test_chinese_is_read_in_signs(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from messages import names
 
 from metamann.data.sentences.columns import column_splits, read_columns
 from metamann.data.sentences.store import Sentence, Span
@@ -124,7 +125,7 @@ def test_documents_comments_and_blank_lines_set_sentences_apart(tmp_path: Path) 
     file = read_columns(put(tmp_path, text))
     assert [sentence.tokens for sentence in file.sentences] == [("EU", "#"), ("says",), ("yes",)]
     assert file.sentences[0].spans == (Span(0, 1, "ORG"),)
-    assert file.notes[1] == "corpus.txt: comment and header lines skipped: 2, the first is line 1"
+    assert names(file.notes[1], "corpus.txt", "comment and header lines", "skipped: 2,", " line 1")
 
 
 def test_blanks_in_runs_and_at_the_end_are_one_separator(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_broken_tags_are_read_counted_and_the_first_is_named(tmp_path: Path) -> 
         (Span(0, 2, "x"), Span(3, 4, "x")),
         (Span(0, 1, "y"), Span(1, 2, "x")),
     ]
-    assert file.notes[1] == "corpus.txt: 2 of 6 tags stand where IOB2 would not put them, the first in line 4"
+    assert names(file.notes[1], "corpus.txt", "2 of 6 tags", "IOB2 would not", " line 4")
 
 
 @pytest.mark.parametrize(

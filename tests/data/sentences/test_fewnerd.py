@@ -106,7 +106,7 @@ def test_the_subset_is_read_as_it_was_published(no_data: Path) -> None:
 
 def test_a_type_in_two_splits_is_refused(no_data: Path) -> None:
     write(no_data, "a\tB-art_film\n", "a\tart-film\n", "a\tlaw-x\n")
-    with pytest.raises(DataError, match="'train' and 'val' of 'fewnerd/inter' share 1 types, such as 'art-film'"):
+    with pytest.raises(DataError, match=r"'train' and 'val' of 'fewnerd/inter' .* 1 types.*'art-film'"):
         fewnerd()
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+from messages import names
 
 from metamann.data.sentences.held_out import hold_out_types
 from metamann.data.sentences.store import Sentence, Span
@@ -64,5 +65,7 @@ def test_all_can_be_test_and_notes_of_the_reader_come_first() -> None:
     assert splits.test.sentences == tuple(sentences)
     assert not splits.train.sentences
     assert not splits.val.sentences
-    assert splits.notes == ("read well", "0 of 1 entities are of types of another split and stand as O")
+    of_reader, of_entities = splits.notes
+    assert of_reader == "read well"
+    assert names(of_entities, "0 of 1 entities", "types of another split", "as O")
     assert [splits.split(part).name for part in PARTS] == ["own/train", "own/val", "own/test"]

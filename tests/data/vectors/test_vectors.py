@@ -11,6 +11,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from messages import names
 from omegaconf import DictConfig, OmegaConf
 from same_rows import (
     CLASSES,
@@ -84,10 +85,9 @@ def test_the_note_says_what_was_found(tmp_path: Path) -> None:
     table = pandas.DataFrame(broken, columns=COLUMNS).assign(kind=labels)
     path = saved_csv(tmp_path, table)
     (note,) = vectors(str(path)).notes
-    assert note == (
-        "rows.csv read as: 4 columns, 56 rows, 10 classes, 3 rows left out (a value is missing or not finite), 1 row "
-        "left out (no label); classes of train 6, val 2, test 2"
-    )
+    table_parts = ("rows.csv", "4 columns", "56 rows", "10 classes")
+    missing = ("3 rows left out", "missing or not finite", "1 row left out", "no label")
+    assert names(note, *table_parts, *missing, "train 6", "val 2", "test 2")
 
 
 @pytest.mark.parametrize("kind", ["npz", "csv", "parquet", "frame"])
@@ -104,7 +104,7 @@ def test_a_column_of_splits_is_read(kind: str, tmp_path: Path) -> None:
     assert splits.train.class_names == ("class 0", "class 3", "class 6", "class 9")
     assert splits.val.class_names == ("class 1", "class 4", "class 7")
     assert splits.train.items.shape[1] == WIDTH
-    assert splits.notes[-1] == "the rows are split already: training, valid, test; data.shares is not used"
+    assert names(splits.notes[-1], "split already", "training, valid, test", "data.shares")
 
 
 def test_labels_are_named_alike_whatever_their_type() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from messages import names
 from reading import lines, marked, read
 
 from metamann.data.own.documents import Mark
@@ -79,10 +80,9 @@ def test_the_first_annotation_that_was_not_cancelled_is_read(tmp_path: Path) -> 
         tmp_path, json.dumps([task(annotation(CITY, cancelled=True), annotation(ALICE), annotation(ALICE, CITY))])
     )
     assert marked(content.documents[0]) == [("Alice", "person")]
-    assert content.notes == (
-        "cancelled annotations, left out: 1, the first in task 7",
-        "tasks with several annotations, of which the first is read: 1, the first in task 7",
-    )
+    cancelled, several = content.notes
+    assert names(cancelled, "cancelled annotations", "left out: 1,", " task 7")
+    assert names(several, "several annotations", "the first is read: 1,", " task 7")
 
 
 def test_tasks_without_labels_are_told_from_tasks_without_entities(tmp_path: Path) -> None:
@@ -94,10 +94,9 @@ def test_tasks_without_labels_are_told_from_tasks_without_entities(tmp_path: Pat
     ]
     content = read(tmp_path, json.dumps(values))
     assert [document.marks for document in content.documents] == [None, (), None]
-    assert content.notes == (
-        "tasks with cancelled annotations only, left out: 1, the first in task 7",
-        "tasks with predictions, which are not read: 1, the first in task 7",
-    )
+    cancelled, predicted = content.notes
+    assert names(cancelled, "tasks with cancelled annotations only", "left out: 1,", " task 7")
+    assert names(predicted, "tasks with predictions", "not read: 1,", " task 7")
 
 
 def test_results_that_label_no_text_are_counted(tmp_path: Path) -> None:
@@ -108,13 +107,15 @@ def test_results_that_label_no_text_are_counted(tmp_path: Path) -> None:
     ]
     content = read(tmp_path, json.dumps([task(annotation(ALICE, *others))]))
     assert marked(content.documents[0]) == [("Alice", "person")]
-    assert content.notes == ("results that label no piece of the text, left out: 3, the first in task 7",)
+    (note,) = content.notes
+    assert names(note, "results ", "no piece of the text", "left out: 3,", " task 7")
 
 
 def test_of_several_labels_the_first_is_taken(tmp_path: Path) -> None:
     content = read(tmp_path, json.dumps([task(annotation(region(4, 9, "person", "pilot")))]))
     assert marked(content.documents[0]) == [("Alice", "person")]
-    assert content.notes == ("spans with several labels, of which the first is taken: 1, the first in task 7",)
+    (note,) = content.notes
+    assert names(note, "spans with several labels", "the first is taken: 1,", " task 7")
 
 
 @pytest.mark.parametrize(

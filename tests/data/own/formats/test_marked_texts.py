@@ -10,6 +10,7 @@ import pytest
 import spacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from messages import names
 from reading import lines, marked, read, words
 from spacy.tokens import Span
 
@@ -110,7 +111,8 @@ def test_texts_that_prodigy_did_not_accept_are_left_out(tmp_path: Path) -> None:
     content = read(tmp_path, lines(*values))
     assert [document.text for document in content.documents] == ["Text accept"]
     assert content.documents[0].marks == ()
-    assert content.notes == ("texts that were not accepted, left out: 2, the first in line 2",)
+    (note,) = content.notes
+    assert names(note, "texts ", "not accepted", "left out: 2,", " line 2")
 
 
 def test_texts_without_labels_are_told_from_texts_without_entities(tmp_path: Path) -> None:
