@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commandline import run
 
 from metamann.application.choices import COLUMNS, choices, description
 
@@ -44,8 +43,8 @@ def test_choices_of_other_folders_stand_beside_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_help_lists_the_choices(command: str) -> None:
-    code = f"from metamann.commands.{command} import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
-    assert "  data=strokes " in done.stdout
-    assert "seed: 0" in done.stdout
+def test_help_lists_the_choices(command: str, tmp_path: Path) -> None:
+    ended = run(command, "--help", cwd=tmp_path)
+    assert ended.status == 0
+    assert "  data=strokes " in ended.out
+    assert "seed: 0" in ended.out
