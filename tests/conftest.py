@@ -32,6 +32,7 @@ from metamann.memory.controlled.lrua.lrua import LRUAMemory
 from metamann.memory.controlled.none import ControllerOnly
 from metamann.memory.controlled.ntm import NTMMemory
 from metamann.memory.fast_weights.delta import DeltaMemory
+from metamann.memory.fast_weights.ridge import RidgeMemory
 from metamann.memory.interface import Memory
 from metamann.memory.pairs.bounded import BoundedKeyValueMemory
 from metamann.memory.pairs.keyvalue import KeyValueMemory
@@ -61,6 +62,8 @@ MEMORIES: dict[str, tuple[type[Memory[Any]], dict[str, Any]]] = {
     "nearest": (NearestMemory, {}),
     "ntm": (NTMMemory, {"item_width": 4, "slots": 6, "width": 4, "heads": 2, "hidden": 5}),
     "prototypes": (PrototypeMemory, {}),
+    "ridge": (RidgeMemory, {"key_width": 4}),
+    "ridge_features": (RidgeMemory, {"key_width": None}),
     "snail": (SnailMemory, {"item_width": 4, "longest": 5, "filters": 4}),
     "ntm_input": (InputAddressedNTM, {"item_width": 4, "slots": 6, "width": 4, "heads": 2}),
 }

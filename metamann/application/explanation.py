@@ -24,6 +24,6 @@ def explain(task: Task, query: Any) -> Explanation | SentenceExplanation:
     if explanation is None:
         raise ConfigError(
             f"{type(learner).__name__} cannot say which examples it read, as its memory keeps no single ones; take a "
-            "model with memory=keyvalue, nearest or prototypes."
+            "model with memory=keyvalue, nearest, prototypes or ridge."
         )
     return explanation

@@ -117,7 +117,7 @@ class Memory(nn.Module, Generic[State]):
         """
         raise ConfigError(
             f"{type(self).__name__} cannot take single examples out again; write those that stay anew, or choose "
-            "memory=keyvalue, nearest or prototypes."
+            "memory=keyvalue, nearest, prototypes or ridge."
         )
 
     def read_weights(self, state: State, features: Tensor) -> Tensor | None:

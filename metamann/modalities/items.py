@@ -39,7 +39,7 @@ VALIDATION_CURVES = ("accuracy", "accuracy/instance_1", "accuracy/instance_2", "
 LEARNERS = ("mann", "maml", "anil", "meta_sgd")
 MEMORIES = (
     "additive", "delta", "dnc", "keyvalue", "keyvalue_bounded", "lrua", "nearest", "none", "ntm", "ntm_input",
-    "prototypes", "snail",
+    "prototypes", "ridge", "snail",
 )  # fmt: skip
 
 

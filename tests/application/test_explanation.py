@@ -115,7 +115,7 @@ def test_a_forgotten_sentence_is_read_no_more(make_memory: MakeMemory, kind: str
 
 def test_what_cannot_be_explained_says_what_can(make_mann: Any, tmp_path: Path) -> None:
     objects = ItemObjects(Pictures(16), LabelCodes(), 5)
-    with pytest.raises(MetamannError, match="keyvalue, nearest or prototypes"):
+    with pytest.raises(MetamannError, match="keyvalue, nearest, prototypes or ridge"):
         Model(make_mann("lrua"), objects).adapt({"cat": [picture(0)]}).explain(picture(0))
     model = Model(make_mann("keyvalue"), objects)
     with pytest.raises(MetamannError, match="keep_examples"):

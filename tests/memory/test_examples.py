@@ -143,9 +143,9 @@ def test_memories_without_single_examples_say_so(make_memory: Make, memory_kind:
     features, codes = draw(2)
     state = memory.write(fresh(memory, features, codes), features, codes, torch.ones(BATCH, 2, dtype=torch.bool))
     assert memory.can_forget == (memory.read_weights(state, features) is not None)
-    assert memory.can_forget == (memory_kind in ("keyvalue", "nearest", "prototypes"))
+    assert memory.can_forget == (memory_kind in ("keyvalue", "nearest", "prototypes", "ridge", "ridge_features"))
     if not memory.can_forget:
-        with pytest.raises(ConfigError, match="memory=keyvalue, nearest or prototypes"):
+        with pytest.raises(ConfigError, match="memory=keyvalue, nearest, prototypes or ridge"):
             memory.forget(state, torch.ones(BATCH, 1, dtype=torch.bool))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from metamann.memory.attention.snail import SnailState
 from metamann.memory.controlled.additive import AdditiveMemory
 from metamann.memory.controlled.ntm import NTMMemory
+from metamann.memory.fast_weights.ridge import RidgeState
 from metamann.memory.interface import Memory, keep
 from metamann.memory.pairs.keyvalue import KeyValueState
 from metamann.memory.pairs.prototypes import PrototypeState
@@ -48,6 +49,9 @@ def contents(state: Any, episode: int) -> list[Tensor]:
     """What is in the memory of one episode; the empty slots that masked steps append are nothing."""
     if isinstance(state, KeyValueState | PrototypeState | SnailState):
         return [tensor[episode][state.filled[episode]] for tensor in state]
+    if isinstance(state, RidgeState):
+        filled = state.filled[episode]
+        return [state.gram[episode], state.cross[episode], state.keys[episode][filled], state.values[episode][filled]]
     return [tensor[episode] for tensor in state]
 
 
