@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from contract import FEATURES, Make, labelled_sequence
 from torch import Tensor
 from torch.nn import functional as F
 
 from metamann.errors import ConfigError
 from metamann.memory.interface import Memory
 
-FEATURES, LABELS, BATCH, STEPS = 5, 3, 2, 8
-Make = Callable[..., Memory[Any]]
+LABELS, BATCH, STEPS = 3, 2, 8
 SINGLE = pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -32,20 +31,14 @@ CODES = pytest.mark.parametrize("random_codes", [False, True], ids=["onehot", "r
 
 def draw(steps: int = STEPS, seed: int = 0, random_codes: bool = False) -> tuple[Tensor, Tensor]:
     """Features and codes."""
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(BATCH, steps, FEATURES, generator=generator, dtype=torch.float64)
-    labels = torch.randint(LABELS, (BATCH, steps), generator=generator)
-    codes = torch.eye(LABELS, dtype=torch.float64)
-    if random_codes:
-        codes = torch.randn(LABELS, LABELS + 1, generator=generator, dtype=torch.float64)
-    return features, codes[labels]
+    return labelled_sequence(steps, BATCH, LABELS, seed, random_codes)[:2]
 
 
 def mask() -> Tensor:
     """Two episodes with 7 and 5 examples."""
-    shown = torch.ones(BATCH, STEPS, dtype=torch.bool)
-    shown[0, 2] = shown[1, 0] = shown[1, 5] = shown[1, 6] = False
-    return shown
+    written = torch.ones(BATCH, STEPS, dtype=torch.bool)
+    written[0, 2] = written[1, 0] = written[1, 5] = written[1, 6] = False
+    return written
 
 
 def fresh(memory: Memory[Any], features: Tensor, codes: Tensor) -> Any:

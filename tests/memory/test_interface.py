@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from contract import CODE_WIDTH, FEATURES, Make, labelled_sequence
 from torch import Tensor
 
 from metamann.memory.attention.snail import SnailState
@@ -18,8 +18,7 @@ from metamann.memory.interface import Memory, keep
 from metamann.memory.pairs.keyvalue import KeyValueState
 from metamann.memory.pairs.prototypes import PrototypeState
 
-FEATURES, CODE_WIDTH, BATCH, STEPS = 5, 3, 3, 6
-Make = Callable[..., Memory[Any]]
+BATCH, STEPS = 3, 6
 # an episode starts from rows, or heads, of their own: all others start from zeros
 STARTS_FROM_ROWS = (AdditiveMemory, NTMMemory)
 
@@ -30,19 +29,17 @@ def memory(make_memory: Make, memory_kind: str) -> Memory[Any]:
 
 
 def draw(steps: int = STEPS, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(BATCH, steps, FEATURES, generator=generator, dtype=torch.float64)
-    codes = torch.eye(CODE_WIDTH, dtype=torch.float64)[torch.randint(CODE_WIDTH, (BATCH, steps), generator=generator)]
-    return features, codes
+    """Features and one-hot codes."""
+    return labelled_sequence(steps, BATCH, seed=seed)[:2]
 
 
-def shown(steps: int = STEPS) -> Tensor:
+def unmasked(steps: int = STEPS) -> Tensor:
     return torch.ones(BATCH, steps, dtype=torch.bool)
 
 
 def written(memory: Memory[Any], seed: int = 1) -> Any:
     features, codes = draw(seed=seed)
-    return memory.write(memory.initial_state(BATCH, CODE_WIDTH, features), features, codes, shown())
+    return memory.write(memory.initial_state(BATCH, CODE_WIDTH, features), features, codes, unmasked())
 
 
 def contents(state: Any, episode: int) -> list[Tensor]:
@@ -71,26 +68,26 @@ def test_a_masked_step_leaves_the_contents_bitwise(memory: Memory[Any]) -> None:
 
 def test_masked_steps_change_no_read(memory: Memory[Any]) -> None:
     features, codes = draw()
-    mask = shown()
+    mask = unmasked()
     mask[:, [0, 3, 4]] = False
     state = memory.initial_state(BATCH, CODE_WIDTH, features)
     reads, final = memory.scan(state, features, codes, mask)
-    kept = [1, 2, 5]
-    expected, expected_final = memory.scan(state, features[:, kept], codes[:, kept], mask[:, kept])
-    torch.testing.assert_close(reads[:, kept], expected, rtol=0, atol=1e-12)
+    steps = [1, 2, 5]
+    expected, expected_final = memory.scan(state, features[:, steps], codes[:, steps], mask[:, steps])
+    torch.testing.assert_close(reads[:, steps], expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(memory.read(final, features), memory.read(expected_final, features), rtol=0, atol=1e-12)
 
 
 def test_no_steps_read_nothing_and_leave_the_contents(memory: Memory[Any]) -> None:
     state = written(memory)
-    features, codes = (each.requires_grad_() for each in draw(steps=0))
-    reads, after = memory.scan(state, features, codes, shown(0))
-    assert reads.shape == memory.scan(state, *draw(), shown())[0][:, :0].shape
+    features, codes = (tensor.requires_grad_() for tensor in draw(steps=0))
+    reads, after = memory.scan(state, features, codes, unmasked(0))
+    assert reads.shape == memory.scan(state, *draw(), unmasked())[0][:, :0].shape
     for episode in range(BATCH):
         for old, new in zip(contents(state, episode), contents(after, episode), strict=True):
             assert torch.equal(old, new)
-    outputs = [each for each in (reads, *after) if each.requires_grad]
-    for gradient in torch.autograd.grad([each.sum() for each in outputs], features, allow_unused=True):
+    outputs = [tensor for tensor in (reads, *after) if tensor.requires_grad]
+    for gradient in torch.autograd.grad([output.sum() for output in outputs], features, allow_unused=True):
         assert gradient is None or gradient.shape == features.shape
 
 
@@ -112,7 +109,7 @@ def test_a_label_is_not_read_before_the_next_step(memory: Memory[Any], chained: 
     for t in range(STEPS):
         other = codes.clone()
         other[:, t] = codes[:, t].roll(1, -1)
-        reads = [run(memory, features, each, chained) for each in (codes, other)]
+        reads = [run(memory, features, labels, chained) for labels in (codes, other)]
         assert torch.equal(reads[0][:, : t + 1], reads[1][:, : t + 1])
         if t + 1 < STEPS:
             assert not torch.equal(reads[0][:, t + 1], reads[1][:, t + 1])
@@ -133,13 +130,13 @@ def test_later_items_do_not_change_earlier_reads(memory: Memory[Any], chained: b
 def run(memory: Memory[Any], features: Tensor, codes: Tensor, chained: bool) -> Tensor:
     state = memory.initial_state(BATCH, CODE_WIDTH, features)
     if not chained:
-        return memory.scan(state, features, codes, shown())[0]
-    return Memory.scan(memory, state, features, codes, shown())[0]
+        return memory.scan(state, features, codes, unmasked())[0]
+    return Memory.scan(memory, state, features, codes, unmasked())[0]
 
 
 def test_reads_have_the_width_that_the_memory_says(memory: Memory[Any]) -> None:
     features, codes = draw()
-    reads, state = memory.scan(memory.initial_state(BATCH, CODE_WIDTH, features), features, codes, shown())
+    reads, state = memory.scan(memory.initial_state(BATCH, CODE_WIDTH, features), features, codes, unmasked())
     width = CODE_WIDTH + 1 if memory.reads_label_mass else memory.read_width
     assert reads.shape == memory.read(state, features).shape == (BATCH, STEPS, width)
     readout = memory.code_readout()
@@ -168,7 +165,7 @@ def test_order_of_queries_does_not_matter(memory: Memory[Any]) -> None:
 def test_a_read_is_what_the_next_step_reads(memory: Memory[Any]) -> None:
     state = written(memory)
     features, codes = draw()
-    read, _ = memory.step(state, features[:, 0], codes[:, 0], shown()[:, 0])
+    read, _ = memory.step(state, features[:, 0], codes[:, 0], unmasked()[:, 0])
     torch.testing.assert_close(memory.read(state, features[:, :1])[:, 0], read, rtol=0, atol=1e-12)
 
 
@@ -176,7 +173,7 @@ def test_reading_leaves_the_state_alone(memory: Memory[Any]) -> None:
     state = written(memory)
     before = copy.deepcopy([tensor.detach() for tensor in state])
     memory.read(state, draw()[0])
-    memory.step(state, draw()[0][:, 0], draw()[1][:, 0], shown()[:, 0])
+    memory.step(state, draw()[0][:, 0], draw()[1][:, 0], unmasked()[:, 0])
     assert all(torch.equal(old, new) for old, new in zip(before, state, strict=True))
 
 
@@ -202,7 +199,7 @@ def test_other_episodes_of_the_batch_do_not_change_a_bit(memory: Memory[Any]) ->
 
 def test_writing_in_two_parts_is_writing_at_once(memory: Memory[Any]) -> None:
     features, codes = draw()
-    mask = shown()
+    mask = unmasked()
     mask[0, 1] = False
     state = memory.initial_state(BATCH, CODE_WIDTH, features)
     first = memory.write(state, features[:, :2], codes[:, :2], mask[:, :2])
@@ -215,8 +212,8 @@ def test_writing_in_two_parts_is_writing_at_once(memory: Memory[Any]) -> None:
 def test_write_is_scan_without_the_reads(memory: Memory[Any]) -> None:
     features, codes = draw()
     state = written(memory)
-    _, scanned = memory.scan(state, features, codes, shown())
-    for one, other in zip(memory.write(state, features, codes, shown()), scanned, strict=True):
+    _, scanned = memory.scan(state, features, codes, unmasked())
+    for one, other in zip(memory.write(state, features, codes, unmasked()), scanned, strict=True):
         assert torch.equal(one, other)
 
 
@@ -244,7 +241,7 @@ def test_fresh_state_takes_device_and_type_from_the_features(memory: Memory[Any]
 
 def test_trace_has_a_weight_for_every_head_step_and_slot(memory: Memory[Any]) -> None:
     features, codes = draw()
-    trace = memory.trace(memory.initial_state(BATCH, CODE_WIDTH, features), features, codes, shown())
+    trace = memory.trace(memory.initial_state(BATCH, CODE_WIDTH, features), features, codes, unmasked())
     batch, _, steps, _ = trace.read_weights.shape
     assert (batch, steps) == (BATCH, STEPS)
     torch.testing.assert_close(

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from contract import (
+    CODE_WIDTH,
+    FEATURES,
+    Arrays,
+    Make,
+    Results,
+    assert_scan_is_the_chained_step,
+    assert_step_equals,
+    parameter_arrays,
+    random_mask,
+)
+from dialects import Options, option_id
 from torch import Tensor, nn
 
-from metamann.errors import ConfigError
 from metamann.memory.fast_weights.delta import DeltaMemory, DeltaState, delta_scan
 from metamann.memory.interface import Memory
 
-FEATURES, CODE_WIDTH, BATCH = 5, 3, 2
-OPTIONS: list[dict[str, Any]] = [
+BATCH = 2
+OPTIONS: list[Options] = [
     {"key_width": 4, "heads": 1, "gated": False},
     {"key_width": 4, "heads": 2, "gated": True},
     {"key_width": None, "heads": 1, "gated": True},
     {"key_width": 37, "heads": 1, "gated": True},
 ]
 SURE = 1000.0  # a gate with this logit is 1, with its negative 0, exactly
-Make = Callable[..., DeltaMemory]
-Arrays = dict[str, np.ndarray]
 
 
-def _id(options: dict[str, Any]) -> str:
-    return "-".join(f"{name}={value}" for name, value in options.items())
-
-
-@pytest.fixture(params=OPTIONS, ids=_id)
-def options(request: pytest.FixtureRequest) -> dict[str, Any]:
+@pytest.fixture(params=OPTIONS, ids=option_id)
+def options(request: pytest.FixtureRequest) -> Options:
     return dict(request.param)
 
 
@@ -41,8 +46,11 @@ def randn(*shape: int, seed: int = 0) -> Tensor:
 
 def draw(steps: int, code_width: int = CODE_WIDTH) -> tuple[Tensor, Tensor, Tensor]:
     """Features, codes and a mask with holes."""
-    mask = torch.rand(BATCH, steps, generator=torch.Generator().manual_seed(2)) < 0.7
-    return randn(BATCH, steps, FEATURES), randn(BATCH, steps, code_width, seed=1), mask
+    return (
+        randn(BATCH, steps, FEATURES),
+        randn(BATCH, steps, code_width, seed=1),
+        random_mask(BATCH, steps, 0.7, seed=2),
+    )
 
 
 def earlier_state(memory: DeltaMemory) -> DeltaState:
@@ -56,7 +64,7 @@ def fix_gate(gate: nn.Module, logit: float) -> None:
 
 
 def plain_memory(features: int, code_width: int = CODE_WIDTH, **options: Any) -> DeltaMemory:
-    """The features are the keys, what is told replaces what was found, and nothing fades."""
+    """The features are the keys, a new value replaces the old one, and nothing decays."""
     memory = DeltaMemory(features, code_width, key_width=None, **options).double()
     fix_gate(memory.write_gate, SURE)
     return memory
@@ -66,9 +74,10 @@ def plain_memory(features: int, code_width: int = CODE_WIDTH, **options: Any) ->
 
 
 def reference_step(
-    p: Arrays, options: dict[str, Any], weights: np.ndarray, x: np.ndarray, code: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    p: Arrays, options: Options, state: Arrays, x: np.ndarray, code: np.ndarray
+) -> tuple[np.ndarray, Arrays]:
     """One episode, one step: what is read, and the next fast weights."""
+    weights = state["fast_weights"]
     reads, new = [], np.empty_like(weights)
     for head, old in enumerate(weights):
         key = x
@@ -84,40 +93,29 @@ def reference_step(
         value = [*code, *[0.0] * (CODE_WIDTH - len(code))]
         # S = alpha (I - beta k k^T) S + beta k v^T
         new[head] = alpha * (np.eye(len(key)) - beta * np.outer(key, key)) @ old + beta * np.outer(key, value)
-    return np.concatenate(reads), new
+    return np.concatenate(reads), {"fast_weights": new}
 
 
 @pytest.mark.parametrize("code_width", [CODE_WIDTH, CODE_WIDTH - 1])
-def test_step_equals_the_formulas(make_memory: Make, options: dict[str, Any], code_width: int) -> None:
+def test_step_equals_the_formulas(make_memory: Make, options: Options, code_width: int) -> None:
     memory = make_memory("delta", FEATURES, CODE_WIDTH, **options)
-    parameters = {name: tensor.numpy() for name, tensor in memory.state_dict().items()}
-    features, codes, mask = draw(6, code_width)
-    state = earlier_state(memory)
-    expected = state.fast_weights.numpy().copy()
-    for t in range(6):
-        read, state = memory.step(state, features[:, t], codes[:, t], mask[:, t])
-        for episode in range(BATCH):
-            x, code = features[episode, t].numpy(), codes[episode, t].numpy()
-            expected_read, new = reference_step(parameters, options, expected[episode], x, code)
-            np.testing.assert_allclose(read[episode].detach(), expected_read, rtol=0, atol=1e-12)
-            if mask[episode, t]:
-                expected[episode] = new
-        np.testing.assert_allclose(state.fast_weights.detach(), expected, rtol=0, atol=1e-12)
+    reference = partial(reference_step, parameter_arrays(memory), options)
+    assert_step_equals(reference, memory, earlier_state(memory), *draw(6, code_width), atol=1e-12)
 
 
 @pytest.mark.parametrize("chained", [False, True], ids=["scan", "step"])
-def test_orthonormal_keys_recall_exactly_and_replace_only_their_own_value(chained: bool) -> None:
+def test_orthonormal_keys_recall_exactly_and_overwrite_only_their_own_value(chained: bool) -> None:
     scan = Memory.scan if chained else DeltaMemory.scan
     memory = plain_memory(6, chunk=4)
     keys = torch.linalg.qr(randn(6, 6)).Q.unsqueeze(0)
     first, second = randn(1, 6, CODE_WIDTH, seed=1), randn(1, 6, CODE_WIDTH, seed=2)
-    told = torch.ones(1, 6, dtype=torch.bool)
-    reads, state = scan(memory, memory.initial_state(1, CODE_WIDTH, keys), keys, first, told)
+    mask = torch.ones(1, 6, dtype=torch.bool)
+    reads, state = scan(memory, memory.initial_state(1, CODE_WIDTH, keys), keys, first, mask)
     torch.testing.assert_close(reads, torch.zeros_like(first), rtol=0, atol=1e-12)
     torch.testing.assert_close(memory.read(state, keys), first, rtol=0, atol=1e-12)
 
     again = torch.tensor([4, 1])
-    reads, state = scan(memory, state, keys[:, again], second[:, again], told[:, again])
+    reads, state = scan(memory, state, keys[:, again], second[:, again], mask[:, again])
     torch.testing.assert_close(reads, first[:, again], rtol=0, atol=1e-12)
     expected = first.clone()
     expected[:, again] = second[:, again]
@@ -126,15 +124,15 @@ def test_orthonormal_keys_recall_exactly_and_replace_only_their_own_value(chaine
 
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("chained", [False, True], ids=["scan", "step"])
-def test_a_gate_of_zero_forgets_everything_told_before(make_memory: Make, chained: bool) -> None:
+def test_keep_gate_of_zero_forgets_all_earlier_items(make_memory: Make, chained: bool) -> None:
     scan = Memory.scan if chained else DeltaMemory.scan
     memory = make_memory("delta", FEATURES, CODE_WIDTH, gated=True)
     fix_gate(memory.keep_gate, -SURE)
     features, codes, _ = draw(6)
-    told = torch.ones(BATCH, 6, dtype=torch.bool)
-    _, state = scan(memory, earlier_state(memory), features, codes, told)
+    mask = torch.ones(BATCH, 6, dtype=torch.bool)
+    _, state = scan(memory, earlier_state(memory), features, codes, mask)
     _, only_last = scan(
-        memory, memory.initial_state(BATCH, CODE_WIDTH, features), features[:, 5:], codes[:, 5:], told[:, 5:]
+        memory, memory.initial_state(BATCH, CODE_WIDTH, features), features[:, 5:], codes[:, 5:], mask[:, 5:]
     )
     torch.testing.assert_close(state.fast_weights, only_last.fast_weights, rtol=0, atol=1e-12)
     assert only_last.fast_weights.any()
@@ -142,7 +140,7 @@ def test_a_gate_of_zero_forgets_everything_told_before(make_memory: Make, chaine
 
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("chained", [False, True], ids=["scan", "step"])
-def test_a_gate_of_one_is_the_plain_rule(make_memory: Make, chained: bool) -> None:
+def test_keep_gate_of_one_is_the_ungated_rule(make_memory: Make, chained: bool) -> None:
     scan = Memory.scan if chained else DeltaMemory.scan
     plain, gated = (make_memory("delta", FEATURES, CODE_WIDTH, gated=gated) for gated in (False, True))
     fix_gate(gated.keep_gate, SURE)
@@ -154,31 +152,27 @@ def test_a_gate_of_one_is_the_plain_rule(make_memory: Make, chained: bool) -> No
 # the chunks
 
 
+@pytest.fixture(scope="module")
+def chained_results() -> dict[tuple[str, int], Results]:
+    """Results of the chained step, which depend neither on the core nor on the chunk."""
+    return {}
+
+
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("chunk", [1, 4, 16])
 @pytest.mark.parametrize("steps", [0, 1, 4, 11])
-def test_scan_equals_the_chained_step(make_memory: Make, options: dict[str, Any], steps: int, chunk: int) -> None:
+def test_scan_equals_the_chained_step(
+    make_memory: Make, chained_results: dict[tuple[str, int], Results], options: Options, steps: int, chunk: int
+) -> None:
     memory = make_memory("delta", FEATURES, CODE_WIDTH, **options, chunk=chunk)
-    features, codes, mask = draw(steps)
-    start = earlier_state(memory).fast_weights
-    outcomes = []
-    for scan in (Memory.scan, DeltaMemory.scan):
-        inputs = [tensor.clone().requires_grad_() for tensor in (features, codes, start)]
-        memory.zero_grad()
-        reads, state = scan(memory, DeltaState(inputs[2]), inputs[0], inputs[1], mask)
-        (reads.pow(3).sum() + state.fast_weights.pow(3).sum()).backward()
-        gradients = [tensor.grad for tensor in (*inputs, *memory.parameters())]
-        outcomes.append([reads, *state, *gradients])
-    for step, chunked in zip(*outcomes, strict=True):
-        if step is None or chunked is None:
-            assert steps == 0
-            assert step is chunked
-        else:
-            torch.testing.assert_close(chunked, step, rtol=1e-9, atol=1e-11)
+    case, within = (repr(options), steps), (1e-9, 1e-11)
+    chained_results[case] = assert_scan_is_the_chained_step(
+        memory, earlier_state(memory), *draw(steps), within, within, chained_results.get(case)
+    )
 
 
 @pytest.mark.usefixtures("core")
-def test_a_masked_sequence_changes_nothing(make_memory: Make, options: dict[str, Any]) -> None:
+def test_masked_sequence_leaves_the_state_unchanged(make_memory: Make, options: Options) -> None:
     memory = make_memory("delta", FEATURES, CODE_WIDTH, **options, chunk=4)
     state, (features, codes, mask) = earlier_state(memory), draw(11)
     reads, after = memory.scan(state, features, codes, torch.zeros_like(mask))
@@ -186,7 +180,7 @@ def test_a_masked_sequence_changes_nothing(make_memory: Make, options: dict[str,
     torch.testing.assert_close(reads, memory.read(state, features), rtol=0, atol=1e-12)
 
 
-def test_a_large_decay_does_not_swallow_the_small_ones_behind_it() -> None:
+def test_a_large_decay_does_not_round_off_the_small_ones_after_it() -> None:
     """In float32 a running sum that has passed -1e5 knows nothing of hundredths any more."""
     keys = nn.functional.normalize(randn(1, 1, 12, 4), dim=-1)
     values, start, beta = randn(1, 1, 12, 3, seed=1), randn(1, 1, 4, 3, seed=2), torch.full((1, 1, 12), 0.5).double()
@@ -210,8 +204,8 @@ def test_reads_depend_on_the_angles_between_keys_alone() -> None:
     torch.testing.assert_close(turned_final, rotation.T @ final, rtol=0, atol=1e-12)
 
 
-def test_what_training_keeps_grows_with_the_steps_not_with_their_square() -> None:
-    def kept(steps: int) -> int:
+def test_saved_tensors_grow_linearly_with_the_steps() -> None:
+    def saved(steps: int) -> int:
         memory = DeltaMemory(FEATURES, CODE_WIDTH, key_width=4, gated=True, chunk=8)
         sizes: dict[int, int] = {}
 
@@ -226,7 +220,7 @@ def test_what_training_keeps_grows_with_the_steps_not_with_their_square() -> Non
         assert graph[0].requires_grad
         return sum(sizes.values())
 
-    assert kept(640) < 11 * kept(64)
+    assert saved(640) < 11 * saved(64)
 
 
 # gradients
@@ -237,35 +231,6 @@ def test_gradients_of_delta_scan() -> None:
     beta, log_alpha = randn(1, 1, 3, seed=3).sigmoid(), nn.functional.logsigmoid(randn(1, 1, 3, seed=4))
     inputs = [tensor.requires_grad_() for tensor in (0.5 * keys, values, beta, log_alpha, start)]
     assert torch.autograd.gradcheck(lambda *tensors: delta_scan(*tensors, chunk=2), inputs)
-
-
-class Unrolled(nn.Module):
-    """The reads and the last fast weights as a function of features, codes and parameters."""
-
-    def __init__(self, memory: DeltaMemory, chained: bool) -> None:
-        super().__init__()
-        self.memory = memory
-        self.scan = Memory.scan if chained else DeltaMemory.scan
-
-    def forward(self, features: Tensor, codes: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
-        mask = torch.tensor([[True, False, True], [True, True, True]])
-        reads, final = self.scan(self.memory, DeltaState(start), features, codes, mask)
-        return reads, final.fast_weights
-
-
-@pytest.mark.parametrize("chained", [False, True], ids=["scan", "step"])
-@pytest.mark.parametrize("gated", [False, True])
-def test_gradients_of_three_steps(make_memory: Make, gated: bool, chained: bool) -> None:
-    unrolled = Unrolled(make_memory("delta", 2, 2, key_width=2, heads=2, gated=gated, chunk=2), chained)
-    names = [name for name, _ in unrolled.named_parameters()]
-
-    def reads(features: Tensor, codes: Tensor, start: Tensor, *parameters: Tensor) -> Any:
-        named = dict(zip(names, parameters, strict=True))
-        return torch.func.functional_call(unrolled, named, (features, codes, start))
-
-    inputs = [randn(2, 3, 2), randn(2, 3, 2, seed=1), randn(2, 2, 2, 2, seed=2)]
-    tensors = [tensor.detach().clone().requires_grad_() for tensor in (*inputs, *unrolled.parameters())]
-    assert torch.autograd.gradcheck(reads, tensors, fast_mode=True)
 
 
 @pytest.mark.usefixtures("core")
@@ -284,10 +249,10 @@ def test_features_of_zero_have_finite_reads_and_gradients(chained: bool) -> None
         assert tensor.isfinite().all()
 
 
-# what a learner and its pictures see
+# trace
 
 
-def test_trace_holds_the_shares_of_what_was_told(make_memory: Make, options: dict[str, Any]) -> None:
+def test_trace_weights_are_those_of_the_reads(make_memory: Make, options: Options) -> None:
     memory = make_memory("delta", FEATURES, CODE_WIDTH, **options, chunk=4)
     features, codes, mask = draw(7)
     state = memory.initial_state(BATCH, CODE_WIDTH, features)
@@ -298,42 +263,3 @@ def test_trace_holds_the_shares_of_what_was_told(make_memory: Make, options: dic
     assert not shares[..., :-1][~mask[:, None, None].expand(-1, memory.heads, 7, -1)].any()
     weighted = shares[..., :-1] @ codes.unsqueeze(1)
     torch.testing.assert_close(weighted.transpose(1, 2).flatten(2), reads, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("gated", [False, True])
-@pytest.mark.parametrize(("key_width", "heads"), [(None, 1), (64, 1), (64, 3)])
-def test_fresh_memory_already_names_what_it_was_told(key_width: int | None, heads: int, gated: bool) -> None:
-    torch.manual_seed(7)
-    memory = DeltaMemory(64, 5, key_width, heads, gated)
-    features = torch.randn(20, 5, 64)
-    told = torch.ones(20, 5, dtype=torch.bool)
-    with torch.no_grad():
-        state = memory.write(memory.initial_state(20, 5, features), features, torch.eye(5).expand(20, 5, 5), told)
-        named = (memory.read(state, features) @ memory.code_readout().T).softmax(-1)
-    confidence, label = named.max(-1)
-    assert (label == torch.arange(5)).float().mean() > 0.99
-    assert confidence.mean() > 0.9
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"heads": 0}, r"memory\.heads=0"),
-        ({"heads": 2.5}, r"memory\.heads=2\.5"),
-        ({"chunk": 0}, r"memory\.chunk=0"),
-        ({"heads": 2, "key_width": None}, r"memory\.heads=2.*memory\.key_width"),
-    ],
-)
-def test_options_that_cannot_work_are_refused_by_name(options: dict[str, Any], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
-        DeltaMemory(FEATURES, CODE_WIDTH, **options)
-
-
-def test_codes_wider_than_the_memory_was_built_for_are_refused(make_memory: Make) -> None:
-    memory = make_memory("delta", FEATURES, CODE_WIDTH)
-    features, codes, mask = draw(2, CODE_WIDTH + 1)
-    with pytest.raises(ConfigError, match=f"width {CODE_WIDTH}.*{CODE_WIDTH + 1}"):
-        memory.initial_state(BATCH, CODE_WIDTH + 1, features)
-    for scan in (Memory.scan, DeltaMemory.scan):
-        with pytest.raises(ConfigError, match=f"width {CODE_WIDTH}.*{CODE_WIDTH + 1}"):
-            scan(memory, earlier_state(memory), features, codes, mask)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from contract import Make, full_mask, labelled_sequence
 
-FEATURES, CLASSES, BATCH, STEPS = 5, 3, 2, 9
-Make = Callable[..., Any]
-
-
-def draw(steps: int = STEPS, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(BATCH, steps, FEATURES, generator=generator, dtype=torch.float64)
-    return features, torch.randint(CLASSES, (BATCH, steps), generator=generator)
+CLASSES, BATCH, STEPS = 3, 2, 9
 
 
 def reference_masses(memory: Any, pairs: list[tuple[np.ndarray, int]], item: np.ndarray) -> np.ndarray:
@@ -32,12 +24,12 @@ def reference_masses(memory: Any, pairs: list[tuple[np.ndarray, int]], item: np.
 
 
 def test_queries_and_streams_read_the_nearest_of_each_label(make_memory: Make) -> None:
-    memory = make_memory("nearest", FEATURES, CLASSES)
-    features, labels = draw()
-    codes, mask = torch.eye(CLASSES, dtype=torch.float64)[labels], torch.ones(BATCH, STEPS, dtype=torch.bool)
+    memory = make_memory("nearest")
+    features, codes, labels = labelled_sequence(STEPS, BATCH, CLASSES)
+    mask = full_mask(features)
     fresh = memory.initial_state(BATCH, CLASSES, features)
     streamed, state = memory.scan(fresh, features, codes, mask)
-    queries, _ = draw(4, seed=1)
+    queries = labelled_sequence(4, BATCH, CLASSES, seed=1)[0]
     read = memory.read(state, queries)
     for episode in range(BATCH):
         pairs = [(x.numpy(), int(label)) for x, label in zip(features[episode], labels[episode], strict=True)]
@@ -50,24 +42,24 @@ def test_queries_and_streams_read_the_nearest_of_each_label(make_memory: Make) -
 
 
 def test_a_pair_written_twice_counts_once(make_memory: Make) -> None:
-    memory = make_memory("nearest", FEATURES, CLASSES)
-    features, labels = draw()
-    codes, mask = torch.eye(CLASSES, dtype=torch.float64)[labels], torch.ones(BATCH, STEPS, dtype=torch.bool)
+    memory = make_memory("nearest")
+    features, codes, _ = labelled_sequence(STEPS, BATCH, CLASSES)
+    mask = full_mask(features)
     fresh = memory.initial_state(BATCH, CLASSES, features)
     once = memory.write(fresh, features, codes, mask)
     twice = memory.write(once, features, codes, mask)
-    queries, _ = draw(4, seed=1)
+    queries = labelled_sequence(4, BATCH, CLASSES, seed=1)[0]
     torch.testing.assert_close(memory.read(once, queries), memory.read(twice, queries))
 
 
 def test_the_nearest_of_each_label_is_the_one_that_is_read(make_memory: Make) -> None:
-    memory = make_memory("nearest", FEATURES, CLASSES)
-    features, labels = draw()
+    memory = make_memory("nearest")
+    features, _, labels = labelled_sequence(STEPS, BATCH, CLASSES)
     labels = labels.clamp_max(CLASSES - 2)  # the last label has no pair
-    codes, mask = torch.eye(CLASSES, dtype=torch.float64)[labels], torch.ones(BATCH, STEPS, dtype=torch.bool)
+    codes, mask = torch.eye(CLASSES, dtype=torch.float64)[labels], full_mask(features)
     mask[0, 3] = False
     fresh = memory.initial_state(BATCH, CLASSES, features)
-    queries, _ = draw(4, seed=1)
+    queries = labelled_sequence(4, BATCH, CLASSES, seed=1)[0]
     slots, cosines = memory.nearest(memory.write(fresh, features, codes, mask), queries)
     for episode in range(BATCH):
         near = torch.cosine_similarity(queries[episode].unsqueeze(1), features[episode], dim=-1)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
+from contract import Make, after_writing, full_mask, labelled_sequence
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -15,31 +13,20 @@ from torch import Tensor
 from metamann.memory.pairs.keyvalue import KeyValueMemory
 from metamann.memory.pairs.prototypes import PrototypeMemory
 
-FEATURES, CLASSES, BATCH, STEPS = 5, 3, 2, 9
-Make = Callable[..., Any]
+CLASSES, BATCH, STEPS = 3, 2, 9
 
 
 def draw(steps: int = STEPS, seed: int = 0, random_codes: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     """Features, codes and labels."""
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(BATCH, steps, FEATURES, generator=generator, dtype=torch.float64)
-    labels = torch.randint(CLASSES, (BATCH, steps), generator=generator)
-    codes = torch.eye(CLASSES, dtype=torch.float64)
-    if random_codes:
-        codes = torch.randn(CLASSES, CLASSES + 1, generator=generator, dtype=torch.float64)
-    return features, codes[labels], labels
+    return labelled_sequence(steps, BATCH, CLASSES, seed, random_codes)
 
 
-def shown(steps: int = STEPS) -> Tensor:
-    return torch.ones(BATCH, steps, dtype=torch.bool)
-
-
-def reference_masses(memory: PrototypeMemory, told: list[tuple[np.ndarray, int]], item: np.ndarray) -> np.ndarray:
+def reference_masses(memory: PrototypeMemory, support: list[tuple[np.ndarray, int]], item: np.ndarray) -> np.ndarray:
     """Mass on each label and on "never seen", from pairs of features and label."""
     strength, threshold = memory.log_strength.exp().item(), memory.never_seen.item()
     scores = np.full(CLASSES + 1, -np.inf)
-    for label in {label for _, label in told}:
-        mean = np.mean([x / np.linalg.norm(x) for x, its in told if its == label], axis=0)
+    for label in {label for _, label in support}:
+        mean = np.mean([x / np.linalg.norm(x) for x, its in support if its == label], axis=0)
         scores[label] = strength * mean @ item / (np.linalg.norm(mean) * np.linalg.norm(item))
     scores[-1] = strength * threshold
     powers = np.exp(scores - scores.max())
@@ -47,9 +34,9 @@ def reference_masses(memory: PrototypeMemory, told: list[tuple[np.ndarray, int]]
 
 
 def test_a_stream_reads_the_means_of_what_came_before(make_memory: Make) -> None:
-    memory = make_memory("prototypes", FEATURES, CLASSES)
+    memory = make_memory("prototypes")
     features, codes, labels = draw()
-    reads, _ = memory.scan(memory.initial_state(BATCH, CLASSES, features), features, codes, shown())
+    reads, _ = memory.scan(memory.initial_state(BATCH, CLASSES, features), features, codes, full_mask(features))
     for episode in range(BATCH):
         pairs = [(x.numpy(), int(label)) for x, label in zip(features[episode], labels[episode], strict=True)]
         for t in range(STEPS):
@@ -58,10 +45,10 @@ def test_a_stream_reads_the_means_of_what_came_before(make_memory: Make) -> None
 
 
 def test_queries_read_the_means_of_the_support(make_memory: Make) -> None:
-    memory = make_memory("prototypes", FEATURES, CLASSES)
+    memory = make_memory("prototypes")
     features, codes, labels = draw()
     queries, _, _ = draw(4, seed=1)
-    state = memory.write(memory.initial_state(BATCH, CLASSES, features), features, codes, shown())
+    state = after_writing(memory, features, codes)
     reads = memory.read(state, queries).detach().numpy()
     for episode in range(BATCH):
         pairs = [(x.numpy(), int(label)) for x, label in zip(features[episode], labels[episode], strict=True)]
@@ -71,16 +58,13 @@ def test_queries_read_the_means_of_the_support(make_memory: Make) -> None:
 
 
 def test_with_one_example_of_each_label_it_is_the_key_value_memory(make_memory: Make) -> None:
-    prototypes, pairs = (make_memory(kind, FEATURES, CLASSES) for kind in ("prototypes", "keyvalue"))
+    prototypes, pairs = (make_memory(kind) for kind in ("prototypes", "keyvalue"))
     pairs.load_state_dict(prototypes.state_dict())
     features, _, _ = draw(CLASSES)
     codes = torch.eye(CLASSES, dtype=torch.float64).expand(BATCH, -1, -1)
     queries, _, _ = draw(4, seed=1)
     assert isinstance(pairs, KeyValueMemory)
-    reads = [
-        memory.read(memory.write(memory.initial_state(BATCH, CLASSES, features), features, codes, shown(3)), queries)
-        for memory in (prototypes, pairs)
-    ]
+    reads = [memory.read(after_writing(memory, features, codes), queries) for memory in (prototypes, pairs)]
     torch.testing.assert_close(*reads)
 
 
@@ -88,30 +72,30 @@ def test_with_one_example_of_each_label_it_is_the_key_value_memory(make_memory: 
 def test_neither_the_order_nor_the_portions_of_the_support_matter(
     make_memory: Make, order: list[int], border: int, random_codes: bool
 ) -> None:
-    memory = make_memory("prototypes", FEATURES, CLASSES)
+    memory = make_memory("prototypes")
     features, codes, _ = draw(random_codes=random_codes)
     queries, _, _ = draw(4, seed=1)
     fresh = memory.initial_state(BATCH, codes.shape[-1], features)
-    at_once = memory.read(memory.write(fresh, features, codes, shown()), queries)
+    at_once = memory.read(memory.write(fresh, features, codes, full_mask(features)), queries)
     first, second = order[:border], order[border:]
-    state = memory.write(fresh, features[:, first], codes[:, first], shown(len(first)))
-    state = memory.write(state, features[:, second], codes[:, second], shown(len(second)))
+    state = memory.write(fresh, features[:, first], codes[:, first], full_mask(features[:, first]))
+    state = memory.write(state, features[:, second], codes[:, second], full_mask(features[:, second]))
     torch.testing.assert_close(memory.read(state, queries), at_once)
 
 
 def test_one_slot_a_label(make_memory: Make) -> None:
-    memory = make_memory("prototypes", FEATURES, CLASSES)
+    memory = make_memory("prototypes")
     features, codes, labels = draw()
-    state = memory.write(memory.initial_state(BATCH, CLASSES, features), features, codes, shown())
+    state = after_writing(memory, features, codes)
     for episode in range(BATCH):
         assert int(state.filled[episode].sum()) == len(labels[episode].unique())
         assert not state.sums[episode][~state.filled[episode]].any()
 
 
 def test_pairs_are_traced_to_the_slot_of_their_label(make_memory: Make) -> None:
-    memory = make_memory("prototypes", FEATURES, CLASSES)
+    memory = make_memory("prototypes")
     features, codes, labels = draw()
-    trace = memory.trace(memory.initial_state(BATCH, CLASSES, features), features, codes, shown())
+    trace = memory.trace(memory.initial_state(BATCH, CLASSES, features), features, codes, full_mask(features))
     assert trace.write_weights is not None
     for episode in range(BATCH):
         first = [labels[episode].tolist().index(label) for label in labels[episode]]
@@ -120,12 +104,12 @@ def test_pairs_are_traced_to_the_slot_of_their_label(make_memory: Make) -> None:
 
 @pytest.mark.parametrize("form", ["scan", "read"])
 def test_gradients_are_those_of_finite_differences(make_memory: Make, form: str) -> None:
-    memory = make_memory("prototypes", FEATURES, CLASSES)
+    memory = make_memory("prototypes")
     features, codes, _ = draw(4)
 
     def reads(inputs: Tensor) -> Tensor:
         fresh = memory.initial_state(BATCH, CLASSES, inputs)
-        scanned, state = memory.scan(fresh, inputs, codes, shown(4))
+        scanned, state = memory.scan(fresh, inputs, codes, full_mask(inputs))
         result: Tensor = scanned if form == "scan" else memory.read(state, inputs)
         return result
 
