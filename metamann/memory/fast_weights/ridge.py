@@ -175,7 +175,8 @@ class RidgeMemory(Memory[RidgeState]):
     def _decomposed(self, matrix: Tensor) -> Tensor:
         """Cholesky decomposition of a matrix plus lambda I."""
         identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-        return torch.linalg.cholesky(matrix + self.log_penalty.exp() * identity)
+        factor: Tensor = torch.linalg.cholesky(matrix + self.log_penalty.exp() * identity)
+        return factor
 
     def _added(self, state: RidgeState, keys: Tensor, codes: Tensor, mask: Tensor) -> RidgeState:
         present = mask.unsqueeze(-1)
@@ -218,7 +219,8 @@ class RidgeMemory(Memory[RidgeState]):
         # row t of a solution by a lower triangle depends on the rows before it alone
         shared = torch.linalg.solve_triangular(decomposed, penalty * (by_keys @ of_queries), upper=False)
         left_over = torch.linalg.solve_triangular(decomposed, values - keys @ fitted, upper=False)
-        return queries @ fitted + shared.transpose(1, 2).tril(-1) @ left_over
+        reads: Tensor = queries @ fitted + shared.transpose(1, 2).tril(-1) @ left_over
+        return reads
 
     def _padded(self, codes: Tensor) -> Tensor:
         check_code_width(codes.shape[-1], self.code_width)

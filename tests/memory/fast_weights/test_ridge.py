@@ -32,10 +32,10 @@ def written(memory: RidgeMemory, features: Tensor, codes: Tensor, mask: Tensor |
 
 def from_scratch(memory: RidgeMemory, features: Tensor, codes: Tensor, queries: Tensor) -> np.ndarray:
     """The least squares of the pairs with lambda |S|^2, as an ordinary least-squares problem of more rows."""
-    keys, asked = (F.normalize(memory.key(items), dim=-1).detach().numpy() for items in (features, queries))
+    keys, of_queries = (F.normalize(memory.key(items), dim=-1).detach().numpy() for items in (features, queries))
     root = np.sqrt(memory.log_penalty.exp().item())
     reads = []
-    for key, code, query in zip(keys, codes.numpy(), asked, strict=True):
+    for key, code, query in zip(keys, codes.numpy(), of_queries, strict=True):
         rows = np.concatenate([key, root * np.eye(key.shape[1])])
         targets = np.concatenate([code, np.zeros((key.shape[1], code.shape[1]))])
         reads.append(query @ np.linalg.lstsq(rows, targets, rcond=None)[0])
