@@ -64,7 +64,8 @@ def _contact_sheet(images: np.ndarray, tall: int, wide: int) -> np.ndarray:
     rows, left = -(-count // COLUMNS), (wide - width) // 2
     cells = np.zeros((rows * COLUMNS, tall, wide), images.dtype)
     cells[:count, tall - height :, left : left + width] = images
-    return 255 - cells.reshape(rows, COLUMNS, tall, wide).swapaxes(1, 2).reshape(rows * tall, COLUMNS * wide)
+    sheet: np.ndarray = 255 - cells.reshape(rows, COLUMNS, tall, wide).swapaxes(1, 2)
+    return sheet.reshape(rows * tall, COLUMNS * wide)
 
 
 def plot_memory(trace: Trace, labels: Tensor, title: str) -> Figure:
