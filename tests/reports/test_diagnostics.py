@@ -39,11 +39,12 @@ def test_slots_in_use_are_those_that_were_written_to_in_all() -> None:
 
 def test_every_memory_gives_what_it_has(make_memory: Callable[..., Memory[Any]], memory_kind: str) -> None:
     torch.manual_seed(0)  # fast weights may by chance have no negative share
+    no_shares = ("none", "none_beside", "delta", "delta_gated", "ridge", "ridge_features")
     memory = make_memory(memory_kind, 5, 3)
     features, codes = torch.randn(2, 3, 5, dtype=torch.float64), torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
     trace = memory.trace(memory.initial_state(2, 3, features), features, codes, EVERY_STEP)
     found = memory_statistics(trace, EVERY_STEP)
-    assert ("read_entropy" in found) == (memory_kind not in ("none", "none_beside", "delta", "delta_gated"))
+    assert ("read_entropy" in found) == (memory_kind not in no_shares)
     assert all(math.isfinite(value) and value >= 0 for value in found.values())
     if trace.write_weights is not None:
         assert trace.write_weights.shape[0::2] == (2, 3)
