@@ -43,7 +43,7 @@ CURVES = ("f1", "precision", "recall", "span_f1", "typing_accuracy")
 ENCODERS = ("words", "recurrent", "minilm", "frozen", "joined", "spelling")
 DATA = (
     "records", "columns", "jsonl", "fewnerd", "fewnerd_episodes", "snips", "support_sets", "conll2003", "crossner",
-    "gum", "wnut17",
+    "gum", "wnut17", "mixture",
 )  # fmt: skip
 AnySplits = SentenceSplits | FixedEpisodeSplits
 

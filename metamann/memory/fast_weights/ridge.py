@@ -57,7 +57,8 @@ class RidgeMemory(Memory[RidgeState]):
 
     Args:
         features: width of the features.
-        code_width: width of the label codes; one-hot codes of fewer classes are padded to it.
+        code_width: width of the label codes; one-hot codes of fewer classes are padded to it. None stores codes as wide
+            as they are, of one width in an episode.
         key_width: width of the keys; None takes the features themselves as keys.
         penalty: lambda at the start of training; learned.
 
@@ -75,11 +76,13 @@ class RidgeMemory(Memory[RidgeState]):
 
     can_forget: ClassVar[bool] = True
 
-    def __init__(self, features: int, code_width: int, key_width: int | None = 128, penalty: float = 0.1) -> None:
+    def __init__(
+        self, features: int, code_width: int | None, key_width: int | None = 128, penalty: float = 0.1
+    ) -> None:
         check_size("memory.key_width", key_width, optional=True)
         check_number("memory.penalty", penalty, least=0, above=True)
         super().__init__()
-        self.code_width = self.read_width = code_width
+        self.code_width, self.read_width = code_width, code_width or 0
         self.key_width = key_width or features
         self.key = nn.Linear(features, key_width) if key_width else nn.Identity()
         self.log_penalty = nn.Parameter(torch.tensor(math.log(penalty)))
@@ -90,12 +93,14 @@ class RidgeMemory(Memory[RidgeState]):
         Raises:
             ConfigError: if the codes are wider than the memory was built for.
         """
-        check_code_width(code_width, self.code_width)
+        if self.code_width is not None:
+            check_code_width(code_width, self.code_width)
+            code_width = self.code_width
         return RidgeState(
             like.new_zeros(batch, self.key_width, self.key_width),
-            like.new_zeros(batch, self.key_width, self.code_width),
+            like.new_zeros(batch, self.key_width, code_width),
             like.new_zeros(batch, 0, self.key_width),
-            like.new_zeros(batch, 0, self.code_width),
+            like.new_zeros(batch, 0, code_width),
             torch.zeros(batch, 0, dtype=torch.bool, device=like.device),
         )
 
@@ -115,9 +120,24 @@ class RidgeMemory(Memory[RidgeState]):
             return self._by_pairs(state.keys, state.values, queries)
         return self._by_sums(state, queries)
 
-    def write(self, state: RidgeState, features: Tensor, codes: Tensor, mask: Tensor) -> RidgeState:
-        """Add pairs; see `Memory.write`."""
-        return self._added(state, self.keys_of(features), codes, mask)
+    def write(
+        self, state: RidgeState, features: Tensor, codes: Tensor, mask: Tensor, weights: Tensor | None = None
+    ) -> RidgeState:
+        """Add pairs; see `Memory.write`.
+
+        Args:
+            state: what came before.
+            features: `batch x steps x features`.
+            codes: `batch x steps x code_width`.
+            mask: `batch x steps`.
+            weights: of the squared error of each pair, `batch x steps`, positive; None weighs all alike. A pair of
+                weight w is stored as its key and its code, both times the square root of w.
+        """
+        keys = self.keys_of(features)
+        if weights is not None:
+            root = weights.sqrt().unsqueeze(-1)
+            keys, codes = keys * root, codes * root
+        return self._added(state, keys, codes, mask)
 
     def forget(self, state: RidgeState, taken: Tensor) -> RidgeState:
         """Subtract the pairs from the sums; see `Memory.forget`."""
@@ -161,7 +181,25 @@ class RidgeMemory(Memory[RidgeState]):
 
     def code_readout(self) -> Tensor:
         """What is read is a label code already."""
-        return torch.eye(self.code_width) * NAMED
+        return torch.eye(self.read_width) * NAMED
+
+    def left_out(self, state: RidgeState, groups: Tensor) -> Tensor:
+        """What the key of each pair would read if no pair of its group had been written, `batch x slots x code_width`.
+
+        With H = K (K^T K + lambda I)^-1 K^T and the residuals e = C - H C of all pairs, the residuals of the pairs of
+        one group g without it are (I - H_gg)^-1 e_g: nothing is fitted anew.
+
+        Args:
+            state: what was written.
+            groups: number of the group of each slot, `batch x slots`, from 0 on.
+        """
+        block, inverse = _blocks(groups)
+        half = torch.linalg.solve_triangular(self._decomposed(state.gram), state.keys.transpose(1, 2), upper=False)
+        fitted = half.transpose(1, 2) @ (half @ state.values)
+        halves, residuals = _at(half.transpose(1, 2), block), _at(state.values - fitted, block)
+        identity = torch.eye(block.shape[-1], dtype=half.dtype, device=half.device)
+        left: Tensor = torch.linalg.solve(identity - halves @ halves.transpose(-1, -2), residuals)
+        return state.values - left.flatten(1, 2).gather(1, inverse.unsqueeze(-1).expand_as(state.values))
 
     def _by_sums(self, state: RidgeState, queries: Tensor) -> Tensor:
         """The read by as many equations as a key is wide."""
@@ -223,5 +261,35 @@ class RidgeMemory(Memory[RidgeState]):
         return reads
 
     def _padded(self, codes: Tensor) -> Tensor:
+        if self.code_width is None:
+            return codes
         check_code_width(codes.shape[-1], self.code_width)
         return F.pad(codes, (0, self.code_width - codes.shape[-1]))
+
+
+def _blocks(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Slots by group.
+
+    Args:
+        groups: number of the group of each slot, `batch x slots`.
+
+    Returns:
+        The slots of each group, `batch x groups x most`, padded with the number of slots; and the place of each slot
+        in these, flattened, `batch x slots`.
+    """
+    batch, slots = groups.shape
+    order = groups.argsort(dim=1, stable=True)
+    ordered = groups.gather(1, order)
+    first = torch.searchsorted(ordered, ordered)
+    rank = torch.arange(slots, device=groups.device) - first
+    number, most = (int(values.max()) + 1 if slots else 0 for values in (groups, rank))
+    place = ordered * most + rank
+    block = torch.full((batch, number * most), slots, device=groups.device).scatter(1, place, order)
+    inverse = torch.empty_like(place).scatter(1, order, place)
+    return block.view(batch, number, most), inverse
+
+
+def _at(rows: Tensor, block: Tensor) -> Tensor:
+    """Rows `batch x slots x width` at the slots of each group, zeros for padding: `batch x groups x most x width`."""
+    index = block.flatten(1).unsqueeze(-1).expand(-1, -1, rows.shape[-1])
+    return F.pad(rows, (0, 0, 0, 1)).gather(1, index).view(*block.shape, rows.shape[-1])

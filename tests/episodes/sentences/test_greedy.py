@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_sentences import random_episodes, random_store
 
+from metamann.data.sentences.mixture import mixed
 from metamann.data.sentences.store import Sentence, SentenceSplits, SentenceStore, Span
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.episodes.sampler import Sampler
-from metamann.episodes.sentences import greedy
+from metamann.episodes.sentences import greedy_source
 from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.protocols import SentencePlan
 from metamann.errors import EpisodeError
@@ -150,7 +151,7 @@ def test_how_many_sentences_are_looked_at_together_changes_nothing(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = draw(STORE, GreedySentences([2, 5], [1, 4]), 40)
-    monkeypatch.setattr(greedy, "CANDIDATES_AT_ONCE", at_once)
+    monkeypatch.setattr(greedy_source, "CANDIDATES_AT_ONCE", at_once)
     for one, other in zip(draw(STORE, GreedySentences([2, 5], [1, 4]), 40), expected, strict=True):
         assert all(np.array_equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
@@ -244,3 +245,63 @@ def test_episodes_of_fewnerd_look_like_the_released_ones(fewnerd_splits: Sentenc
     assert abs(sizes.mean(0) - 4.95).max() < 0.12
     assert np.mean([sum(len(each.spans) for each in some) for some in sentences]) == pytest.approx(12.762, abs=0.3)
     assert np.mean([sum(len(each.tokens) for each in some) for some in sentences]) == pytest.approx(210.9, abs=9)
+
+
+def test_a_share_of_episodes_has_other_types() -> None:
+    def with_others(share: bool | float) -> float:
+        plans = draw(STORE, GreedySentences(3, 2, other_types=share), 200)
+        found = [
+            any(
+                set(entities(STORE.sentences[row], "io")) - {STORE.types[number] for number in plan.types}
+                for row in (*plan.support, *plan.query)
+            )
+            for plan in plans
+        ]
+        return float(np.mean(found))
+
+    always = with_others(True)
+    assert with_others(0.5) == pytest.approx(always / 2, abs=0.12)
+    assert with_others(False) == 0
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan"), "often"])
+def test_what_is_no_share_is_refused(share: Any) -> None:
+    with pytest.raises(EpisodeError, match=r"protocol\.other_types"):
+        GreedySentences(3, 2, other_types=share).source(STORE)
+
+
+class TestMixture:
+    """Episodes of several corpora."""
+
+    @pytest.fixture
+    def mixture(self) -> Any:
+        few = tuple(Sentence((f"w{number}", "x"), (Span(0, 1, "only"),)) for number in range(9))
+        return mixed("toy", {"many": STORE.sentences, "few": few}, {"many": 1.0, "few": 3.0})
+
+    def test_an_episode_comes_from_one_corpus_as_often_as_its_weight_says(self, mixture: Any) -> None:
+        sampler = Sampler(mixture, GreedySentences(ways=[1, 3], shots=1), seed=0)
+        corpora = []
+        for index in range(300):
+            plan = sampler.plan(index)
+            rows = np.concatenate([plan.support, plan.query])
+            (corpus,) = {bool(row >= len(STORE.sentences)) for row in rows}
+            assert all(mixture.types[number].startswith("few/" if corpus else "many/") for number in plan.types)
+            corpora.append(corpus)
+        assert np.mean(corpora) == pytest.approx(0.75, abs=0.08)
+
+    def test_a_corpus_of_fewer_types_gives_all_of_them(self, mixture: Any) -> None:
+        sampler = Sampler(mixture, GreedySentences(ways=3, shots=2), seed=0)
+        assert {len(sampler.plan(index).types) for index in range(40)} == {1, 3}
+
+    def test_labels_are_those_of_the_sentences(self, mixture: Any) -> None:
+        sampler = Sampler(mixture, GreedySentences(ways=2, shots=1), seed=0)
+        for index in range(20):
+            plan, episode = sampler.plan(index), sampler.batch([index])
+            for row, labels in zip(plan.query, episode.query.labels[0], strict=True):
+                sentence = mixture.sentences[row]
+                types = ["O"] * len(sentence.tokens)
+                for span in sentence.spans:
+                    types[span.start : span.end] = [span.type] * (span.end - span.start)
+                names = ["O", *(mixture.types[number] for number in plan.types)]
+                found = [names[label] for label in labels[: len(types)].tolist()]
+                assert found == [name if name in names else "O" for name in types]

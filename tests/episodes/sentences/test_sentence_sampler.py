@@ -17,7 +17,8 @@ from metamann.episodes.episode import PADDING, Episode
 from metamann.episodes.items.protocols import LabelCodes
 from metamann.episodes.sampler import Sampler
 from metamann.episodes.sentences.fixed_sentences import FixedSentences
-from metamann.episodes.sentences.greedy import GreedySentences, GreedySource
+from metamann.episodes.sentences.greedy import GreedySentences
+from metamann.episodes.sentences.greedy_source import GreedySource
 from metamann.episodes.sentences.protocols import SentencePlan
 from metamann.episodes.text import NO_WORD
 from metamann.errors import ConfigError

@@ -130,3 +130,35 @@ def test_orthogonal_keys_are_read_shrunk_by_the_penalty() -> None:
 def test_options_out_of_range_are_refused_by_name(options: dict[str, float], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         RidgeMemory(FEATURES, CODE_WIDTH, **options)  # type: ignore[arg-type]
+
+
+@given(groups=st.lists(st.integers(0, 3), min_size=9, max_size=9), empty=st.sets(st.integers(0, 8)))
+def test_leaving_a_group_out_is_solving_without_it(make_memory: Make, groups: list[int], empty: set[int]) -> None:
+    memory = make_memory("ridge", FEATURES, CODE_WIDTH)
+    features, codes = pairs(9)
+    mask = torch.tensor([number not in empty for number in range(9)]).expand(BATCH, -1)
+    state = written(memory, features, codes, mask)
+    left_out = memory.left_out(state, torch.tensor([groups] * BATCH)).detach().numpy()
+    for number in set(range(9)) - empty:
+        others = [other for other in range(9) if groups[other] != groups[number] and other not in empty]
+        alone = [number]
+        expected = from_scratch(memory, features[:, others], codes[:, others], features[:, alone])
+        np.testing.assert_allclose(left_out[:, alone], expected, rtol=0, atol=1e-10)
+
+
+def test_a_weight_is_a_number_of_copies(make_memory: Make) -> None:
+    memory = make_memory("ridge", FEATURES, CODE_WIDTH)
+    features, codes = pairs(4)
+    queries = pairs(3, seed=1)[0]
+    copies, mask = [0, 1, 1, 2, 3, 3, 3], torch.ones(BATCH, 4, dtype=torch.bool)
+    weights = torch.tensor([[1.0, 2.0, 1.0, 3.0]] * BATCH, dtype=torch.float64)
+    state = memory.write(memory.initial_state(BATCH, CODE_WIDTH, features), features, codes, mask, weights)
+    copied = written(memory, features[:, copies], codes[:, copies])
+    torch.testing.assert_close(memory.read(state, queries), memory.read(copied, queries), rtol=0, atol=1e-10)
+
+
+def test_without_a_width_pairs_are_as_wide_as_their_codes() -> None:
+    memory = RidgeMemory(4, None, key_width=None)
+    items = torch.eye(4).unsqueeze(0)
+    state = memory.write(memory.initial_state(1, 2, items), items, torch.eye(4, 2).unsqueeze(0), torch.ones(1, 4) > 0)
+    assert memory.read(state, items).shape == (1, 4, 2)
