@@ -12,7 +12,7 @@ import pytest
 from metamann.data import download
 from metamann.data.sentences.store import Sentence
 
-TEXT_FOLDERS = ("conll2003", "crossner", "fewnerd", "gum", "snips_xval", "support_sets", "wnut17")
+TEXT_FOLDERS = ("conll2003", "corpora", "crossner", "fewnerd", "gum", "snips_xval", "support_sets", "wnut17")
 
 
 @pytest.fixture(scope="session")
