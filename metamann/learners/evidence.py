@@ -1,0 +1,212 @@
+"""Evidence of the support that a word is part of an entity: how much speaks for it, and how far to trust what says so.
+
+    e(x)      = (1, prior(x), ridge(x), attention(x))
+    inside(x) = factors . e(x)                                              a logit
+
+The prior is a detector that all types share. Ridge regression and attention speak from the support alone: the words of
+its entities, by type, against all its other words. `Stacking` fits the factors for each task, on what the three say of
+every word of the support if its own sentence had not been seen. So a support of another field, where the prior is
+wrong, outvotes it, and one that says little does not.
+
+    ridge(x)     = log mean over the types c of exp(s r_c(x))  -  s r_O(x)          r is what `RidgeMemory` reads for x
+    attention(x) = log mean over the types c of a_c(x)  -  log a_O(x)
+    a_c(x)       = (sum over the words i of c of w_i exp(b cos(x, k_i)) + z) / (sum of w_i + z)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamann.episodes.episode import PADDING
+from metamann.learners.stacking import Stacking
+from metamann.memory.fast_weights.ridge import RidgeMemory, RidgeState
+from metamann.memory.pairs.pairs import at_slots
+
+START = [0.0, 1.0, 0.5, 0.3]  # factors of the four sources at the start of training
+SHARPNESS = 5.0  # s
+UNSEEN = 0.3  # z: words at a right angle to every query that each class is given
+RATE = 5.0  # scalars are stored divided by it, so that they move as far in a step as a weight of a wide layer does
+GROUPS = {"inside": 4.0, "outside": 1.0, "capitalised": 0.5, "beside": 1.0}  # weights of words at the start of training
+WORTH = 0.1  # of a word of the support among independent examples, at the start of training
+
+
+class EvidenceState(NamedTuple):
+    """What the words of the supports of a batch of episodes say.
+
+    Attributes:
+        ridge: of all words, with the one-hot code of O or of their type.
+        keys: `batch x words x key_width`, unit vectors for attention.
+        labels: `batch x words`, 0 outside of entities, else the number of the type from 1 on; `PADDING` for no word.
+        weights: `batch x words`.
+        sentences: `batch x words`, number of the sentence of each word.
+        prior: `batch x words`, what the detector says of them.
+        factors: `batch x 4`, how far each source is trusted.
+    """
+
+    ridge: RidgeState
+    keys: Tensor
+    labels: Tensor
+    weights: Tensor
+    sentences: Tensor
+    prior: Tensor
+    factors: Tensor
+
+
+class SupportEvidence(nn.Module):
+    """Decides inside or outside of entities from the support and a prior.
+
+    Args:
+        features: width of the features of words.
+        ridge_width: width of the keys of ridge regression.
+        key_width: width of the keys of attention.
+        penalty: of ridge regression, at the start of training; learned.
+        precision: of the factors, at the start of training; learned.
+
+    Examples:
+        >>> evidence = SupportEvidence(features=3, ridge_width=16, key_width=16)
+        >>> words, labels = torch.eye(3).view(1, 1, 3, 3), torch.tensor([[[0, 1, 0]]])  # one sentence, one entity
+        >>> prior, groups = torch.zeros(1, 1, 3), torch.tensor([[[1, 0, 1]]])
+        >>> state = evidence.initial_state(batch=1, classes=1, like=words)
+        >>> state = evidence.write(state, words, prior, labels, groups, classes=1)
+        >>> evidence.inside(state, words[0], prior[0]).argmax().item()
+        1
+    """
+
+    def __init__(
+        self, features: int, ridge_width: int = 128, key_width: int = 64, penalty: float = 1.0, precision: float = 3.0
+    ) -> None:
+        super().__init__()
+        self.ridge = RidgeMemory(features, None, ridge_width, penalty)
+        self.key = nn.Linear(features, key_width)
+        self.log_strength = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.stacking = Stacking(START, precision, statistics=2)
+        self.log_weights = nn.Parameter(torch.tensor(list(GROUPS.values())).log() / RATE)
+        self.log_worth = nn.Parameter(torch.tensor(WORTH).log() / RATE)
+
+    def initial_state(self, batch: int, classes: int, like: Tensor) -> EvidenceState:
+        """No word written."""
+        none = torch.zeros(batch, 0, dtype=torch.int64, device=like.device)
+        number = like.new_zeros(batch, 0)
+        return EvidenceState(
+            self.ridge.initial_state(batch, classes + 1, like),
+            like.new_zeros(batch, 0, self.key.out_features),
+            none,
+            number,
+            none,
+            number,
+            self.stacking.start.expand(batch, -1),
+        )
+
+    def write(
+        self, state: EvidenceState, features: Tensor, prior: Tensor, labels: Tensor, groups: Tensor, classes: int
+    ) -> EvidenceState:
+        """Take in the words of sentences, and fit the factors.
+
+        Args:
+            state: what came before.
+            features: `batch x sentences x length x features`.
+            prior: `batch x sentences x length`, logit of inside.
+            labels: `batch x sentences x length`, 0 outside, else the number of the type from 1 on, `PADDING`.
+            groups: `batch x sentences x length`, number of the group of each word in `GROUPS`.
+            classes: the most types of an episode.
+        """
+        batch, sentences, length = labels.shape
+        features, flat, present = features.flatten(1, 2), labels.flatten(1), labels.flatten(1) != PADDING
+        weights = (self.log_weights * RATE).exp()[groups.flatten(1)]
+        codes = F.one_hot(flat.clamp_min(0), classes + 1).to(features.dtype)
+        wider = classes + 1 - state.ridge.values.shape[-1]
+        ridge = state.ridge._replace(
+            cross=F.pad(state.ridge.cross, (0, wider)), values=F.pad(state.ridge.values, (0, wider))
+        )
+        first = int(state.sentences.max()) + 1 if state.sentences.numel() else 0
+        numbers = torch.arange(first, first + sentences, device=flat.device).repeat_interleave(length)
+        state = EvidenceState(
+            self.ridge.write(ridge, features, codes, present, weights),
+            torch.cat([state.keys, F.normalize(self.key(features), dim=-1)], 1),
+            torch.cat([state.labels, flat], 1),
+            torch.cat([state.weights, weights * present], 1),
+            torch.cat([state.sentences, numbers.expand(batch, -1)], 1),
+            torch.cat([state.prior, prior.flatten(1)], 1),
+            state.factors,
+        )
+        return state._replace(factors=self._fitted(state))
+
+    def forget(self, state: EvidenceState, taken: Tensor) -> EvidenceState:
+        """Take words out, and fit the factors to those that stay; see `Memory.forget`."""
+        gone = at_slots(taken, state.labels != PADDING)
+        state = state._replace(
+            ridge=self.ridge.forget(state.ridge, taken),
+            labels=state.labels.masked_fill(gone, PADDING),
+            weights=state.weights.masked_fill(gone, 0),
+        )
+        return state._replace(factors=self._fitted(state))
+
+    def inside(self, state: EvidenceState, features: Tensor, prior: Tensor) -> Tensor:
+        """Logit that a word is inside of an entity, `batch x queries`.
+
+        Args:
+            state: what was written.
+            features: `batch x queries x features`.
+            prior: `batch x queries`.
+        """
+        attended = self._attended(F.normalize(self.key(features), dim=-1), state)
+        evidence = self._evidence(state, prior, self.ridge.read(state.ridge, features), attended)
+        return (evidence @ state.factors.unsqueeze(-1)).squeeze(-1)
+
+    def _fitted(self, state: EvidenceState) -> Tensor:
+        """Factors by what the sources say of each word without its own sentence."""
+        observed = self._observed(state)
+        ways = observed.sum(1).clamp_min(1).to(state.prior.dtype)
+        inside = (state.labels > 0).sum(1).to(state.prior.dtype)
+        statistics = torch.stack([((inside + 1) / ways).log() - 1.5, ways.log() - 1.5], -1)
+        present = state.labels != PADDING
+        root = torch.where(present, state.weights, 1.0).sqrt().unsqueeze(-1)  # a pair is stored times its root
+        ridge = self.ridge.left_out(state.ridge, state.sentences) / root
+        evidence = self._evidence(state, state.prior, ridge, self._attended(state.keys, state, state.sentences))
+        weights = state.weights * (self.log_worth * RATE).exp()
+        factors: Tensor = self.stacking(evidence * present.unsqueeze(-1), state.labels > 0, weights, statistics)
+        return factors
+
+    def _evidence(self, state: EvidenceState, prior: Tensor, ridge: Tensor, attended: Tensor) -> Tensor:
+        """`batch x queries x 4`."""
+        of_types, of_words = self._any_type(state, SHARPNESS * ridge), self._any_type(state, attended)
+        return torch.stack([torch.ones_like(prior), prior, of_types, of_words], -1)
+
+    def _any_type(self, state: EvidenceState, scores: Tensor) -> Tensor:
+        """Log mean of the exponentials over the observed types, against O; 0 where there is no type."""
+        observed = self._observed(state).unsqueeze(1)
+        lowest = torch.finfo(scores.dtype).min
+        number = observed.sum(-1).clamp_min(1).to(scores.dtype).log()
+        against = scores[..., 1:].masked_fill(~observed, lowest).logsumexp(-1) - number - scores[..., 0]
+        return torch.where(observed.any(-1), against, 0.0)
+
+    def _attended(self, queries: Tensor, state: EvidenceState, sentences: Tensor | None = None) -> Tensor:
+        """Logarithm of a_c(x) for O and every type, `batch x queries x (classes + 1)`.
+
+        Args:
+            queries: `batch x queries x key_width`, unit vectors.
+            state: what was written.
+            sentences: the sentence of each query, whose words are left out; None leaves none out.
+        """
+        strength = self.log_strength.exp()
+        near = (strength * (queries @ state.keys.transpose(1, 2) - 1)).exp()
+        classes = state.ridge.values.shape[-1]
+        members = F.one_hot(state.labels.clamp_min(0), classes) * state.weights.unsqueeze(-1)
+        total = members.sum(1, keepdim=True)
+        if sentences is not None:
+            near = near * (sentences.unsqueeze(2) != state.sentences.unsqueeze(1))
+            number = int(sentences.max()) + 1 if sentences.numel() else 0
+            place = sentences.unsqueeze(-1).expand(-1, -1, classes)
+            own = members.new_zeros(len(members), number, classes).scatter_add(1, place, members)
+            total = total - own.gather(1, place)
+        return ((near @ members + UNSEEN * (-strength).exp()) / (total + UNSEEN)).log()
+
+    def _observed(self, state: EvidenceState) -> Tensor:
+        """Types with at least one word, `batch x classes`."""
+        numbers = torch.arange(1, state.ridge.values.shape[-1], device=state.labels.device)
+        return (state.labels.unsqueeze(-1) == numbers).any(1)
