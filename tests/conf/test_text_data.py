@@ -72,7 +72,10 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
-@pytest.mark.parametrize("name", [name for name in SENTENCES + EPISODES if name not in ("columns", "jsonl", "records")])
+PUBLISHED = [name for name in (*SENTENCES, *EPISODES, "mixture") if name not in ("columns", "jsonl", "records")]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_data_sets_that_are_absent_say_which_file_to_put_where(no_network: None, tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=rf"^\S+\.\S+ .*[Pp]ut \S+ .*in {tmp_path}/nothing/.*METAMANN_DATA"):
         built(name)

@@ -1,14 +1,16 @@
 """A mixture of corpora: every episode comes from one of them, and whole corpora are left out for validation and test.
 
 A type belongs to its corpus: `PER` of two corpora are two types, `btc/PER` and `wikigold/PER`, because what annotators
-were told to mark differs. Few-NERD and SNIPS have parts of their own, whose types are disjoint; all sentences of
-any other corpus go to the one part of the mixture that names it.
+were told to mark differs. Few-NERD has parts of its own, whose types are disjoint; all sentences of any other corpus go
+to the one part of the mixture that names it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from metamann.data.sentences.conll2003 import conll2003
 from metamann.data.sentences.corpora import CORPORA, read_corpus
@@ -18,7 +20,7 @@ from metamann.data.sentences.fewnerd import fewnerd
 from metamann.data.sentences.gum import gum
 from metamann.data.sentences.store import PARTS, Sentence, SentenceSplits, SentenceStore
 from metamann.data.sentences.wnut17 import wnut17
-from metamann.errors import DataError
+from metamann.errors import DataError, setting
 
 Read = tuple[tuple[Sentence, ...], tuple[str, ...]]
 READERS: dict[str, Callable[[], SentenceSplits]] = {
@@ -49,6 +51,14 @@ class MixtureStore(SentenceStore):
     corpora: tuple[SentenceStore, ...] = ()
     weights: tuple[float, ...] = ()
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over words, spans, corpora and weights: all that episodes are drawn from."""
+        parts = [
+            (store.name, store.fingerprint, weight) for store, weight in zip(self.corpora, self.weights, strict=True)
+        ]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
 
 def mixed(name: str, corpora: Mapping[str, Sequence[Sentence]], weights: Mapping[str, float]) -> MixtureStore:
     """The sentences of corpora behind one another, with types of their own.
@@ -63,7 +73,7 @@ def mixed(name: str, corpora: Mapping[str, Sequence[Sentence]], weights: Mapping
         for corpus, sentences in corpora.items()
     )
     sentences = tuple(sentence for store in stores for sentence in store.sentences)
-    return MixtureStore(name, sentences, stores, tuple(weights[corpus] for corpus in corpora))
+    return MixtureStore(name, sentences, stores, tuple(float(weights[corpus]) for corpus in corpora))
 
 
 def mixture(
@@ -84,7 +94,7 @@ def mixture(
     Raises:
         DataError: if a corpus is unknown, stands in two parts, a weight is not positive, or a file is missing.
     """
-    parts = {"train": dict(train), "val": dict(val), "test": dict(test)}
+    parts = {"train": train, "val": val, "test": test}
     _check(parts, without)
     read = {part: {name: _read(name, part) for name in names} for part, names in parts.items()}
     unwanted = {sentence.tokens for part in ("val", "test") for own, _ in read[part].values() for sentence in own}
@@ -105,6 +115,11 @@ def mixture(
 
 
 def _check(parts: Mapping[str, Mapping[str, float]], without: Sequence[str]) -> None:
+    for part, names in parts.items():
+        if not isinstance(names, Mapping):
+            raise DataError(f"data.{part}={setting(names)} must name corpora and their weights, such as {{btc: 1}}.")
+    if isinstance(without, str):
+        raise DataError(f"data.without={without} must be a list of corpora, such as [{without}].")
     for name in {name for names in parts.values() for name in names}.union(without):
         if name not in NAMES:
             raise DataError(f"there is no corpus '{name}' for a mixture; choose {', '.join(NAMES)}.")

@@ -43,6 +43,15 @@ def test_sentences_of_other_parts_are_left_out_of_training_and_counted(toy: None
     assert [sentence.tokens[0] for sentence in without.train.sentences] == ["Grace"]
 
 
+def test_all_that_episodes_are_drawn_from_is_in_the_fingerprint(toy: None) -> None:
+    def fingerprint(train: Any) -> str:
+        return mixture(train, {"wikigold": 1}, {"craft": 1}).train.fingerprint
+
+    assert fingerprint({"btc": 1, "anem": 2}) == fingerprint({"btc": 1.0, "anem": 2.0})
+    others = [{"btc": 1, "anem": 3}, {"anem": 2, "btc": 1}, {"btc": 1}]
+    assert len({fingerprint(train) for train in ({"btc": 1, "anem": 2}, *others)}) == 4
+
+
 @pytest.mark.parametrize(
     ("parts", "named"),
     [
@@ -51,6 +60,8 @@ def test_sentences_of_other_parts_are_left_out_of_training_and_counted(toy: None
         (({"btc": 0}, {"anem": 1}, {"craft": 1}), r"data\.train\.btc=0"),
         (({"btc": float("nan")}, {"anem": 1}, {"craft": 1}), r"data\.train\.btc=nan"),
         (({"btc": 1}, {}, {"craft": 1}), r"data\.val names no corpus"),
+        (("btc", {"anem": 1}, {"craft": 1}), r"data\.train=btc must name corpora"),
+        (({"btc": 1}, {"anem": 1}, {"craft": 1}, "re3d"), r"data\.without=re3d must be a list"),
     ],
 )
 def test_what_is_no_mixture_is_refused_by_name(parts: Any, named: str, toy: None) -> None:
