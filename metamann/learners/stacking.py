@@ -4,7 +4,8 @@
 
 A source says for each labelled example how much speaks for it, e_i, as if the example had not been seen. The few
 factors that fit these best are found by Newton's method, starting at m, which is learned with its precision p over
-many tasks: with few examples the factors stay close to what held in other tasks.
+many tasks: with few examples the factors stay close to what held in other tasks. A step is shortened where it would not
+lower the loss.
 
 References:
     [W92] Wolpert, Stacked Generalization, Neural Networks 5, 1992.
@@ -14,9 +15,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-NEWTON_STEPS = 4
-LEAST_CURVATURE = 0.02  # of one example: a Newton step where all are certain would be too long
+NEWTON_STEPS = 5
+SHARES = (1.0, 0.5, 0.25, 0.125, 0.0)  # of a Newton step, which overshoots where the loss is nearly flat
 
 
 class Stacking(nn.Module):
@@ -53,13 +55,21 @@ class Stacking(nn.Module):
         """
         expected = self.start + self.of_statistics(statistics)
         precision = self.log_precision.exp()
+        signed = torch.where(positive, 1.0, -1.0).unsqueeze(-1) * evidence
         factors: Tensor = expected
-        targets = positive.to(evidence.dtype)
         for _ in range(NEWTON_STEPS):
-            probability = (evidence @ factors.unsqueeze(-1)).squeeze(-1).sigmoid()
-            slope = ((probability - targets) * weights).unsqueeze(1) @ evidence
-            curvature = weights * (probability * (1 - probability)).clamp_min(LEAST_CURVATURE)
-            hessian = (evidence * curvature.unsqueeze(-1)).transpose(1, 2) @ evidence + precision.diag()
-            step = torch.linalg.solve(hessian, slope.squeeze(1) + precision * (factors - expected))
-            factors = factors - step
+            wrong = (-_logits(signed, factors)).sigmoid()
+            slope = precision * (factors - expected) - ((weights * wrong).unsqueeze(1) @ signed).squeeze(1)
+            curvature = (weights * wrong * (1 - wrong)).unsqueeze(-1)
+            step = torch.linalg.solve((signed * curvature).transpose(1, 2) @ signed + precision.diag(), slope)
+            with torch.no_grad():
+                tried = torch.stack([factors - share * step for share in SHARES])
+                misfit = (weights * F.softplus(-_logits(signed, tried))).sum(-1)
+                losses = misfit + (precision * (tried - expected).square()).sum(-1) / 2
+                share = factors.new_tensor(SHARES)[losses.argmin(0)].unsqueeze(-1)
+            factors = factors - share * step
         return factors
+
+
+def _logits(evidence: Tensor, factors: Tensor) -> Tensor:
+    return (evidence @ factors.unsqueeze(-1)).squeeze(-1)
