@@ -30,6 +30,7 @@ from metamann.memory.pairs.pairs import at_slots
 START = [0.0, 1.0, 0.5, 0.3]  # factors of the four sources at the start of training
 SHARPNESS = 5.0  # s
 UNSEEN = 0.3  # z: words at a right angle to every query that each class is given
+MOST_PAIRS = 2**24  # of a query and a word of the support, compared at once
 RATE = 5.0  # scalars are stored divided by it, so that they move as far in a step as a weight of a wide layer does
 GROUPS = {"inside": 4.0, "outside": 1.0, "capitalised": 0.5, "beside": 1.0}  # weights of words at the start of training
 WORTH = 0.1  # of a word of the support among independent examples, at the start of training
@@ -158,6 +159,32 @@ class SupportEvidence(nn.Module):
         evidence = self._evidence(state, prior, self.ridge.read(state.ridge, features), attended)
         return (evidence @ state.factors.unsqueeze(-1)).squeeze(-1)
 
+    def nearest(self, state: EvidenceState, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The word of the support outside of entities that attention finds nearest, and the one inside.
+
+        Args:
+            state: what was written.
+            features: `batch x queries x features`.
+
+        Returns:
+            Positions among all words written, -1 for none, and cosines, both `batch x queries x 2`.
+        """
+        cosines = F.normalize(self.key(features), dim=-1) @ state.keys.transpose(1, 2)
+        cosines = F.pad(cosines, (1, 0), value=-1)  # stands for none
+        sides = (F.pad(side, (1, 0), value=True).unsqueeze(1) for side in (state.labels == 0, state.labels > 0))
+        best = [cosines.masked_fill(~side, -torch.inf).max(-1) for side in sides]
+        return torch.stack([found.indices - 1 for found in best], -1), torch.stack([found.values for found in best], -1)
+
+    def attention(self, state: EvidenceState, features: Tensor) -> Tensor:
+        """Share of each word written in what attention reads for each query, `batch x queries x words`.
+
+        What is missing to 1 is the share of words unlike all that were written.
+        """
+        strength = self.log_strength.exp()
+        cosines = F.normalize(self.key(features), dim=-1) @ state.keys.transpose(1, 2)
+        shares = (strength * (cosines - 1)).exp() * state.weights.unsqueeze(1)
+        return shares / (shares.sum(-1, keepdim=True) + UNSEEN * (-strength).exp())
+
     def _fitted(self, state: EvidenceState) -> Tensor:
         """Factors by what the sources say of each word without its own sentence."""
         observed = self._observed(state)
@@ -193,20 +220,44 @@ class SupportEvidence(nn.Module):
             state: what was written.
             sentences: the sentence of each query, whose words are left out; None leaves none out.
         """
-        strength = self.log_strength.exp()
-        near = (strength * (queries @ state.keys.transpose(1, 2) - 1)).exp()
         classes = state.ridge.values.shape[-1]
         members = F.one_hot(state.labels.clamp_min(0), classes) * state.weights.unsqueeze(-1)
         total = members.sum(1, keepdim=True)
         if sentences is not None:
-            near = near * (sentences.unsqueeze(2) != state.sentences.unsqueeze(1))
             number = int(sentences.max()) + 1 if sentences.numel() else 0
             place = sentences.unsqueeze(-1).expand(-1, -1, classes)
             own = members.new_zeros(len(members), number, classes).scatter_add(1, place, members)
             total = total - own.gather(1, place)
-        return ((near @ members + UNSEEN * (-strength).exp()) / (total + UNSEEN)).log()
+        strength, keys = self.log_strength.exp(), state.keys.transpose(1, 2)
+        sums = []
+        step = max(1, MOST_PAIRS // max(1, keys.shape[0] * keys.shape[2]))
+        for first in range(0, max(1, queries.shape[1]), step):
+            near = (strength * (queries[:, first : first + step] @ keys - 1)).exp()
+            if sentences is not None:
+                near = near * (sentences[:, first : first + step].unsqueeze(2) != state.sentences.unsqueeze(1))
+            sums.append(near @ members)
+        return ((torch.cat(sums, 1) + UNSEEN * (-strength).exp()) / (total + UNSEEN)).log()
 
     def _observed(self, state: EvidenceState) -> Tensor:
         """Types with at least one word, `batch x classes`."""
         numbers = torch.arange(1, state.ridge.values.shape[-1], device=state.labels.device)
         return (state.labels.unsqueeze(-1) == numbers).any(1)
+
+
+def word_groups(labels: Tensor, capitalised: Tensor) -> Tensor:
+    """Number of the group of each word in `GROUPS`, `batch x sentences x length`.
+
+    Args:
+        labels: `batch x sentences x length`, from 1 on inside of entities.
+        capitalised: likewise, true for words with a capital letter.
+    """
+    inside = F.pad(labels > 0, (1, 1))
+    names = list(GROUPS)
+    numbers = torch.full_like(labels, names.index("outside"))
+    for group, members in (
+        ("beside", inside[..., :-2] | inside[..., 2:]),
+        ("capitalised", capitalised),
+        ("inside", labels > 0),
+    ):
+        numbers = numbers.masked_fill(members, names.index(group))
+    return numbers

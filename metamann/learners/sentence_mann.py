@@ -1,19 +1,17 @@
-"""The few-shot tagger: entities of the support are written to memory, where words of the query look up their type.
+"""The few-shot tagger: the words of the support say what is an entity, and its entities, in memory, of which type.
 
-    p(kind)  = softmax(detector(x)_k + a e(x) [k != O])      kinds O and I under `io`, O, B and I under `bio`
-    p(class) = what the memory reads for x among the classes of the episode
-    p(tag)   = p(kind of the tag) p(class of the tag)        the kind alone for O
+    p(inside)    = sigmoid(evidence of the support, on top of a detector that all types share)      `SupportEvidence`
+    p(kind)      = softmax(detector(x))                                    kinds I under `io`, B and I under `bio`
+    p(class)     = what the memory reads for x among the classes of the episode
+    p(tag)       = p(inside) p(kind of the tag) p(class of the tag)        1 - p(inside) for O
 
-What is an entity at all is the harder question. Much of its answer does not depend on the episode: the detector is
-shared by all types, and learns from all entities of a batch. The rest, such as names of types that the task leaves out,
-only the support can tell: e(x) compares x with the nearest word of the support inside an entity and the nearest one
-outside [YK20]. The memory holds the entities of the support alone, in random label codes if the protocol draws them.
-Tags of a sentence are weighed together by transitions that know no type [H20], learned by the likelihood of a CRF.
+Much of what is an entity does not depend on the episode: that is the detector, which learns from all entities of a
+batch. The rest, such as types that the task leaves out or a field of its own, only the support can tell. The memory
+holds the entities of the support alone, in random label codes if the protocol draws them. Tags of a sentence are
+weighed together by transitions that know no type [H20], learned by the likelihood of a CRF.
 
 References:
     [H20] Hou et al., Few-shot Slot Tagging with Collapsed Dependency Transfer, 2020.
-    [YK20] Yang and Katiyar, Simple and Effective Few-Shot Named Entity Recognition with Structured Nearest Neighbor
-        Learning, EMNLP 2020, equation 2.
 """
 
 from __future__ import annotations
@@ -33,16 +31,14 @@ from metamann.episodes.sentences.tagging import OUTSIDE, TagScheme, check_scheme
 from metamann.episodes.text import Text
 from metamann.errors import check_number, check_size
 from metamann.hardware import full_precision
+from metamann.learners.evidence import EvidenceState, SupportEvidence, word_groups
 from metamann.learners.heads import LabelMassHead, LinearHead
 from metamann.learners.learner import Learner, Loss, Reading
 from metamann.learners.mann import positions
 from metamann.memory.interface import Memory
-from metamann.memory.pairs.keyvalue import KeyValueState
-from metamann.memory.pairs.nearest import NearestMemory
 from metamann.memory.pairs.pairs import at_slots, of_examples
 
-SIDES = ("outside", "inside")
-EVIDENCE = 0.3  # of the support, to start with
+SPELLING = 3.0  # times its flags, beside features of unit variance
 LEAST = 1e-6  # of a mass, before its logarithm
 
 
@@ -51,17 +47,35 @@ class SentenceState(NamedTuple):
 
     Attributes:
         memory: state of the external memory.
-        words: all words of the support, and whether they are inside of an entity.
+        evidence: what the words of the support say of inside and outside.
         tags: the tags of each episode.
         classes: the classes of entities, one for `I`, or for `B` and `I`, of each.
         observed: `batch x classes`, true for classes with at least one entity.
     """
 
     memory: Any
-    words: KeyValueState
+    evidence: EvidenceState
     tags: Classes
     classes: Classes
     observed: Tensor
+
+
+class _Words(NamedTuple):
+    """What is made of each word by itself, all `batch x positions x ...`.
+
+    Attributes:
+        features: of the encoder.
+        inputs: of the evidence.
+        kinds: what the detector says of the kinds of tags, logits.
+    """
+
+    features: Tensor
+    inputs: Tensor
+    kinds: Tensor
+
+    def prior(self) -> Tensor:
+        """Logit of inside, `batch x positions`."""
+        return self.kinds[..., 1:].logsumexp(-1) - self.kinds[..., 0]
 
 
 class SentenceMANN(Learner[SentenceState, Text]):
@@ -75,14 +89,16 @@ class SentenceMANN(Learner[SentenceState, Text]):
         doubt: share of the capitalised words outside of entities whose tag is left open in training. Entities of types
             that a split must not know stand as O; so a capitalised O is often none.
         hidden: width of the detector's hidden layer.
-        key_width: of the keys that words of the support are compared by, inside against outside.
-        dropout: share of the detector's inputs dropped, in training.
+        ridge_width: of the keys of words for ridge regression, inside against outside.
+        key_width: of their keys for attention.
+        dropout: share of the inputs of the detector and of the evidence dropped, in training.
         label_names: write the words of each type's name into memory too, as if they were entities of it.
 
     Raises:
         ConfigError: if an option has no such value.
 
     Examples:
+        >>> from metamann.memory.pairs.nearest import NearestMemory
         >>> encoder = SpellingEncoder()
         >>> learner = SentenceMANN(encoder, NearestMemory(encoder.features, code_width=2), code_width=2)
         >>> sentences, tags = Text.of([["Anna", "sings"]], lexicon=("Anna", "sings")), torch.tensor([[[1, 0]]])
@@ -99,6 +115,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
         scheme: TagScheme = "io",
         doubt: float = 0.0,
         hidden: int = 128,
+        ridge_width: int = 128,
         key_width: int = 64,
         dropout: float = 0.1,
         label_names: bool = False,
@@ -107,6 +124,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
         check_scheme(scheme)
         check_number("learner.doubt", doubt, least=0, most=1)
         check_size("learner.hidden", hidden)
+        check_size("learner.ridge_width", ridge_width)
         check_size("learner.key_width", key_width)
         check_number("learner.dropout", dropout, least=0, most=1)
         self.scheme: TagScheme = scheme
@@ -126,30 +144,32 @@ class SentenceMANN(Learner[SentenceState, Text]):
             nn.GELU(),
             nn.Linear(hidden, kinds),
         )
-        self.words = NearestMemory(features, len(SIDES), key_width)
-        self.evidence = nn.Parameter(torch.tensor(EVIDENCE))
+        self.norm, self.dropout = nn.LayerNorm(features), nn.Dropout(dropout)
+        self.evidence = SupportEvidence(features + self.spelling.features, ridge_width, key_width)
         self.transitions = Transitions(scheme)
 
     def adapt(self, support: Examples, classes: Classes, state: SentenceState | None = None) -> SentenceState:
-        """Write the entities of the support into memory; see `Learner.adapt`."""
-        features, labels = positions(self._encode(support.inputs)), support.labels.flatten(1)
+        """Write the entities of the support into memory, and all its words as evidence; see `Learner.adapt`."""
+        words, labels = self._words(support.inputs), support.labels
         types = self._types(classes)
+        ways = types.codes.shape[1]
         known = torch.zeros_like(types.ways) if state is None else state.classes.ways
         if state is None:
-            fresh = self.memory.initial_state(len(labels), types.codes.shape[-1], features)
-            no_words = self.words.initial_state(len(labels), len(SIDES), features)
+            fresh = self.memory.initial_state(len(labels), types.codes.shape[-1], words.features)
+            no_words = self.evidence.initial_state(len(labels), ways, words.inputs)
             state = SentenceState(fresh, no_words, classes, types, torch.zeros_like(types.present()))
-        numbers = torch.where(labels > OUTSIDE, self._class_of(labels), PADDING)
-        inside = numbers >= 0
-        sides = F.one_hot(inside.long(), len(SIDES)).to(features.dtype)
-        with full_precision(features.device):
-            memory = self.memory.write(state.memory, features, types.of_labels(numbers), inside)
+        numbers = torch.where(labels > OUTSIDE, self._class_of(labels), PADDING).flatten(1)
+        of_type = torch.where(labels > OUTSIDE, self._class_of(labels) + 1, labels)
+        groups = word_groups(of_type, capitalised(support.inputs))
+        with full_precision(labels.device):
+            memory = self.memory.write(state.memory, words.features, types.of_labels(numbers), numbers >= 0)
             if self.label_names and types.names is not None:
                 memory = self._write_names(memory, types, known)
-            words = self.words.write(state.words, features, sides, labels != PADDING)
-        new = (numbers.unsqueeze(-1) == torch.arange(types.codes.shape[1], device=labels.device)).any(1)
-        observed = F.pad(state.observed, (0, types.codes.shape[1] - state.observed.shape[1])) | new
-        return SentenceState(memory, words, classes, types, observed)
+            inputs, prior = words.inputs.view(*labels.shape, -1), words.prior().view(labels.shape)
+            evidence = self.evidence.write(state.evidence, inputs, prior, of_type, groups, ways)
+        new = (numbers.unsqueeze(-1) == torch.arange(ways, device=labels.device)).any(1)
+        observed = F.pad(state.observed, (0, ways - state.observed.shape[1])) | new
+        return SentenceState(memory, evidence, classes, types, observed)
 
     def predict(self, state: SentenceState, inputs: Text) -> Tensor:
         """Log-probability of each tag of each word among all tags of its sentence; see `Learner.predict`."""
@@ -164,12 +184,11 @@ class SentenceMANN(Learner[SentenceState, Text]):
     @torch.no_grad()
     def reading(self, state: SentenceState, inputs: Text) -> Reading:
         """What the memory gave each type, and the nearest words of the support; see `Learner.reading`."""
-        encoded = self._encode(inputs)
-        features = positions(encoded)
-        with full_precision(encoded.device):
-            classes = self._of_class(state, features).exp()
-            nearest, cosines = self.words.nearest(state.words, features)
-        shape = encoded.shape[:-1]
+        words = self._words(inputs)
+        with full_precision(inputs.words.device):
+            classes = self._of_class(state, words.features).exp()
+            nearest, cosines = self.evidence.nearest(state.evidence, words.inputs)
+        shape = inputs.words.shape
         return Reading(classes.view(*shape, -1), nearest.view(*shape, -1), cosines.view(*shape, -1))
 
     @property
@@ -178,29 +197,28 @@ class SentenceMANN(Learner[SentenceState, Text]):
         return self.memory.can_forget and not self.label_names
 
     def forget(self, state: SentenceState, taken: Tensor) -> SentenceState:
-        """Take words out, of both memories; see `Learner.forget`."""
-        inside = _inside(state.words)
-        of_entities = of_examples(at_slots(taken, state.words.filled).unsqueeze(1), inside).squeeze(1)
+        """Take words out, of the memory and of the evidence; see `Learner.forget`."""
+        present, inside = state.evidence.labels != PADDING, state.evidence.labels > 0
+        of_entities = of_examples(at_slots(taken, present).unsqueeze(1), inside).squeeze(1)
         memory = self.memory.forget(state.memory, of_entities)
-        return state._replace(memory=memory, words=self.words.forget(state.words, taken))
+        return state._replace(memory=memory, evidence=self.evidence.forget(state.evidence, taken))
 
     def read_weights(self, state: SentenceState, inputs: Text) -> Tensor:
-        """The nearest word outside of entities and the nearest inside; see `Learner.read_weights`.
+        """Shares of the words of the support in what attention reads; see `Learner.read_weights`.
 
-        Where the memory of entities names single words, the weight of the one inside is shared by them as that
+        Where the memory of entities names single words, the shares of those inside are divided among them as that
         memory reads them: together they say whether a word is in an entity, and then in one of which type.
         """
-        encoded = self._encode(inputs)
-        features = positions(encoded)
-        with full_precision(encoded.device):
-            weights = self.words.slot_weights(state.words, features)[..., :-1]
-            of_type = None if self.label_names else self.memory.read_weights(state.memory, features)
+        words = self._words(inputs)
+        with full_precision(inputs.words.device):
+            weights = self.evidence.attention(state.evidence, words.inputs)
+            of_type = None if self.label_names else self.memory.read_weights(state.memory, words.features)
         if of_type is not None:
-            inside = _inside(state.words).unsqueeze(1)
+            inside = (state.evidence.labels > 0).unsqueeze(1)
             number = (inside.cumsum(-1) - 1).where(inside, of_type.shape[-1]).expand_as(weights)
             share = F.pad(of_type / of_type.sum(-1, keepdim=True).clamp_min(LEAST), (0, 1)).gather(2, number)
             weights = torch.where(inside, (weights * inside).sum(-1, keepdim=True) * share, weights)
-        return of_examples(weights, state.words.filled).view(*encoded.shape[:-1], -1)
+        return of_examples(weights, state.evidence.labels != PADDING).view(*inputs.words.shape, -1)
 
     def loss(self, episodes: Episode) -> Loss:
         """Negative log-likelihood of the tags of each sentence, over all tags of the words that are in doubt."""
@@ -212,24 +230,19 @@ class SentenceMANN(Learner[SentenceState, Text]):
 
     def _scores(self, state: SentenceState, text: Text) -> tuple[Tensor, TransitionScores]:
         """Log-probability of each tag of each word by itself, and the transitions."""
-        encoded = self._encode(text)
-        with full_precision(encoded.device):
-            emissions = self._emissions(state, encoded, self.spelling(text))
+        words = self._words(text)
+        with full_precision(text.words.device):
+            emissions = self._emissions(state, words).view(*text.words.shape, -1)
             return emissions, self.transitions(state.tags.ways, emissions.shape[-1])
 
-    def _emissions(self, state: SentenceState, encoded: Tensor, spelling: Tensor) -> Tensor:
-        features = positions(encoded)
-        of_class = self._of_class(state, features)
-        kinds = self.detector(torch.cat([encoded, spelling], -1)).flatten(1, 2)
-        sides = self.words.read(state.words, features)[..., : len(SIDES)]
-        nearer = sides.clamp_min(LEAST).log().diff(dim=-1)  # of the nearest inside over the nearest outside
-        inside = kinds[..., 1:] + self.evidence * nearer
-        of_kind = torch.cat([kinds[..., :1], inside], -1).log_softmax(-1)
+    def _emissions(self, state: SentenceState, words: _Words) -> Tensor:
+        inside = self.evidence.inside(state.evidence, words.inputs, words.prior()).unsqueeze(-1)
         any_class = state.observed.any(1).view(-1, 1, 1)
-        outside = torch.where(any_class, of_kind[..., :1], 0.0)
+        outside = torch.where(any_class, F.logsigmoid(-inside), 0.0)
+        of_kind = F.logsigmoid(inside) + words.kinds[..., 1:].log_softmax(-1)
         # batch x positions x classes x kinds of entity tags, in the order of the tags
-        tags = (of_class.unsqueeze(-1) + of_kind[..., 1:].unsqueeze(-2)).flatten(2)
-        return torch.cat([outside, tags], -1).view(*encoded.shape[:-1], -1)
+        tags = (self._of_class(state, words.features).unsqueeze(-1) + of_kind.unsqueeze(-2)).flatten(2)
+        return torch.cat([outside, tags], -1)
 
     def _of_class(self, state: SentenceState, features: Tensor) -> Tensor:
         """Log-probability of each class among those observed, for words inside of entities."""
@@ -245,7 +258,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
         numbers = torch.arange(types.names.words.shape[1], device=known.device).expand(len(known), -1)
         new = types.names.present() & (numbers >= known.unsqueeze(1)).unsqueeze(-1)
         labels = numbers.unsqueeze(-1).where(new, PADDING).flatten(1)
-        return self.memory.write(memory, positions(self._encode(types.names)), types.of_labels(labels), labels >= 0)
+        return self.memory.write(memory, positions(self.encoder(types.names)), types.of_labels(labels), labels >= 0)
 
     def _doubted(self, text: Text, labels: Tensor) -> Tensor:
         """True for the words whose tag is left open."""
@@ -254,9 +267,13 @@ class SentenceMANN(Learner[SentenceState, Text]):
         drawn = torch.rand(labels.shape, device=labels.device) < self.doubt
         return drawn & (labels == OUTSIDE) & capitalised(text)
 
-    def _encode(self, inputs: Text) -> Tensor:
-        features: Tensor = self.encoder(inputs)
-        return features
+    def _words(self, text: Text) -> _Words:
+        encoded = self.encoder(text)
+        with full_precision(encoded.device):
+            spelling = self.spelling(text)
+            kinds = self.detector(torch.cat([encoded, spelling], -1))
+            inputs = self.dropout(torch.cat([self.norm(encoded), SPELLING * spelling], -1))
+        return _Words(positions(encoded), positions(inputs), positions(kinds))
 
     def _class_of(self, labels: Tensor) -> Tensor:
         return (labels - 1) // (n_tags(self.scheme, 1) - 1)
@@ -265,11 +282,6 @@ class SentenceMANN(Learner[SentenceState, Text]):
         """The classes behind the tags, with the code of the first tag of each."""
         per_class = n_tags(self.scheme, 1) - 1
         return Classes((tags.ways - 1) // per_class, tags.codes[:, 1::per_class], tags.names)
-
-
-def _inside(words: KeyValueState) -> Tensor:
-    """Slots of words inside of entities, `batch x slots`."""
-    return words.filled & (words.values[..., 1] > 0)
 
 
 def sentence_loss(emissions: Tensor, transitions: TransitionScores, labels: Tensor, doubted: Tensor) -> Loss:

@@ -80,18 +80,18 @@ def test_words_are_explained_by_words_of_the_examples(
 ) -> None:
     task = sentence_model(make_memory, kind, **options).adapt(SHOWN[:1])
     task.add(SHOWN[1:])
-    explanation = task.explain("o2 Type2x2")
+    explanation = task.explain("o1 o2 Type2x2")
     assert isinstance(explanation, SentenceExplanation)
-    assert [each.word for each in explanation.words] == ["o2", "Type2x2"]
+    assert [each.word for each in explanation.words] == ["o1", "o2", "Type2x2"]
     outside, inside = (
         [next(read for read in each.read if (read.label is None) == is_outside) for each in explanation.words]
         for is_outside in (True, False)
     )
-    assert (outside[0].word, outside[0].number) == ("o2", 0)
-    assert (inside[1].label, inside[1].number) == ("artist", 1)
+    assert [(read.word, read.number) for read in outside[:2]] == [("o1", 0), ("o2", 0)]
+    assert (inside[2].label, inside[2].number) == ("artist", 1)
     assert all(sum(read.weight for read in each.read) <= 1 + 1e-5 for each in explanation.words)
     cells = explanation.plot().axes[0].tables[0].get_celld()
-    assert [cells[row, 0].get_text().get_text() for row in range(3)] == ["word", "o2", "Type2x2"]
+    assert [cells[row, 0].get_text().get_text() for row in range(4)] == ["word", "o1", "o2", "Type2x2"]
     assert task.explain("").words == ()
 
 

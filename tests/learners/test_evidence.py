@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from metamann.episodes.episode import PADDING
-from metamann.learners.evidence import EvidenceState, SupportEvidence
+from metamann.learners.evidence import GROUPS, EvidenceState, SupportEvidence, word_groups
 
 FEATURES, CLASSES, LENGTH = 6, 2, 4
 SIZES = (4, 3, 2)  # words of the sentences of the support
@@ -125,3 +125,34 @@ def test_a_word_like_those_of_entities_is_inside_and_one_like_the_others_is_not(
     state = evidence.write(state, features, prior, labels, (labels <= 0).long(), CLASSES)
     first, second = evidence.inside(state, features[:, 0], prior[:, 0])[0]
     assert first > 1 > -1 > second
+
+
+def test_attention_shares_are_of_the_words_that_are_there(evidence: SupportEvidence, support: Support) -> None:
+    state = written(evidence, support)
+    shares = evidence.attention(state, support[0].flatten(1, 2))
+    present = state.labels[0] != PADDING
+    assert (shares[0][:, ~present] == 0).all()
+    assert (shares.sum(-1) < 1).all()
+    assert torch.equal(shares[0].argmax(-1)[1:3], torch.tensor([1, 2]))  # words of entities find themselves
+
+
+def test_the_nearest_words_are_one_outside_and_one_inside(evidence: SupportEvidence, support: Support) -> None:
+    state = written(evidence, support)
+    slots, cosines = evidence.nearest(state, support[0].flatten(1, 2))
+    present, inside = state.labels[0] != PADDING, state.labels[0] > 0
+    assert (state.labels[0][slots[0, :, 0]] == 0).all()
+    assert (state.labels[0][slots[0, :, 1]] > 0).all()
+    itself = slots[0].gather(1, inside.long().unsqueeze(1)).squeeze(1)
+    assert torch.equal(itself[present], torch.arange(len(present))[present])
+    torch.testing.assert_close(cosines[0].max(-1).values[present], torch.ones(int(present.sum()), dtype=torch.float64))
+    without = written(evidence, (*support[:2], support[2].clamp_max(0), support[3]))
+    assert (evidence.nearest(without, support[0].flatten(1, 2))[0][..., 1] == -1).all()
+
+
+def test_groups_of_words() -> None:
+    labels = torch.tensor([[[0, 0, 1, 1, 0, 0, PADDING], [0, 2, 0, 0, 0, 0, 0]]])
+    capitalised = torch.zeros_like(labels, dtype=torch.bool)
+    capitalised[0, 0, [0, 2, 4]] = True
+    names = [[list(GROUPS)[number] for number in row] for row in word_groups(labels, capitalised)[0]]
+    assert names[0][:6] == ["capitalised", "beside", "inside", "inside", "capitalised", "outside"]
+    assert names[1] == ["beside", "inside", "beside", *["outside"] * 4]
