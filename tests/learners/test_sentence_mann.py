@@ -176,6 +176,28 @@ def test_a_state_without_words_reads_nothing(learner: SentenceMANN, scheme: Any)
     assert (reading.nearest == -1).all()
 
 
+def test_the_support_decides_which_words_are_no_entities_of_its_types() -> None:
+    """Words of other types look alike to the detector; that they stand outside only the support says."""
+    torch.manual_seed(0)
+    encoder = ToyEncoder()
+    dealt = Sampler(STORE, GreedySentences(ways=3, shots=[1, 5], other_types=True, codes=CODES), seed=1)
+    learner = train(SentenceMANN(encoder, PrototypeMemory(encoder.features, 12), 12), dealt)
+    episode = dealt.batch(range(1000, 1016))
+    labels, text = episode.query.labels, episode.query.inputs
+    names = np.array(["", *text.lexicon])[text.words.numpy() + 1]
+    of_other_types = torch.from_numpy(np.char.startswith(names, "Type")) & (labels == 0)
+    assert of_other_types.sum() > 20
+
+    def apart(state: Any) -> float:
+        """How much more often words of the episode's types are taken for entities than words of others."""
+        inside = learner.answer(state, text) > 0
+        return float(inside[labels > 0].float().mean() - inside[of_other_types].float().mean())
+
+    state = learner.adapt(episode.support, episode.classes)
+    of_detector = state.evidence._replace(factors=torch.tensor([[0.0, 1.0, 0.0, 0.0]]))
+    assert apart(state) > 0.85 > 0.65 > apart(state._replace(evidence=of_detector))
+
+
 class TestLabelNames:
     """The names of toy types are `type3`, of which the encoder is told that it is a word of type 3."""
 
