@@ -27,7 +27,7 @@ from metamann.learners.stacking import Stacking
 from metamann.memory.fast_weights.ridge import RidgeMemory, RidgeState
 from metamann.memory.pairs.pairs import at_slots
 
-START = [0.0, 1.0, 0.5, 0.3]  # factors of the four sources at the start of training
+SOURCES = {"bias": 0.0, "prior": 1.0, "ridge": 0.5, "attention": 0.3}  # their factors at the start of training
 SHARPNESS = 5.0  # s
 UNSEEN = 0.3  # z: words at a right angle to every query that each class is given
 MOST_PAIRS = 2**24  # of a query and a word of the support, compared at once
@@ -85,7 +85,7 @@ class SupportEvidence(nn.Module):
         self.ridge = RidgeMemory(features, None, ridge_width, penalty)
         self.key = nn.Linear(features, key_width)
         self.log_strength = nn.Parameter(torch.tensor(math.log(10.0)))
-        self.stacking = Stacking(START, precision, statistics=2)
+        self.stacking = Stacking(list(SOURCES.values()), precision, statistics=2)
         self.log_weights = nn.Parameter(torch.tensor(list(GROUPS.values())).log() / RATE)
         self.log_worth = nn.Parameter(torch.tensor(WORTH).log() / RATE)
 
@@ -135,7 +135,7 @@ class SupportEvidence(nn.Module):
             torch.cat([state.prior, prior.flatten(1)], 1),
             state.factors,
         )
-        return state._replace(factors=self._fitted(state))
+        return self.fit(state)
 
     def forget(self, state: EvidenceState, taken: Tensor) -> EvidenceState:
         """Take words out, and fit the factors to those that stay; see `Memory.forget`."""
@@ -145,7 +145,7 @@ class SupportEvidence(nn.Module):
             labels=state.labels.masked_fill(gone, PADDING),
             weights=state.weights.masked_fill(gone, 0),
         )
-        return state._replace(factors=self._fitted(state))
+        return self.fit(state)
 
     def inside(self, state: EvidenceState, features: Tensor, prior: Tensor) -> Tensor:
         """Logit that a word is inside of an entity, `batch x queries`.
@@ -185,19 +185,28 @@ class SupportEvidence(nn.Module):
         shares = (strength * (cosines - 1)).exp() * state.weights.unsqueeze(1)
         return shares / (shares.sum(-1, keepdim=True) + UNSEEN * (-strength).exp())
 
-    def _fitted(self, state: EvidenceState) -> Tensor:
-        """Factors by what the sources say of each word without its own sentence."""
-        observed = self._observed(state)
-        ways = observed.sum(1).clamp_min(1).to(state.prior.dtype)
-        inside = (state.labels > 0).sum(1).to(state.prior.dtype)
-        statistics = torch.stack([((inside + 1) / ways).log() - 1.5, ways.log() - 1.5], -1)
+    def fit(self, state: EvidenceState, sources: Tensor | None = None) -> EvidenceState:
+        """Fit the factors, by what the sources say of each word without its own sentence.
+
+        Args:
+            state: what was written.
+            sources: 1 for each of the four that takes part, 0 for one that does not; None for all.
+        """
         present = state.labels != PADDING
         root = torch.where(present, state.weights, 1.0).sqrt().unsqueeze(-1)  # a pair is stored times its root
         ridge = self.ridge.left_out(state.ridge, state.sentences) / root
         evidence = self._evidence(state, state.prior, ridge, self._attended(state.keys, state, state.sentences))
+        kept = torch.ones_like(state.factors) if sources is None else sources.expand_as(state.factors)
+        evidence = evidence * kept.unsqueeze(1) * present.unsqueeze(-1)
         weights = state.weights * (self.log_worth * RATE).exp()
-        factors: Tensor = self.stacking(evidence * present.unsqueeze(-1), state.labels > 0, weights, statistics)
-        return factors
+        factors = self.stacking(evidence, state.labels > 0, weights, self.statistics(state))
+        return state._replace(factors=factors * kept)
+
+    def statistics(self, state: EvidenceState) -> Tensor:
+        """Words inside of entities for each type, and types: logarithms about 0, `batch x 2`."""
+        ways = self._observed(state).sum(1).clamp_min(1).to(state.prior.dtype)
+        inside = (state.labels > 0).sum(1).to(state.prior.dtype)
+        return torch.stack([((inside + 1) / ways).log() - 1.5, ways.log() - 1.5], -1)
 
     def _evidence(self, state: EvidenceState, prior: Tensor, ridge: Tensor, attended: Tensor) -> Tensor:
         """`batch x queries x 4`."""

@@ -13,6 +13,8 @@ References:
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,6 +46,14 @@ class Stacking(nn.Module):
         self.of_statistics = nn.Linear(statistics, len(start), bias=False)
         nn.init.zeros_(self.of_statistics.weight)
 
+    def expected(self, statistics: Tensor) -> Tensor:
+        """Factors before any example, `batch x sources`.
+
+        Args:
+            statistics: of the task, `batch x statistics`.
+        """
+        return self.start + cast(Tensor, self.of_statistics(statistics))
+
     def forward(self, evidence: Tensor, positive: Tensor, weights: Tensor, statistics: Tensor) -> Tensor:
         """Factors, `batch x sources`.
 
@@ -53,10 +63,10 @@ class Stacking(nn.Module):
             weights: of the examples, `batch x examples`; 0 for padding.
             statistics: of the task, `batch x statistics`.
         """
-        expected = self.start + self.of_statistics(statistics)
+        expected = self.expected(statistics)
         precision = self.log_precision.exp()
         signed = torch.where(positive, 1.0, -1.0).unsqueeze(-1) * evidence
-        factors: Tensor = expected
+        factors = expected
         for _ in range(NEWTON_STEPS):
             wrong = (-_logits(signed, factors)).sigmoid()
             slope = precision * (factors - expected) - ((weights * wrong).unsqueeze(1) @ signed).squeeze(1)

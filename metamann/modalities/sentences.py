@@ -63,7 +63,7 @@ class Sentences(Modality):
         "encoder": ENCODERS,
         "memory": MEMORIES,
         "learner": ("sentence_mann", *LEARNERS),
-        "adapter": ("structshot", "linear_head", "finetuned", "majority"),
+        "adapter": ("structshot", "linear_head", "finetuned", "majority", "ablated"),
     }
     monitor = "f1"
 
