@@ -41,13 +41,11 @@ class AnsweredEpisode(NamedTuple):
         plan: of the episode.
         answers: `sentences x length`, tags of its query.
         reading: what the learner read for these words, without the batch axis; None where it cannot report it.
-        support_length: padded length of a support sentence: positions in `reading` are numbered by it.
     """
 
     plan: SentencePlan
     answers: np.ndarray
     reading: Reading | None
-    support_length: int
 
 
 class SentenceEvaluator(Evaluator):
@@ -123,8 +121,7 @@ class SentenceEvaluator(Evaluator):
                 if read is not None:
                     readings.append([F.pad(tensor[0].cpu(), (0, 0, 0, room)) for tensor in read])
             reading = Reading(*map(torch.cat, zip(*readings, strict=True))) if readings else None
-            support_length = episode.support.labels.shape[-1]
-            answered.append(AnsweredEpisode(shortened, torch.cat(parts).numpy(), reading, support_length))
+            answered.append(AnsweredEpisode(shortened, torch.cat(parts).numpy(), reading))
         return answered
 
     def _batches(self) -> Iterator[tuple[tuple[SentencePlan, ...], Episode]]:

@@ -34,12 +34,14 @@ class Reading(NamedTuple):
     """What a learner read for each word of its queries, for people to look at.
 
     Attributes:
-        classes: `batch x queries x length x types`, the evidence for each type of entities.
+        evidence: `batch x queries x length x sources`, what each source adds to the logit of "part of an entity".
+        classes: `batch x queries x length x types`, the share of each type if the word is part of an entity.
         nearest: `batch x queries x length x 2`, the word of the support nearest to it outside of entities, and the
-            nearest inside of one: positions among all words of the padded support behind one another, -1 for none.
+            nearest inside of one: numbers among the words of the support in the order of its sentences, -1 for none.
         cosines: of these two.
     """
 
+    evidence: Tensor
     classes: Tensor
     nearest: Tensor
     cosines: Tensor

@@ -2,7 +2,7 @@
 
     p(inside)    = sigmoid(evidence of the support, on top of a detector that all types share)      `SupportEvidence`
     p(kind)      = softmax(detector(x))                                    kinds I under `io`, B and I under `bio`
-    p(class)     = what the memory reads for x among the classes of the episode
+    p(class)     = softmax over the classes of the episode (what the memory reads for x + what the evidence says)
     p(tag)       = p(inside) p(kind of the tag) p(class of the tag)        1 - p(inside) for O
 
 Much of what is an entity does not depend on the episode: that is the detector, which learns from all entities of a
@@ -31,12 +31,12 @@ from metamann.episodes.sentences.tagging import OUTSIDE, TagScheme, check_scheme
 from metamann.episodes.text import Text
 from metamann.errors import check_number, check_size
 from metamann.hardware import full_precision
-from metamann.learners.evidence import EvidenceState, SupportEvidence, word_groups
+from metamann.learners.evidence import EvidenceRead, EvidenceState, SupportEvidence, word_groups
 from metamann.learners.heads import LabelMassHead, LinearHead
 from metamann.learners.learner import Learner, Loss, Reading
 from metamann.learners.mann import positions
 from metamann.memory.interface import Memory
-from metamann.memory.pairs.pairs import at_slots, of_examples
+from metamann.memory.pairs.pairs import at_slots, in_order, of_examples
 
 SPELLING = 3.0  # times its flags, beside features of unit variance
 LEAST = 1e-6  # of a mass, before its logarithm
@@ -50,14 +50,12 @@ class SentenceState(NamedTuple):
         evidence: what the words of the support say of inside and outside.
         tags: the tags of each episode.
         classes: the classes of entities, one for `I`, or for `B` and `I`, of each.
-        observed: `batch x classes`, true for classes with at least one entity.
     """
 
     memory: Any
     evidence: EvidenceState
     tags: Classes
     classes: Classes
-    observed: Tensor
 
 
 class _Words(NamedTuple):
@@ -119,6 +117,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
         key_width: int = 64,
         dropout: float = 0.1,
         label_names: bool = False,
+        support_loss: float = 0.0,
     ) -> None:
         super().__init__()
         check_scheme(scheme)
@@ -127,6 +126,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
         check_size("learner.ridge_width", ridge_width)
         check_size("learner.key_width", key_width)
         check_number("learner.dropout", dropout, least=0, most=1)
+        self.support_loss = support_loss
         self.scheme: TagScheme = scheme
         self.doubt = doubt
         self.label_names = label_names
@@ -157,19 +157,23 @@ class SentenceMANN(Learner[SentenceState, Text]):
         if state is None:
             fresh = self.memory.initial_state(len(labels), types.codes.shape[-1], words.features)
             no_words = self.evidence.initial_state(len(labels), ways, words.inputs)
-            state = SentenceState(fresh, no_words, classes, types, torch.zeros_like(types.present()))
-        numbers = torch.where(labels > OUTSIDE, self._class_of(labels), PADDING).flatten(1)
+            state = SentenceState(fresh, no_words, classes, types)
         of_type = torch.where(labels > OUTSIDE, self._class_of(labels) + 1, labels)
-        groups = word_groups(of_type, capitalised(support.inputs))
+        groups = word_groups(of_type, capitalised(support.inputs)).flatten(1)
+        present = labels != PADDING
+        starts = (present & (present.cumsum(-1) == 1)).flatten(1)
+        numbers = of_type.flatten(1)
+        written, entities = in_order(present.flatten(1)), in_order(numbers > OUTSIDE)
         with full_precision(labels.device):
-            memory = self.memory.write(state.memory, words.features, types.of_labels(numbers), numbers >= 0)
+            of_class = numbers.gather(1, entities) - 1
+            pairs = _at(words.features, entities), types.of_labels(of_class), of_class >= 0
+            memory = self.memory.write(state.memory, *pairs)
             if self.label_names and types.names is not None:
                 memory = self._write_names(memory, types, known)
-            inputs, prior = words.inputs.view(*labels.shape, -1), words.prior().view(labels.shape)
-            evidence = self.evidence.write(state.evidence, inputs, prior, of_type, groups, ways)
-        new = (numbers.unsqueeze(-1) == torch.arange(ways, device=labels.device)).any(1)
-        observed = F.pad(state.observed, (0, ways - state.observed.shape[1])) | new
-        return SentenceState(memory, evidence, classes, types, observed)
+            parts = (part.gather(1, written) for part in (words.prior(), numbers, groups, starts))
+            evidence = self.evidence.widened(state.evidence, ways)
+            evidence = self.evidence.write(evidence, _at(words.inputs, written), *parts)
+        return SentenceState(memory, evidence, classes, types)
 
     def predict(self, state: SentenceState, inputs: Text) -> Tensor:
         """Log-probability of each tag of each word among all tags of its sentence; see `Learner.predict`."""
@@ -183,13 +187,14 @@ class SentenceMANN(Learner[SentenceState, Text]):
 
     @torch.no_grad()
     def reading(self, state: SentenceState, inputs: Text) -> Reading:
-        """What the memory gave each type, and the nearest words of the support; see `Learner.reading`."""
+        """What spoke for an entity, and for each type, and the nearest words of the support; see `Learner.reading`."""
         words = self._words(inputs)
         with full_precision(inputs.words.device):
-            classes = self._of_class(state, words.features).exp()
+            read = self.evidence.read(state.evidence, words.inputs, words.prior())
+            classes = self._of_class(state, words.features, read).exp()
             nearest, cosines = self.evidence.nearest(state.evidence, words.inputs)
         shape = inputs.words.shape
-        return Reading(classes.view(*shape, -1), nearest.view(*shape, -1), cosines.view(*shape, -1))
+        return Reading(*(part.view(*shape, -1) for part in (read.sources, classes, nearest, cosines)))
 
     @property
     def can_forget(self) -> bool:
@@ -198,8 +203,8 @@ class SentenceMANN(Learner[SentenceState, Text]):
 
     def forget(self, state: SentenceState, taken: Tensor) -> SentenceState:
         """Take words out, of the memory and of the evidence; see `Learner.forget`."""
-        present, inside = state.evidence.labels != PADDING, state.evidence.labels > 0
-        of_entities = of_examples(at_slots(taken, present).unsqueeze(1), inside).squeeze(1)
+        at_words = at_slots(taken, state.evidence.present()).unsqueeze(1)
+        of_entities = of_examples(at_words, state.evidence.inside()).squeeze(1)
         memory = self.memory.forget(state.memory, of_entities)
         return state._replace(memory=memory, evidence=self.evidence.forget(state.evidence, taken))
 
@@ -214,19 +219,33 @@ class SentenceMANN(Learner[SentenceState, Text]):
             weights = self.evidence.attention(state.evidence, words.inputs)
             of_type = None if self.label_names else self.memory.read_weights(state.memory, words.features)
         if of_type is not None:
-            inside = (state.evidence.labels > 0).unsqueeze(1)
+            inside = state.evidence.inside().unsqueeze(1)
             number = (inside.cumsum(-1) - 1).where(inside, of_type.shape[-1]).expand_as(weights)
             share = F.pad(of_type / of_type.sum(-1, keepdim=True).clamp_min(LEAST), (0, 1)).gather(2, number)
             weights = torch.where(inside, (weights * inside).sum(-1, keepdim=True) * share, weights)
-        return of_examples(weights, state.evidence.labels != PADDING).view(*inputs.words.shape, -1)
+        return of_examples(weights, state.evidence.present()).view(*inputs.words.shape, -1)
 
     def loss(self, episodes: Episode) -> Loss:
-        """Negative log-likelihood of the tags of each sentence, over all tags of the words that are in doubt."""
+        """Negative log-likelihood of the tags of each sentence, over all tags of the words that are in doubt.
+
+        The words of the support count too, each as inside or outside by what is known without its own sentence.
+        """
         state = self.adapt(episodes.support, episodes.classes)
         text, labels = episodes.query.inputs, episodes.query.labels
         with full_precision(text.words.device):
             emissions, transitions = self._scores(state, text)
-            return sentence_loss(emissions, transitions, labels, self._doubted(text, labels))
+            of_query = sentence_loss(emissions, transitions, labels, self._doubted(text, labels))
+            return Loss(
+                of_query.total + self.support_loss * self._support_loss(state, episodes.support), of_query.right
+            )
+
+    def _support_loss(self, state: SentenceState, support: Examples) -> Tensor:
+        """Negative log-likelihood of inside and outside for the words of the support, each sentence left out."""
+        certain = ~self._doubted(support.inputs, support.labels).flatten(1)
+        certain = certain.gather(1, in_order(support.labels.flatten(1) != PADDING)) & state.evidence.present()
+        logits = (self.evidence.left_out(state.evidence).sources @ state.evidence.factors.unsqueeze(-1)).squeeze(-1)
+        inside = state.evidence.inside().to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, inside, certain.to(logits.dtype), reduction="sum")
 
     def _scores(self, state: SentenceState, text: Text) -> tuple[Tensor, TransitionScores]:
         """Log-probability of each tag of each word by itself, and the transitions."""
@@ -236,21 +255,24 @@ class SentenceMANN(Learner[SentenceState, Text]):
             return emissions, self.transitions(state.tags.ways, emissions.shape[-1])
 
     def _emissions(self, state: SentenceState, words: _Words) -> Tensor:
-        inside = self.evidence.inside(state.evidence, words.inputs, words.prior()).unsqueeze(-1)
-        any_class = state.observed.any(1).view(-1, 1, 1)
+        read = self.evidence.read(state.evidence, words.inputs, words.prior())
+        inside = read.sources.sum(-1, keepdim=True)
+        any_class = state.evidence.observed().any(1).view(-1, 1, 1)
         outside = torch.where(any_class, F.logsigmoid(-inside), 0.0)
         of_kind = F.logsigmoid(inside) + words.kinds[..., 1:].log_softmax(-1)
         # batch x positions x classes x kinds of entity tags, in the order of the tags
-        tags = (self._of_class(state, words.features).unsqueeze(-1) + of_kind.unsqueeze(-2)).flatten(2)
+        of_class = self._of_class(state, words.features, read)
+        tags = (of_class.unsqueeze(-1) + of_kind.unsqueeze(-2)).flatten(2)
         return torch.cat([outside, tags], -1)
 
-    def _of_class(self, state: SentenceState, features: Tensor) -> Tensor:
+    def _of_class(self, state: SentenceState, features: Tensor, read: EvidenceRead) -> Tensor:
         """Log-probability of each class among those observed, for words inside of entities."""
-        observed = state.observed.unsqueeze(1)
+        observed = state.evidence.observed().unsqueeze(1)
         reads = self.memory.read(state.memory, features)
-        of_class: Tensor = self.head(reads, state.classes, observed.expand(-1, features.shape[1], -1))
-        lowest = torch.finfo(of_class.dtype).min
-        return of_class.masked_fill(~observed, lowest).log_softmax(-1).masked_fill(~observed, -torch.inf)
+        by_memory: Tensor = self.head(reads, state.classes, observed.expand(-1, features.shape[1], -1))
+        lowest = torch.finfo(by_memory.dtype).min
+        of_class = (by_memory + read.types).masked_fill(~observed, lowest)
+        return of_class.log_softmax(-1).masked_fill(~observed, -torch.inf)
 
     def _write_names(self, memory: Any, types: Classes, known: Tensor) -> Any:
         """Write the names of the types that were not known before."""
@@ -282,6 +304,11 @@ class SentenceMANN(Learner[SentenceState, Text]):
         """The classes behind the tags, with the code of the first tag of each."""
         per_class = n_tags(self.scheme, 1) - 1
         return Classes((tags.ways - 1) // per_class, tags.codes[:, 1::per_class], tags.names)
+
+
+def _at(values: Tensor, positions: Tensor) -> Tensor:
+    """`batch x positions x width` at some of the positions, which are `batch x number`."""
+    return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
 
 
 def sentence_loss(emissions: Tensor, transitions: TransitionScores, labels: Tensor, doubted: Tensor) -> Loss:

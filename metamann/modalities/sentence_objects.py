@@ -170,8 +170,9 @@ class SentenceObjects:
         return [entity for entity in answer if entity.score >= threshold]
 
     def blank(self, size: int) -> Examples:
-        """A support set of one sentence of `size` words without entities."""
-        return self.support([SentenceExample(of_words(["."] * size), ())], ())
+        """A support set of one sentence of `size` words, all of an entity."""
+        support = self.support([SentenceExample(of_words(["."] * size), ())], ())
+        return support._replace(labels=torch.ones_like(support.labels))
 
     def pack(self, examples: Sequence[SentenceExample], labels: Sequence[str]) -> dict[str, Tensor]:
         """The UTF-8 bytes of all texts, and the words and spans of all texts, each with the number of its text."""

@@ -16,6 +16,7 @@ from metamann.episodes.sentences.protocols import SentencePlan
 from metamann.episodes.sentences.table import SentenceTable
 from metamann.episodes.sentences.tagging import TagScheme
 from metamann.evaluation.sentence_evaluator import AnsweredEpisode
+from metamann.learners.evidence import SOURCES
 
 COLOURS = ("#cfe8ff", "#ffd9b8", "#d6f5d0", "#f3d1f4", "#fff2b3", "#d9d9f3", "#ffd1d1", "#cdeeee")
 MOST_SENTENCES = 60  # of a support or a query
@@ -110,17 +111,21 @@ def reading_notes(reader: Reader, episode: AnsweredEpisode, place: int) -> list[
     """
     if episode.reading is None:
         return []
-    plan, (classes, nearest, cosines) = episode.plan, episode.reading
+    plan, (evidence, classes, nearest, cosines) = episode.plan, episode.reading
     names = [reader.table.types[number] for number in plan.types]
+    shown = [(int(row), at) for row in plan.support for at in range(len(reader.words(int(row))))]
     notes = []
     for word in range(len(reader.words(int(plan.query[place])))):
         shares = sorted(zip(classes[place, word].tolist(), names, strict=False), reverse=True)
-        parts = ["if an entity: " + ", ".join(f"{name} {share:.2f}" for share, name in shares[:MOST_SHARES])]
-        for side, slot, cosine in zip(
+        spoke = evidence[place, word].tolist()
+        sources = ", ".join(f"{name} {value:+.1f}" for name, value in zip(SOURCES, spoke, strict=True))
+        parts = [f"for an entity {sum(spoke):+.1f}: {sources}"]
+        parts.append("if an entity: " + ", ".join(f"{name} {share:.2f}" for share, name in shares[:MOST_SHARES]))
+        for side, number, cosine in zip(
             ("outside", "inside"), nearest[place, word].tolist(), cosines[place, word].tolist(), strict=True
         ):
-            if slot >= 0:
-                row, at = int(plan.support[slot // episode.support_length]), slot % episode.support_length
+            if number >= 0:
+                row, at = shown[number]
                 types = [f" ({span.type})" for span in reader.true_spans(plan, row) if span.start <= at < span.end]
                 parts.append(f"nearest {side}: {reader.words(row)[at]}{''.join(types)} {cosine:.2f}")
         notes.append("; ".join(parts))

@@ -35,7 +35,8 @@ def written(evidence: SupportEvidence, support: Support, state: EvidenceState | 
     features, prior, labels, groups = support
     if state is None:
         state = evidence.initial_state(len(labels), CLASSES, features)
-    return evidence.write(state, features, prior, labels, groups, CLASSES)
+    starts = torch.arange(labels.shape[-1]).expand_as(labels) == 0
+    return evidence.write(state, features.flatten(1, 2), *(part.flatten(1) for part in (prior, labels, groups, starts)))
 
 
 def sentences(support: Support, numbers: list[int]) -> Support:
@@ -121,8 +122,7 @@ def test_a_word_like_those_of_entities_is_inside_and_one_like_the_others_is_not(
     features = torch.stack([like_entities, like_others]).expand(1, 4, 2, 2).double()
     labels = torch.tensor([[[1, 0], [2, 0], [1, 0], [2, 0]]])
     prior = torch.zeros(1, 4, 2, dtype=torch.float64)
-    state = evidence.initial_state(1, CLASSES, features)
-    state = evidence.write(state, features, prior, labels, (labels <= 0).long(), CLASSES)
+    state = written(evidence, (features, prior, labels, (labels <= 0).long()))
     first, second = evidence.inside(state, features[:, 0], prior[:, 0])[0]
     assert first > 1 > -1 > second
 
@@ -130,7 +130,7 @@ def test_a_word_like_those_of_entities_is_inside_and_one_like_the_others_is_not(
 def test_attention_shares_are_of_the_words_that_are_there(evidence: SupportEvidence, support: Support) -> None:
     state = written(evidence, support)
     shares = evidence.attention(state, support[0].flatten(1, 2))
-    present = state.labels[0] != PADDING
+    present = state.present()[0]
     assert (shares[0][:, ~present] == 0).all()
     assert (shares.sum(-1) < 1).all()
     assert torch.equal(shares[0].argmax(-1)[1:3], torch.tensor([1, 2]))  # words of entities find themselves
@@ -139,9 +139,9 @@ def test_attention_shares_are_of_the_words_that_are_there(evidence: SupportEvide
 def test_the_nearest_words_are_one_outside_and_one_inside(evidence: SupportEvidence, support: Support) -> None:
     state = written(evidence, support)
     slots, cosines = evidence.nearest(state, support[0].flatten(1, 2))
-    present, inside = state.labels[0] != PADDING, state.labels[0] > 0
-    assert (state.labels[0][slots[0, :, 0]] == 0).all()
-    assert (state.labels[0][slots[0, :, 1]] > 0).all()
+    present, inside = state.present()[0], state.inside()[0]
+    assert state.members[0, :, 0][slots[0, :, 0]].all()
+    assert inside[slots[0, :, 1]].all()
     itself = slots[0].gather(1, inside.long().unsqueeze(1)).squeeze(1)
     assert torch.equal(itself[present], torch.arange(len(present))[present])
     torch.testing.assert_close(cosines[0].max(-1).values[present], torch.ones(int(present.sum()), dtype=torch.float64))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from toy_words import ToyEncoder, toy_store
@@ -43,7 +44,7 @@ def test_a_long_query_is_cut_on_the_page_alone(
     plan = shown.plan._replace(query=np.resize(shown.plan.query, many))
     answers = np.resize(shown.answers, (many, shown.answers.shape[1]))
     reader = Reader(every.sampler.source.table, "io")
-    write_page(tmp_path / "page.html", "toy", reader, [AnsweredEpisode(plan, answers, None, 1)])
+    write_page(tmp_path / "page.html", "toy", reader, [AnsweredEpisode(plan, answers, None)])
     query = (tmp_path / "page.html").read_text().split("<h3>Query</h3>")[1]
     assert query.count('<div class="s">') == MOST_SENTENCES
 
@@ -60,14 +61,14 @@ def test_the_page_shows_right_wrong_and_missed_entities_and_no_markup_of_the_tex
     )
     length = int(every.sampler.source.table.sizes[row])
     nothing = np.zeros((len(plan.query), 40), dtype=np.int64)
-    write_page(tmp_path / "missed.html", "<toy>", reader, [AnsweredEpisode(plan, nothing, None, 1)])
+    write_page(tmp_path / "missed.html", "<toy>", reader, [AnsweredEpisode(plan, nothing, None)])
     page = (tmp_path / "missed.html").read_text()
     assert "&lt;toy&gt;" in page
     assert "<toy>" not in page
     assert "missed: " in page
     wrong = nothing.copy()
     wrong[0, :length] = 1
-    write_page(tmp_path / "wrong.html", "toy", reader, [AnsweredEpisode(plan, wrong, None, 1)])
+    write_page(tmp_path / "wrong.html", "toy", reader, [AnsweredEpisode(plan, wrong, None)])
     assert '<mark class="wrong"' in (tmp_path / "wrong.html").read_text()
     assert reader.predicted_spans(plan, row, wrong[0]) == (Span(0, length, STORE.types[plan.types[0]]),)
 
@@ -78,7 +79,7 @@ def test_a_query_without_labels_has_answers_and_no_verdicts(
     every = evaluator()
     reader, answers = Reader(every.sampler.source.table, "io"), every.first(learner, 1)[0].answers.copy()
     answers[0], answers[1] = 1, 0
-    shown = AnsweredEpisode(every.tasks.plans[0], answers, None, 1)
+    shown = AnsweredEpisode(every.tasks.plans[0], answers, None)
     for name, labelled in (("labelled", True), ("plain", False)):
         write_page(tmp_path / name, "toy", reader, [shown], labelled)
     labelled, plain = ((tmp_path / name).read_text() for name in ("labelled", "plain"))
@@ -123,11 +124,14 @@ def test_the_page_says_what_was_read_for_each_word(tmp_path: Path, evaluator: Ca
         notes = reading_notes(reader, shown, place)
         assert len(notes) == table.sizes[row]
         for word, note in zip(reader.words(int(row)), notes, strict=True):
-            assert note.startswith("if an entity: type")
+            total, *sources = map(float, re.findall(r"[+-]\d+\.\d", note.split(";")[0]))
+            assert note.startswith("for an entity ")
+            assert total == pytest.approx(sum(sources), abs=0.21)  # four of them, each rounded
+            assert "; if an entity: type" in note
             assert re.search(r"; nearest outside: (o\d+|\.) -?\d.*; nearest inside: Type(\d)x\d \(type\2\) -?\d", note)
             if word.startswith("Type"):  # the toy encoder puts words of one type beside each other
                 name = f"type{word[4]}"
-                assert note.startswith(f"if an entity: {name}" if name in names else "if")
+                assert (f"; if an entity: {name}" in note) == (name in names)
     write_page(tmp_path / "page.html", "toy", reader, [shown])
     assert f'title="{html.escape(reading_notes(reader, shown, 0)[0])}"' in (tmp_path / "page.html").read_text()
 
@@ -147,7 +151,7 @@ def test_answers_are_a_column_file_that_reads_back(
     tmp_path: Path, learner: MANN, evaluator: Callable[..., SentenceEvaluator]
 ) -> None:
     every = evaluator()
-    plan, tags, _, _ = every.first(learner, 1)[0]
+    plan, tags, _ = every.first(learner, 1)[0]
     reader = Reader(every.sampler.source.table, "io")
     write_answers(tmp_path / "answers.txt", reader, plan, tags)
     read = read_columns(tmp_path / "answers.txt", scheme="IOB2").sentences

@@ -63,7 +63,7 @@ class Ablated(Adapter):
         if self.without == "support":
             evidence = decides.fit(evidence, _all_but(evidence.factors, "ridge", "attention"))
         elif self.without == "detector":
-            evidence = decides.fit(evidence, _all_but(evidence.factors, "prior"))
+            evidence = decides.fit(evidence, _all_but(evidence.factors, "detector"))
         elif self.without == "trust":
             evidence = evidence._replace(factors=decides.stacking.expected(decides.statistics(evidence)))
         return state._replace(evidence=evidence)

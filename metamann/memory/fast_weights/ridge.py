@@ -186,6 +186,8 @@ class RidgeMemory(Memory[RidgeState]):
     def left_out(self, state: RidgeState, groups: Tensor) -> Tensor:
         """What the key of each pair would read if no pair of its group had been written, `batch x slots x code_width`.
 
+        Of empty slots, any number.
+
         With H = K (K^T K + lambda I)^-1 K^T and the residuals e = C - H C of all pairs, the residuals of the pairs of
         one group g without it are (I - H_gg)^-1 e_g: nothing is fitted anew.
 
@@ -193,7 +195,7 @@ class RidgeMemory(Memory[RidgeState]):
             state: what was written.
             groups: number of the group of each slot, `batch x slots`, from 0 on.
         """
-        block, inverse = _blocks(groups)
+        block, inverse = _blocks(groups, state.filled)
         half = torch.linalg.solve_triangular(self._decomposed(state.gram), state.keys.transpose(1, 2), upper=False)
         fitted = half.transpose(1, 2) @ (half @ state.values)
         halves, residuals = _at(half.transpose(1, 2), block), _at(state.values - fitted, block)
@@ -267,26 +269,27 @@ class RidgeMemory(Memory[RidgeState]):
         return F.pad(codes, (0, self.code_width - codes.shape[-1]))
 
 
-def _blocks(groups: Tensor) -> tuple[Tensor, Tensor]:
+def _blocks(groups: Tensor, filled: Tensor) -> tuple[Tensor, Tensor]:
     """Slots by group.
 
     Args:
         groups: number of the group of each slot, `batch x slots`.
+        filled: `batch x slots`; empty slots are in no group, which keeps the blocks as small as the groups are.
 
     Returns:
         The slots of each group, `batch x groups x most`, padded with the number of slots; and the place of each slot
-        in these, flattened, `batch x slots`.
+        in these, flattened, `batch x slots`, any place for empty ones.
     """
     batch, slots = groups.shape
-    order = groups.argsort(dim=1, stable=True)
-    ordered = groups.gather(1, order)
-    first = torch.searchsorted(ordered, ordered)
-    rank = torch.arange(slots, device=groups.device) - first
-    number, most = (int(values.max()) + 1 if slots else 0 for values in (groups, rank))
-    place = ordered * most + rank
-    block = torch.full((batch, number * most), slots, device=groups.device).scatter(1, place, order)
-    inverse = torch.empty_like(place).scatter(1, order, place)
-    return block.view(batch, number, most), inverse
+    number = int(groups.masked_fill(~filled, 0).max()) + 1 if slots else 1
+    order = groups.where(filled, number).argsort(dim=1, stable=True)
+    ordered, kept = groups.where(filled, number).gather(1, order), filled.gather(1, order)
+    rank = torch.arange(slots, device=groups.device) - torch.searchsorted(ordered, ordered)
+    most = int(rank.masked_fill(~kept, 0).max()) + 1 if slots else 1
+    place = (ordered * most + rank).where(kept, number * most)
+    block = torch.full((batch, number * most + 1), slots, device=groups.device).scatter(1, place, order)[:, :-1]
+    inverse = torch.empty_like(place).scatter(1, order, place.clamp_max(number * most - 1))
+    return block.reshape(batch, number, most), inverse
 
 
 def _at(rows: Tensor, block: Tensor) -> Tensor:

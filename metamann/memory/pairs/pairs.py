@@ -170,9 +170,18 @@ def at_slots(of_examples: Tensor, written: Tensor) -> Tensor:
 
 def of_examples(weights: Tensor, written: Tensor) -> Tensor:
     """Weights of the slots, `batch x queries x slots`, in the order of writing: `batch x queries x examples`."""
-    most = int(written.sum(1).max()) if written.numel() else 0
-    slots = (~written).long().argsort(dim=1, stable=True)[:, :most].unsqueeze(1).expand(-1, weights.shape[1], -1)
+    slots = in_order(written).unsqueeze(1).expand(-1, weights.shape[1], -1)
     return (weights * written.unsqueeze(1)).gather(2, slots)
+
+
+def in_order(written: Tensor) -> Tensor:
+    """Numbers of the slots with an example, in order, `batch x most examples`; then of some without one.
+
+    Args:
+        written: `batch x slots`, true where an example is.
+    """
+    most = int(written.sum(1).max()) if written.numel() else 0
+    return (~written).long().argsort(dim=1, stable=True)[:, :most]
 
 
 def _highest(cosines: Tensor, count: int, ties: Tensor | None) -> Tensor:
