@@ -90,6 +90,8 @@ class SentenceMANN(Learner[SentenceState, Text]):
         ridge_width: of the keys of words for ridge regression, inside against outside.
         key_width: of their keys for attention.
         dropout: share of the inputs of the detector and of the evidence dropped, in training.
+        support_loss: weight, in the loss of training, of the words of the support: each is said to be inside or outside
+            by what is known without its own sentence.
         label_names: write the words of each type's name into memory too, as if they were entities of it.
 
     Raises:
@@ -116,8 +118,8 @@ class SentenceMANN(Learner[SentenceState, Text]):
         ridge_width: int = 128,
         key_width: int = 64,
         dropout: float = 0.1,
+        support_loss: float = 0.3,
         label_names: bool = False,
-        support_loss: float = 0.0,
     ) -> None:
         super().__init__()
         check_scheme(scheme)
@@ -126,6 +128,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
         check_size("learner.ridge_width", ridge_width)
         check_size("learner.key_width", key_width)
         check_number("learner.dropout", dropout, least=0, most=1)
+        check_number("learner.support_loss", support_loss, least=0)
         self.support_loss = support_loss
         self.scheme: TagScheme = scheme
         self.doubt = doubt
