@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamann.decoding.crf import IMPOSSIBLE, log_marginals, log_partition
+from metamann.decoding.crf import log_marginals
 from metamann.decoding.transitions import Transitions, TransitionScores
 from metamann.decoding.viterbi import viterbi
 from metamann.encoders.spelling import SpellingEncoder, capitalised
@@ -35,6 +35,7 @@ from metamann.learners.evidence import EvidenceRead, EvidenceState, SupportEvide
 from metamann.learners.heads import LabelMassHead, LinearHead
 from metamann.learners.learner import Learner, Loss, Reading
 from metamann.learners.mann import positions
+from metamann.learners.sentence_loss import sentence_loss
 from metamann.memory.interface import Memory
 from metamann.memory.pairs.pairs import at_slots, in_order, of_examples
 
@@ -93,6 +94,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
         support_loss: weight, in the loss of training, of the words of the support: each is said to be inside or outside
             by what is known without its own sentence.
         label_names: write the words of each type's name into memory too, as if they were entities of it.
+        name_dropout: share of the episodes without names, in training: so that names help and are not needed.
 
     Raises:
         ConfigError: if an option has no such value.
@@ -120,6 +122,7 @@ class SentenceMANN(Learner[SentenceState, Text]):
         dropout: float = 0.1,
         support_loss: float = 0.3,
         label_names: bool = False,
+        name_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         check_scheme(scheme)
@@ -132,7 +135,8 @@ class SentenceMANN(Learner[SentenceState, Text]):
         self.support_loss = support_loss
         self.scheme: TagScheme = scheme
         self.doubt = doubt
-        self.label_names = label_names
+        check_number("learner.name_dropout", name_dropout, least=0, most=1)
+        self.label_names, self.name_dropout = label_names, name_dropout
         self.encoder, self.memory = encoder, memory
         self.head = (
             LabelMassHead()
@@ -282,6 +286,8 @@ class SentenceMANN(Learner[SentenceState, Text]):
         assert types.names is not None
         numbers = torch.arange(types.names.words.shape[1], device=known.device).expand(len(known), -1)
         new = types.names.present() & (numbers >= known.unsqueeze(1)).unsqueeze(-1)
+        if self.training and self.name_dropout:
+            new &= torch.rand(len(known), 1, 1, device=known.device) >= self.name_dropout
         labels = numbers.unsqueeze(-1).where(new, PADDING).flatten(1)
         return self.memory.write(memory, positions(self.encoder(types.names)), types.of_labels(labels), labels >= 0)
 
@@ -312,19 +318,3 @@ class SentenceMANN(Learner[SentenceState, Text]):
 def _at(values: Tensor, positions: Tensor) -> Tensor:
     """`batch x positions x width` at some of the positions, which are `batch x number`."""
     return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
-
-
-def sentence_loss(emissions: Tensor, transitions: TransitionScores, labels: Tensor, doubted: Tensor) -> Loss:
-    """Negative log-likelihood of the labels of each sentence under a CRF; words in doubt may have any tag.
-
-    Args:
-        emissions: `batch x sentences x length x tags`, log scores.
-        transitions: of the episodes.
-        labels: `batch x sentences x length`, `PADDING` behind the last word of a sentence.
-        doubted: `batch x sentences x length`.
-    """
-    present = labels != PADDING
-    possible = F.one_hot(labels.clamp_min(0), emissions.shape[-1]).bool() | doubted.unsqueeze(-1)
-    allowed = log_partition(emissions.masked_fill(~possible, IMPOSSIBLE), transitions, present)
-    total = (log_partition(emissions, transitions, present) - allowed).sum()
-    return Loss(total, ((emissions.argmax(-1) == labels) & present).sum())

@@ -29,7 +29,7 @@ from metamann.episodes.text import Text
 from metamann.errors import ConfigError, check_choice, check_number, check_size
 from metamann.hardware import full_precision
 from metamann.learners.learner import Learner, Loss
-from metamann.learners.sentence_mann import sentence_loss
+from metamann.learners.sentence_loss import sentence_loss
 from metamann.memory.interface import Memory
 
 

@@ -18,7 +18,8 @@ from metamann.episodes.sentences.greedy import GreedySentences
 from metamann.episodes.sentences.protocols import SentencePlan
 from metamann.episodes.text import Text
 from metamann.errors import ConfigError
-from metamann.learners.sentence_mann import SentenceMANN, sentence_loss
+from metamann.learners.sentence_loss import sentence_loss
+from metamann.learners.sentence_mann import SentenceMANN
 from metamann.memory.controlled.lrua.lrua import LRUAMemory
 from metamann.memory.pairs.keyvalue import KeyValueMemory
 from metamann.memory.pairs.prototypes import PrototypeMemory
@@ -232,6 +233,17 @@ class TestLabelNames:
             return float(classes[labels > 0].gather(-1, right.unsqueeze(-1)).mean())
 
         assert share(named) > 2 * share(unnamed)
+
+    def test_dropped_names_are_as_if_there_were_none_in_training_alone(self, told: SentenceMANN, scheme: Any) -> None:
+        episode = sampler(scheme).batch([3])
+        named = told(episode)
+        told.name_dropout = 1.0
+        assert torch.equal(told(episode), named)
+        told.train()
+        dropped = told(episode)
+        told.label_names = False
+        assert torch.equal(told(episode), dropped)
+        assert not torch.equal(dropped, named)
 
     def test_they_are_written_once_and_show_no_class(self, told: SentenceMANN, scheme: Any) -> None:
         episode = sampler(scheme).batch([9])
