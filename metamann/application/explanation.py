@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
+from metamann.application.task_files import sound_state
 from metamann.errors import ConfigError
 from metamann.modalities.explanations import Explanation, SentenceExplanation
 
@@ -19,7 +18,7 @@ def explain(task: Task, query: Any) -> Explanation | SentenceExplanation:
     if examples is None:
         raise ConfigError("this task does not keep its examples, so it cannot name them; adapt with keep_examples.")
     read, (answer,) = objects.read_query(query), task.predict([query])
-    with torch.no_grad():
+    with sound_state():
         explanation = objects.explain(learner, task.state, read, answer, examples)
     if explanation is None:
         raise ConfigError(

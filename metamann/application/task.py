@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from metamann.application.explanation import explain
-from metamann.application.task_files import save_task
+from metamann.application.task_files import save_task, sound_state
 from metamann.episodes.episode import Classes
 from metamann.errors import DataError, check_number, excerpt, excerpts
 from metamann.modalities.explanations import Explanation, SentenceExplanation
@@ -151,7 +151,7 @@ class Task:
         if {label for outline in remaining for label in outline.labels} != set(self.labels):
             return False
         positions = [number in removed for number, outline in enumerate(outlines) for _ in range(outline.positions)]
-        with torch.no_grad():
+        with sound_state():
             mask = torch.tensor([positions], device=self.model.device)
             self.state = self.model.learner.forget(self.state, mask)
         self._outlines = remaining
@@ -208,7 +208,7 @@ class Task:
 
     def _answers(self, queries: Sequence[Any], threshold: float | None) -> list[Any]:
         model, objects = self.model, self.model.objects
-        with torch.no_grad():
+        with sound_state():
             answers = objects.answers(model.learner, self.state, queries, self.labels, model.temperature)
         return answers if threshold is None else [objects.above(answer, threshold) for answer in answers]
 
@@ -223,7 +223,7 @@ def _write(model: Model, examples: Sequence[Any], labels: Sequence[str], state: 
             "take a model whose memory grows, such as keyvalue or prototypes."
         )
     support, classes = model.objects.support(examples, labels), model.objects.classes(labels)
-    with torch.no_grad():
+    with sound_state():
         return model.learner.adapt(support.to(model.device), classes.to(model.device), state)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,23 @@ def read_task(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[s
     if len(state) + len(examples) != len(tensors):
         raise DataError(f"{excerpt(path)} holds more than a task; save it again.")
     return state, examples, tuple(labels), weights, name
+
+
+@contextmanager
+def sound_state() -> Iterator[None]:
+    """No gradients; and a state whose equations cannot be solved, which a damaged file can bring, is said to be so.
+
+    Raises:
+        DataError: if the state is such.
+    """
+    with torch.no_grad():
+        try:
+            yield
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+            raise DataError(
+                "the state of this task holds numbers that no examples give: its file is damaged; adapt it again, and "
+                "save it anew."
+            ) from error
 
 
 def is_plain(state: Any) -> bool:

@@ -227,7 +227,8 @@ class SentenceMANN(Learner[SentenceState, Text]):
             of_type = None if self.label_names else self.memory.read_weights(state.memory, words.features)
         if of_type is not None:
             inside = state.evidence.inside().unsqueeze(1)
-            number = (inside.cumsum(-1) - 1).where(inside, of_type.shape[-1]).expand_as(weights)
+            end = of_type.shape[-1]
+            number = (inside.cumsum(-1) - 1).clamp_max(end).where(inside, end).expand_as(weights)
             share = F.pad(of_type / of_type.sum(-1, keepdim=True).clamp_min(LEAST), (0, 1)).gather(2, number)
             weights = torch.where(inside, (weights * inside).sum(-1, keepdim=True) * share, weights)
         return of_examples(weights, state.evidence.present()).view(*inputs.words.shape, -1)

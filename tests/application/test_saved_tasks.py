@@ -70,6 +70,16 @@ def test_another_model_or_none_is_refused_by_name(model: Model, make_mann: Any, 
         load_task(path, Model(make_mann("lrua"), model.objects))
 
 
+def test_sums_that_no_examples_give_are_one_line(make_mann: Any, tmp_path: Path) -> None:
+    model, path = Model(make_mann("ridge"), ItemObjects(Pictures(16), LabelCodes(), 5)), tmp_path / "pets.task"
+    model.adapt([(picture(number), "cat" if number % 2 else "dog") for number in range(9)]).save(path)
+    tensors, about = read_archive(path, "task")
+    sums = next(name for name, tensor in tensors.items() if tensor.dim() == 3 and tensor.shape[1] == tensor.shape[2])
+    write_archive(path, "task", {**tensors, sums: -torch.eye(tensors[sums].shape[1]).unsqueeze(0) * 99}, about)
+    with pytest.raises(MetamannError, match="damaged"):
+        load_task(path, model).predict(picture(1))
+
+
 def test_damaged_files_are_one_line(model: Model, tmp_path: Path) -> None:
     path = tmp_path / "pets.task"
     model.adapt({"cat": [picture(0)], "dog": [picture(1)]}).save(path)

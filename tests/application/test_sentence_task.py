@@ -41,7 +41,8 @@ def test_entities_have_the_places_of_their_characters(model: Model) -> None:
     assert all(text[entity.start : entity.end] == entity.text and 0 < entity.score <= 1 for entity in found)
     assert task.predict([text, "", "o1 o2"]) == [found, [], []]
     assert task.predict([["o7", "Type1x1"]])[0][0].start == 3
-    assert task.predict(text, threshold=1) == []
+    for least in (0.5, *(entity.score for entity in found), 1):
+        assert task.predict(text, threshold=least) == [entity for entity in found if entity.score >= least]
 
 
 def test_spacy_pairs_and_files_are_read_alike(model: Model, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_counts_are_those_of_each_episode_whatever_the_batches(
 def test_the_first_episodes_have_their_answers(learner: MANN, evaluator: Callable[..., SentenceEvaluator]) -> None:
     shown = evaluator().first(learner, 3)
     assert len(shown) == 3
-    for index, (plan, tags, reading, _) in enumerate(shown):
+    for index, (plan, tags, reading) in enumerate(shown):
         assert reading is None  # of a MANN
         episode = evaluator().sampler.batch([index])
         answers = learner.answer(learner.adapt(episode.support, episode.classes), episode.query.inputs)[0]
